@@ -1,0 +1,141 @@
+"""Typed, strict configuration: one frozen model per part of a cell (no torch here: the DAG imports this)."""
+
+__all__ = ["BimodalData", "Cell", "DataConfig", "DigitsData", "EvaluationConfig", "LinearData", "ModelConfig",
+           "MultimodalData", "ObjectiveConfig", "TrainConfig"]  # fmt: skip
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+
+class Strict(BaseModel):
+    """Base of every part: unknown keys are errors, values are immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LinearData(Strict):
+    """x_s = W_s z + b_s + N(0, noise_variance) with dense or sparse (shared + private block) loadings."""
+
+    kind: Literal["linear"] = "linear"
+    loading: Literal["dense", "sparse"]
+    modalities: PositiveInt = 5
+    dim_low: PositiveInt = 30  # D_s is drawn from dim_low .. dim_high − 1
+    dim_high: PositiveInt = 60
+    latent: PositiveInt = 5  # size of z (dense), or of the shared and of each private block (sparse)
+    samples: PositiveInt = 5000
+    noise_variance: PositiveFloat = 1.0
+
+
+class DigitsData(Strict):
+    """The four 14×14 quadrants of real MNIST digits as four modalities."""
+
+    kind: Literal["digits"] = "digits"
+    latent: PositiveInt = 16
+    samples: PositiveInt = 5000
+
+
+class BimodalData(Strict):
+    """Gaussian clusters in R², a mixed vector and its cluster label."""
+
+    kind: Literal["bimodal"] = "bimodal"
+    samples: PositiveInt = 4000
+    test_samples: PositiveInt = 4000
+    clusters: PositiveInt = 5
+    latent: PositiveInt = 2
+    noise: PositiveFloat = 0.1
+    draws: Literal["default", "published"] = "default"
+
+
+class MultimodalData(Strict):
+    """Clustered sources seen through one mixing network per modality, some modalities missing."""
+
+    kind: Literal["multimodal"] = "multimodal"
+    samples: PositiveInt = 5000
+    test_samples: PositiveInt = 5000
+    modalities: PositiveInt = 5
+    clusters: PositiveInt = 5
+    latent: PositiveInt = 10
+    dim: PositiveInt = 25
+    layers: PositiveInt = 3
+    noise: PositiveFloat = 0.5
+    source: Literal["gaussian", "laplace"] = "gaussian"
+    missing_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    split: Literal["random", "cluster_ordered"] = "random"
+    draws: Literal["default", "published"] = "default"
+
+
+DataConfig = Annotated[LinearData | DigitsData | BimodalData | MultimodalData, Field(discriminator="kind")]
+
+
+class ModelConfig(Strict):
+    """Encoders, aggregator, decoders and prior of one VAE."""
+
+    aggregator: str
+    latent: PositiveInt  # shared latent
+    private_latent: Annotated[int, Field(ge=0)] = 0  # per modality
+    family: Literal["gaussian", "laplace"] = "gaussian"
+    encoder_widths: tuple[PositiveInt, ...] = (256, 256)
+    features: PositiveInt | None = None  # embedding width of learned aggregators; None: 2·latent
+    pooling_width: PositiveInt = 256
+    attention_blocks: PositiveInt = 1
+    attention_heads: PositiveInt = 4
+    components: PositiveInt = 5  # of the mixture aggregators
+    encoder_floor: PositiveFloat = 5e-4
+    decoder: Literal["linear", "injective"] = "linear"
+    decoder_scale: Literal["fixed", "learned"] = "fixed"  # learned: one log-scale vector, from log(noise_scale)
+    noise_scale: PositiveFloat | Literal["data"] = 1.0  # "data": the data set's known noise scale
+    decoder_floor: PositiveFloat = 5e-4
+    prior: Literal["standard", "mixture"] = "standard"
+    prior_components: PositiveInt = 5
+
+
+class ObjectiveConfig(Strict):
+    """The variational bound that is maximised; β values share one stack."""
+
+    name: str
+    betas: tuple[Annotated[float, Field(ge=0)], ...] = (1.0,)
+    subset_law: Literal["uniform_size", "independent", "all_subsets"] = "uniform_size"
+    sticking_the_landing: bool = True
+    importance_samples: PositiveInt = 1
+
+
+class TrainConfig(Strict):
+    """Adam on minibatches, in steps; the clip is for entries of the gradient of the *summed* batch loss."""
+
+    steps: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat = 1e-3
+    clip: PositiveFloat | None = 100.0
+    history_every: PositiveInt = 50  # steps that one row of history.csv averages
+    noise_reuse: bool = False  # audit: one noise draw for all batches of an epoch
+
+
+class EvaluationConfig(Strict):
+    """Sample sizes of the evaluation."""
+
+    samples: PositiveInt = 1000  # samples in metrics that visit every subset
+    particles: PositiveInt = 512  # importance-sampling particles
+    draws: PositiveInt = 64  # Monte-Carlo draws per component where no closed form exists
+    llh_samples: PositiveInt = 1000  # samples in the importance-sampled log-likelihood
+
+
+class Cell(Strict):
+    """Everything that one training needs: all of its seeds (and β values) are trained as one stack."""
+
+    experiment: str
+    dataset: str
+    data: DataConfig
+    model: ModelConfig
+    objective: ObjectiveConfig
+    train: TrainConfig
+    evaluation: EvaluationConfig
+    seeds: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """Folder name of the cell, unique within its experiment."""
+        parts = [self.dataset, self.model.aggregator, self.objective.name]
+        if self.model.prior != "standard":
+            parts.append(f"{self.model.prior}_prior")
+        return "-".join(parts)

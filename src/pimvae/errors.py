@@ -1,0 +1,18 @@
+"""The one exception that users see: its message is printed as a single line and the exit code is 1."""
+
+__all__ = ["UserError", "did_you_mean"]
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Bad input (a config key, a file, a device), told in one sentence that names the fault and the remedy."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Sentence that lists the known names and, if one is close, points at it."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"known: {', '.join(known)}{hint}"
