@@ -1,0 +1,81 @@
+"""The interface of every aggregator and the pieces that several of them share."""
+
+__all__ = ["Aggregator", "expert_parameters", "gaussian_head", "mixture_head", "moe_posterior", "zero_missing"]
+
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from pimvae.config.schema import ModelConfig
+from pimvae.posteriors import Family, Mixture, Posterior, single
+
+
+def zero_missing(values: Tensor, mask: Tensor) -> Tensor:
+    """``values`` [*batch, M, width] with masked-out modalities set to 0; they pass neither values, NaN nor gradients."""
+    return torch.where(mask.unsqueeze(-1), values, torch.zeros((), dtype=values.dtype, device=values.device))
+
+
+class Aggregator(nn.Module):
+    """({h_s : s ∈ S}) ↦ q(z | x_S) for every subset S, the empty one included.
+
+    The work is split in two, because a bound needs q(z|x_S) and q(z|x_O) of the same features: `embed` does what does
+    not depend on the subset, once; `pool` joins the embeddings of one or several subsets.
+
+    Args:
+        config: the model's configuration; an aggregator takes from it what it needs.
+        features: width of h_s. Aggregators with ``experts = True`` are given 2·(latent + private_latent): location and
+            log-scale of one expert per modality.
+    """
+
+    experts: ClassVar[bool] = False
+    private: ClassVar[bool] = False
+
+    def __init__(self, config: ModelConfig, features: int) -> None:
+        super().__init__()
+        self.config = config
+        self.features = features
+
+    def embed(self, h: Float[Tensor, "*batch modality feature"]) -> Tensor:
+        """What of the features can be computed before a subset is chosen, [*batch, modality, ...]."""
+        return h
+
+    def pool(self, tokens: Tensor, mask: Bool[Tensor, "*subset modality"]) -> Posterior:
+        """q(z | x_S) from the embeddings; ``mask`` may carry leading axes (several subsets of each sample)."""
+        raise NotImplementedError
+
+    def forward(self, h: Float[Tensor, "*batch modality feature"], mask: Bool[Tensor, "*subset modality"]) -> Posterior:
+        """q(z | x_S): `embed` and `pool`, the features of modalities outside S never read."""
+        return self.pool(self.embed(zero_missing(h, mask)), mask)
+
+
+def expert_parameters(tokens: Tensor, floor: float) -> tuple[Tensor, Tensor]:
+    """Location and scale = floor + exp(log-scale) from features [..., 2·latent]."""
+    loc, log_scale = tokens.chunk(2, dim=-1)
+    return loc, floor + log_scale.exp()
+
+
+def gaussian_head(output: Tensor, config: ModelConfig) -> Mixture:
+    """One component from a network output [*batch, 2·latent]."""
+    return single(*expert_parameters(output, config.encoder_floor), family=config.family)
+
+
+def mixture_head(output: Tensor, config: ModelConfig) -> Mixture:
+    """K components from a network output [*batch, K·(1 + 2·latent)]: logits, then per component location, log-scale."""
+    logits, rest = output.split([config.components, output.shape[-1] - config.components], dim=-1)
+    rest = rest.unflatten(-1, (config.components, 2 * config.latent))
+    return Mixture(logits, *expert_parameters(rest, config.encoder_floor), config.family)
+
+
+def moe_posterior(loc: Tensor, scale: Tensor, mask: Tensor, family: Family) -> Mixture:
+    """Uniform mixture of the experts [*batch, K, latent] that ``mask`` [*batch, K] keeps; none kept: the prior N(0, I).
+
+    Absent experts are replaced by the prior, with weight 0; when all are absent, all have equal weight.
+    """
+    present = mask.unsqueeze(-1)
+    loc = torch.where(present, loc, torch.zeros_like(loc))
+    scale = torch.where(present, scale, torch.ones_like(scale))
+    empty = ~mask.any(-1, keepdim=True)
+    logits = torch.zeros(mask.shape, dtype=loc.dtype, device=loc.device).masked_fill(~(mask | empty), -torch.inf)
+    return Mixture(logits, loc, scale, family)

@@ -1,0 +1,43 @@
+"""Self-attention pooling (Set Transformer)."""
+
+__all__ = ["SelfAttention"]
+
+from torch import Tensor
+
+from pimvae.aggregators._base import Aggregator, gaussian_head, zero_missing
+from pimvae.aggregators._transformer import SetTransformer
+from pimvae.config.schema import ModelConfig
+from pimvae.models.layers import MLP
+from pimvae.posteriors import Mixture
+
+
+class SelfAttention(Aggregator):
+    r"""q(z|x_S) = N(μ, diag σ²) with (μ, log σ) = ρ(Σ_{s∈S} t_s), {t_s} = transformer({χ(h_s) : s ∈ S}).
+
+    Tokens attend to the tokens of S alone. S = ∅ gives ρ(0).
+
+    References:
+        Set Transformer (Lee et al., 2019), https://arxiv.org/abs/1810.00825; Hirt et al. (2024), section 3.
+    """
+
+    def __init__(self, config: ModelConfig, features: int) -> None:
+        super().__init__(config, features)
+        width = config.pooling_width
+        self.chi = MLP([features, width, width, width])
+        self.transformer = SetTransformer(width, config.attention_heads, config.attention_blocks)
+        self.rho = MLP([width, width, width, self.outputs()])
+
+    def outputs(self) -> int:
+        """Numbers that ρ emits."""
+        return 2 * self.config.latent
+
+    def head(self, output: Tensor) -> Mixture:
+        """The posterior from the numbers that ρ emits."""
+        return gaussian_head(output, self.config)
+
+    def embed(self, h: Tensor) -> Tensor:
+        return self.chi(h)
+
+    def pool(self, tokens: Tensor, mask: Tensor) -> Mixture:
+        tokens = zero_missing(tokens, mask)
+        return self.head(self.rho(self.transformer(tokens, mask).sum(-2)))

@@ -1,0 +1,213 @@
+"""The command line ``pimvae``: one command per stage of the workflow."""
+
+__all__ = ["main"]
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from pimvae import __version__, stages
+from pimvae.errors import UserError
+
+Command = Callable[[argparse.Namespace], None]
+# What a user can mend; any other OSError is a bug and keeps its traceback.
+OUTSIDE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR}
+
+
+class Parser(argparse.ArgumentParser):
+    """Tells a wrong argument in one line, like every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"pimvae: error: {message} (see '{self.prog} --help')", file=sys.stderr)
+        sys.exit(1)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 1 for an error of the user, 130 when interrupted."""
+    options = parser().parse_args(arguments)
+    try:
+        options.command(options)
+        sys.stdout.flush()  # here, where a reader that went away is still noticed
+    except UserError as error:
+        print(f"pimvae: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # pimvae cells | head
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        if error.errno not in OUTSIDE:
+            raise
+        print(f"pimvae: error: {error.strerror}: {error.filename}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("pimvae: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    top = Parser(
+        prog="pimvae",
+        description="Multi-modal VAEs with permutation-invariant encoders: the stages of the workflow, one by one. "
+        "'snakemake' runs them all in the right order.",
+        epilog="'pimvae COMMAND --help' says what a command does. Exit code 0: done; 1: the input is at fault, told in "
+        "one line; anything else is a bug.",
+    )
+    top.add_argument("--version", action="version", version=f"pimvae {__version__}")
+    commands = top.add_subparsers(dest="name", metavar="COMMAND", required=True)
+    _add_cells(commands)
+    _add_data(commands)
+    _add_train(commands)
+    _add_evaluate(commands)
+    _add_collect(commands)
+    _add_tables(commands)
+    _add_figures(commands)
+    _add_claims(commands)
+    _add_macros(commands)
+    return top
+
+
+def _command(
+    commands: argparse._SubParsersAction, name: str, run: Command, summary: str, text: str, example: str
+) -> argparse.ArgumentParser:
+    added = commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}. {text}".strip(),
+        epilog=f"example: {example}",
+    )
+    added.set_defaults(command=run)
+    return added
+
+
+def _add_scale(added: argparse.ArgumentParser) -> None:
+    added.add_argument(
+        "--scale", help="name of a file in config/scales, or auto (default: what config/config.yaml says)"
+    )
+    added.add_argument(
+        "--root", type=Path, default=Path("."), help="folder that holds config/ (default: where you are)"
+    )
+
+
+def _add_results(added: argparse.ArgumentParser) -> None:
+    added.add_argument("--results", type=Path, required=True, help="folder that 'pimvae collect' wrote")
+
+
+def _add_claims_file(added: argparse.ArgumentParser) -> None:
+    added.add_argument("--claims", type=Path, help="file of claims (default: config/claims.yaml)")
+
+
+def _add_cells(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "cells", stages.cells, "list the cells of a scale",
+        "A cell is one training: data set, aggregator, objective and prior, all seeds together.",
+        "pimvae cells --scale laptop linear",
+    )  # fmt: skip
+    added.add_argument("experiment", nargs="?", help="only this experiment")
+    added.add_argument("--json", action="store_true", help="whole configurations, one JSON object per line")
+    _add_scale(added)
+
+
+def _add_data(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "data", stages.data, "draw one data set for every seed",
+        "Writes one file per seed and manifest.json with their checksums.",
+        "pimvae data linear dense --scale smoke --out results/smoke/linear/data/dense",
+    )  # fmt: skip
+    added.add_argument("experiment", help="name of a file in config/experiments")
+    added.add_argument("dataset", help="one of its data sets")
+    added.add_argument("--out", type=Path, required=True, help="folder to write to")
+    _add_scale(added)
+
+
+def _add_cell(added: argparse.ArgumentParser) -> None:
+    added.add_argument("experiment", help="name of a file in config/experiments")
+    added.add_argument("cell", help="name of a cell; 'pimvae cells' lists them")
+    added.add_argument("--data", type=Path, required=True, help="folder that 'pimvae data' wrote")
+    _add_scale(added)
+
+
+def _add_train(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "train", stages.train, "train one cell, all of its seeds at once",
+        "Writes weights.safetensors, history.csv and run.json.",
+        "pimvae train linear dense-poe-masked --scale smoke --data results/smoke/linear/data/dense --out run",
+    )  # fmt: skip
+    _add_cell(added)
+    added.add_argument("--out", type=Path, required=True, help="folder to write to")
+    added.add_argument(
+        "--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: CUDA if torch finds it (default)"
+    )
+
+
+def _add_evaluate(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "evaluate", stages.evaluate, "evaluate one trained cell", "Writes metrics.csv beside the weights.",
+        "pimvae evaluate linear dense-poe-masked --scale smoke --data results/smoke/linear/data/dense --run run",
+    )  # fmt: skip
+    _add_cell(added)
+    added.add_argument("--run", type=Path, required=True, help="folder that 'pimvae train' wrote")
+
+
+def _add_collect(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "collect", stages.collect, "join the results of cells",
+        "Writes metrics.csv, runs.csv, history.csv and settings.csv.",
+        "pimvae collect --out results/smoke results/smoke/linear/dense-*",
+    )  # fmt: skip
+    added.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of evaluated cells")
+    added.add_argument("--out", type=Path, required=True, help="folder to write to")
+
+
+def _add_tables(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "tables", stages.tables, "write the tables of the paper", "One .tex file per table.",
+        "pimvae tables --results results/laptop --out paper/tables/laptop",
+    )  # fmt: skip
+    added.add_argument("names", nargs="*", metavar="NAME", help="only these tables")
+    added.add_argument("--out", type=Path, required=True, help="folder to write to")
+    _add_results(added)
+    _add_claims_file(added)
+
+
+def _add_figures(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "figures", stages.figures, "draw the figures of the paper",
+        "One PDF and PNG per figure, and the CSV of what it shows.",
+        "pimvae figures f2_linear_gap --results results/laptop --out figures/laptop",
+    )  # fmt: skip
+    added.add_argument("names", nargs="*", metavar="NAME", help="only these figures")
+    added.add_argument("--out", type=Path, required=True, help="folder to write to")
+    _add_results(added)
+    _add_claims_file(added)
+
+
+def _add_claims(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "claims", stages.claims, "decide the claims",
+        "Prints one line per claim and writes the verdicts with their evidence as CSV.",
+        "pimvae claims --results results/laptop --out results/laptop",
+    )  # fmt: skip
+    added.add_argument("--out", type=Path, required=True, help="folder to write to")
+    _add_results(added)
+    _add_claims_file(added)
+
+
+def _add_macros(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "macros", stages.macros, "write every number of the paper's text as a LaTeX macro", "",
+        "pimvae macros --results results/laptop --scale laptop --out paper/tables/laptop/macros.tex",
+    )  # fmt: skip
+    added.add_argument("--scale", required=True, help="name of the scale, for the text")
+    added.add_argument("--out", type=Path, required=True, help="file to write")
+    _add_results(added)
+    _add_claims_file(added)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,219 @@
+"""From YAML to cells: the grid of an experiment, laid over by one scale."""
+
+__all__ = ["Config", "DataSet", "find_cell", "load"]
+
+import difflib
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from pimvae import registry
+from pimvae.config.files import ExperimentFile, Grid, ScaledExperiment, ScaleFile, Settings, merge, one_line, read
+from pimvae.config.scale import resolve_device, resolve_scale
+from pimvae.config.schema import (
+    BimodalData,
+    Cell,
+    DataConfig,
+    DigitsData,
+    EvaluationConfig,
+    LinearData,
+    ModelConfig,
+    MultimodalData,
+    ObjectiveConfig,
+    Strict,
+    TrainConfig,
+)
+from pimvae.errors import UserError, did_you_mean
+
+DATA: dict[str, type[Strict]] = {
+    "linear": LinearData,
+    "digits": DigitsData,
+    "bimodal": BimodalData,
+    "multimodal": MultimodalData,
+}
+PARTS = ("data", "model", "objective", "train", "evaluation")
+Part = TypeVar("Part", bound=Strict)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One data set of an experiment and the seeds for which it is drawn."""
+
+    experiment: str
+    name: str
+    data: DataConfig
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run of the workflow: every cell of the chosen experiments at one scale."""
+
+    scale: str
+    scale_reason: str
+    device: str
+    experiments: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    titles: Mapping[str, str]
+
+    def of(self, experiment: str) -> tuple[Cell, ...]:
+        """The cells of one experiment."""
+        return tuple(cell for cell in self.cells if cell.experiment == experiment)
+
+    @property
+    def datasets(self) -> tuple[DataSet, ...]:
+        """The data sets that the cells use, each once."""
+        found = {(cell.experiment, cell.dataset): cell for cell in self.cells}
+        return tuple(DataSet(experiment, name, cell.data, cell.seeds) for (experiment, name), cell in found.items())
+
+    def headline(self) -> str:
+        """What is about to run, in one line."""
+        count = f"{len(self.cells)} cells"
+        return f"scale: {self.scale} ({self.scale_reason}), device {self.device}, {count}"
+
+
+def load(
+    scale: str | None = None,
+    root: Path | str = ".",
+    experiments: Sequence[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Config:
+    """The configuration below ``root/config``.
+
+    Args:
+        scale: name of a file in ``config/scales``, ``auto``, or None for what ``config.yaml`` says.
+        root: folder that contains ``config/``.
+        experiments: names of files in ``config/experiments``; None for what ``config.yaml`` says.
+        settings: replaces the content of ``config.yaml`` (Snakemake passes its own, with ``--config`` applied).
+
+    Raises:
+        UserError: for any unknown key, name or value; the message names the key, the file and what is allowed.
+    """
+    folder = Path(root) / "config"
+    chosen = _settings(folder, settings)
+    device, _ = resolve_device(chosen.device)
+    name, reason = resolve_scale(scale or chosen.scale, chosen.device)
+    wanted = tuple(experiments or chosen.experiments)
+    _known(name, _stems(folder / "scales"), "scale")
+    for experiment in wanted:
+        _known(experiment, _stems(folder / "experiments"), "experiment")
+    scale_path = folder / "scales" / f"{name}.yaml"
+    scaled = read(scale_path, ScaleFile).root
+    for experiment in scaled:
+        _known(experiment, _stems(folder / "experiments"), "experiment", scale_path)
+    cells: list[Cell] = []
+    titles: dict[str, str] = {}
+    for experiment in dict.fromkeys(wanted):
+        if experiment not in scaled:
+            raise UserError(f"{scale_path}: lacks the experiment '{experiment}'")
+        path = folder / "experiments" / f"{experiment}.yaml"
+        content = read(path, ExperimentFile)
+        titles[experiment] = content.title
+        cells += _cells(experiment, content, scaled[experiment], path, scale_path)
+    return Config(name, reason, device, tuple(titles), tuple(cells), titles)
+
+
+def find_cell(config: Config, experiment: str, name: str) -> Cell:
+    """The cell called ``name``.
+
+    Raises:
+        UserError: if there is none; the message shows the nearest names.
+    """
+    _known(experiment, config.experiments, "experiment")
+    cells = {cell.name: cell for cell in config.of(experiment)}
+    if name in cells:
+        return cells[name]
+    near = difflib.get_close_matches(name, cells, n=3, cutoff=0.3) or list(cells)[:3]
+    listing = f"'pimvae cells {experiment}' lists all {len(cells)}"
+    raise UserError(f"experiment '{experiment}' has no cell '{name}' (nearest: {', '.join(near)}; {listing})")
+
+
+def _settings(folder: Path, settings: Mapping[str, Any] | None) -> Settings:
+    path = folder / "config.yaml"
+    if settings is None:
+        return read(path, Settings)
+    return _part(Settings, settings, str(path))
+
+
+def _stems(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def _known(name: str, known: Sequence[str], what: str, path: Path | None = None) -> None:
+    if name not in known:
+        place = f"{path}: " if path else ""
+        raise UserError(f"{place}unknown {what} '{name}' ({did_you_mean(name, known)})")
+
+
+def _part(model: type[Part], values: Mapping[str, Any], where: str) -> Part:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{where}: {one_line(error, model)}") from error
+
+
+def _cells(
+    experiment: str, content: ExperimentFile, scaled: ScaledExperiment, path: Path, scale_path: Path
+) -> Iterator[Cell]:
+    """All cells of one experiment, grid by grid; two of the same name are refused."""
+    for dataset in scaled.datasets:
+        _known(dataset, list(content.datasets), "data set", scale_path)
+    seen: set[str] = set()
+    for grid in content.grids:
+        _check_names(grid, content, path)
+        for combination in itertools.product(grid.datasets, grid.aggregators, grid.objectives, grid.priors):
+            cell = _cell(experiment, content, scaled, grid, combination, f"{path} with {scale_path}")
+            if cell.name in seen:
+                raise UserError(f"{path}: two grids give the same cell '{cell.name}'")
+            seen.add(cell.name)
+            yield cell
+
+
+def _check_names(grid: Grid, content: ExperimentFile, path: Path) -> None:
+    for dataset in grid.datasets:
+        _known(dataset, list(content.datasets), "data set", path)
+    for aggregator in grid.aggregators:
+        _known(aggregator, registry.names("aggregators"), "aggregator", path)
+    for objective in grid.objectives:
+        _known(objective, registry.names("objectives"), "objective", path)
+
+
+def _cell(
+    experiment: str,
+    content: ExperimentFile,
+    scaled: ScaledExperiment,
+    grid: Grid,
+    combination: tuple[str, str, str, str],
+    where: str,
+) -> Cell:
+    """One cell: experiment, data set, grid, scale, scale's data set laid over each other in this order."""
+    dataset, aggregator, objective, prior = combination
+    layers = [content, content.datasets[dataset], grid, scaled]
+    if dataset in scaled.datasets:
+        layers.append(scaled.datasets[dataset])
+    dumps = [layer.model_dump(include=set(PARTS), exclude_unset=True) for layer in layers]
+    merged = merge(dict.fromkeys(PARTS, {}), *dumps)
+    chosen = {"model": {"aggregator": aggregator, "prior": prior}, "objective": {"name": objective}}
+    merged = merge(merged, chosen)
+    where = f"{where}: data set '{dataset}'"
+    kind = merged["data"].get("kind")
+    if kind is None:
+        raise UserError(f"{where}: 'data' lacks the key 'kind' ({did_you_mean('', DATA)})")
+    cell = Cell(
+        experiment=experiment,
+        dataset=dataset,
+        data=_part(DATA[kind], merged["data"], f"{where}: data"),
+        model=_part(ModelConfig, merged["model"], f"{where}: model"),
+        objective=_part(ObjectiveConfig, merged["objective"], f"{where}: objective"),
+        train=_part(TrainConfig, merged["train"], f"{where}: train"),
+        evaluation=_part(EvaluationConfig, merged["evaluation"], f"{where}: evaluation"),
+        seeds=tuple(range(scaled.seeds)) if isinstance(scaled.seeds, int) else scaled.seeds,
+    )
+    if cell.train.batch_size > cell.data.samples:
+        sizes = f"batch_size {cell.train.batch_size} exceeds data.samples {cell.data.samples}"
+        raise UserError(f"{where}: train.{sizes}")
+    return cell

@@ -1,0 +1,203 @@
+"""What a data set is, and its file: checked when made, written atomically, byte-identical for equal content."""
+
+__all__ = ["GENERATOR_VERSION", "Dataset", "Split", "load", "manifest_entry", "save", "sha256", "write_manifest"]
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from pimvae.errors import UserError
+
+GENERATOR_VERSION = "1"  # raise it whenever the same configuration and seed give other data
+FORMAT = "pimvae-dataset-1"
+LIKELIHOODS = ("gaussian", "categorical")
+
+
+@dataclass(frozen=True)
+class Split:
+    """n samples of M modalities, any of which may be missing.
+
+    Args:
+        x: one float32 array [n, D_s] per modality (categorical: one-hot rows). Missing entries may hold anything.
+        mask: bool [n, M], which modalities are observed.
+        truth: what is known per sample (``latents`` [n, L], ``labels`` [n]), empty for none.
+
+    Raises:
+        UserError: if shapes or types disagree, an observed entry is not finite or a sample has no modality at all.
+    """
+
+    x: tuple[np.ndarray, ...]
+    mask: np.ndarray
+    truth: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._check_shapes()
+        for s, values in enumerate(self.x):
+            finite = np.isfinite(values[self.mask[:, s]]).all()
+            _require(finite, f"modality {s} has observed values that are not finite")
+        empty = np.flatnonzero(~self.mask.any(axis=1))
+        _require(not empty.size, f"sample {empty[:1]} has no observed modality")
+
+    def _check_shapes(self) -> None:
+        _require(len(self.x) > 0, "there is no modality")
+        for s, values in enumerate(self.x):
+            _require(values.ndim == 2 and values.dtype == np.float32, f"modality {s} is not a float32 [n, D] array")
+            _require(len(values) == len(self), f"modality {s} has {len(values)} samples, modality 0 has {len(self)}")
+        expected = (len(self), len(self.x))
+        _require(self.mask.shape == expected, f"the mask has shape {self.mask.shape}, expected {expected}")
+        _require(self.mask.dtype == np.bool_, f"the mask has type {self.mask.dtype}, expected bool")
+        for name, values in self.truth.items():
+            _require(values.shape[:1] == (len(self),), f"truth '{name}' does not have one row per sample")
+
+    def __len__(self) -> int:
+        return len(self.x[0])
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """D_s of every modality."""
+        return tuple(values.shape[1] for values in self.x)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set with everything that is known about how it was made.
+
+    Args:
+        kind: the registered name.
+        likelihoods: ``gaussian`` or ``categorical``, one per modality.
+        max_dim: width to which modalities are padded, the same for every seed of one configuration.
+        noise_scale: the known standard deviation of the observation noise, if there is one.
+        train: training samples.
+        test: held-out samples; None where the training samples are evaluated.
+        truth: what is known of the generating model (loadings, cluster means ...).
+
+    Raises:
+        UserError: if the parts disagree.
+    """
+
+    kind: str
+    likelihoods: tuple[str, ...]
+    max_dim: int
+    noise_scale: float | None
+    train: Split
+    test: Split | None = None
+    truth: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        dims = self.train.dims
+        _require(len(self.likelihoods) == len(dims), f"{len(self.likelihoods)} likelihoods for {len(dims)} modalities")
+        unknown = sorted(set(self.likelihoods) - set(LIKELIHOODS))
+        _require(not unknown, f"unknown likelihood {unknown} (known: {', '.join(LIKELIHOODS)})")
+        _require(max(dims) <= self.max_dim, f"a modality has {max(dims)} dimensions, more than max_dim {self.max_dim}")
+        scale = self.noise_scale
+        _require(scale is None or (math.isfinite(scale) and scale > 0), f"the noise scale {scale} is not positive")
+        _require(self.test is None or self.test.dims == dims, "train and test differ in their modalities")
+
+
+def save(dataset: Dataset, path: Path | str) -> None:
+    """Write ``dataset`` as safetensors under a temporary name and rename it; equal content gives equal bytes.
+
+    Raises:
+        UserError: if the file cannot be written.
+    """
+    tensors = {f"truth/{name}": values for name, values in dataset.truth.items()}
+    for name, split in (("train", dataset.train), ("test", dataset.test)):
+        if split is not None:
+            tensors |= {f"{name}/x/{s}": values for s, values in enumerate(split.x)} | {f"{name}/mask": split.mask}
+            tensors |= {f"{name}/truth/{key}": values for key, values in split.truth.items()}
+    tensors = {name: np.array(values, order="C") for name, values in tensors.items()}
+    header = {key: getattr(dataset, key) for key in ("kind", "likelihoods", "max_dim", "noise_scale")}
+    header |= {"format": FORMAT, "generator_version": GENERATOR_VERSION, "content": _digest(tensors)}
+    # One metadata key: the order of several is not specified, and the bytes must be.
+    metadata = {"pimvae": json.dumps(header, sort_keys=True)}
+    _write_atomically(Path(path), lambda temporary: save_file(tensors, temporary, metadata))
+
+
+def load(path: Path | str) -> Dataset:
+    """Read what `save` wrote, checking that nothing was changed, lost or cut off.
+
+    Raises:
+        UserError: if the file is missing, damaged, of another format, or its content breaks a rule of `Split`.
+    """
+    try:
+        header, tensors = _read(Path(path))
+        _require(header["format"] == FORMAT, f"its format is '{header['format']}', expected '{FORMAT}'")
+        _require(header["content"] == _digest(tensors), "its content does not match its checksum")
+        test = _split(tensors, "test") if "test/mask" in tensors else None
+        train, truth = _split(tensors, "train"), _below(tensors, "truth/")
+        likelihoods = tuple(header["likelihoods"])
+        return Dataset(header["kind"], likelihoods, header["max_dim"], header["noise_scale"], train, test, truth)
+    except FileNotFoundError:
+        raise UserError(f"data file {path} does not exist: make it first") from None
+    except (UserError, SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        raise UserError(f"data file {path} is damaged or not a data file, make it again: {error}") from None
+
+
+def sha256(path: Path | str) -> str:
+    """Checksum of a file, as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def manifest_entry(path: Path | str, seed: int, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest says of one data file: name, checksum, seed, generator version, configuration."""
+    path = Path(path)
+    return {"file": path.name, "sha256": sha256(path), "seed": seed, "generator_version": GENERATOR_VERSION,
+            "config": dict(config)}  # fmt: skip
+
+
+def write_manifest(path: Path | str, entries: Iterable[Mapping[str, Any]]) -> None:
+    """Write the entries (see `manifest_entry`) of a folder of data files as JSON, atomically."""
+    text = json.dumps([dict(entry) for entry in entries], indent=2, sort_keys=True) + "\n"
+    _write_atomically(Path(path), lambda temporary: temporary.write_text(text))
+
+
+def _require(rule: bool | np.bool_, message: str) -> None:
+    if not rule:
+        raise UserError(message)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    with safe_open(path, framework="numpy") as file:
+        names = file.keys()
+        return json.loads((file.metadata() or {})["pimvae"]), {name: file.get_tensor(name) for name in names}
+
+
+def _digest(tensors: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        values = tensors[name]
+        digest.update(f"{name} {values.dtype.str} {values.shape}".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def _below(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): values for name, values in tensors.items() if name.startswith(prefix)}
+
+
+def _split(tensors: Mapping[str, np.ndarray], name: str) -> Split:
+    x = _below(tensors, f"{name}/x/")
+    ordered = tuple(x[str(s)] for s in range(len(x)))  # by number: as text, "10" comes before "2"
+    return Split(ordered, tensors[f"{name}/mask"], _below(tensors, f"{name}/truth/"))
+
+
+def _write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"cannot write {path}: {error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)

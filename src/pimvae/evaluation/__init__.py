@@ -1,0 +1,1 @@
+"""Evaluation: exact oracles, importance-sampled likelihoods, identifiability, rates."""

@@ -1,0 +1,107 @@
+"""Gap of a bound at fixed parameters, averaged over all subsets, for linear-Gaussian models."""
+
+__all__ = ["SubsetPosteriors", "average_anatomy", "linear_gaussian"]
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from pimvae.evaluation.anatomy import masked_anatomy, mixture_anatomy
+from pimvae.evaluation.oracle import LinearGaussian
+from pimvae.models.vae import MultimodalVAE
+from pimvae.posteriors import Mixture, Posterior
+from pimvae.subsets import all_subsets, subset_weights
+
+
+def linear_gaussian(model: MultimodalVAE) -> LinearGaussian:
+    """The linear-Gaussian model that a VAE with a linear decoder and fixed noise has learned.
+
+    Private latents are blocks of one long z: W_s reads the shared block and the block of modality s.
+    """
+    layer, decoder = model.decoder.layers[0], model.decoder
+    shared, private = model.config.latent, model.config.private_latent
+    own = layer.weight.mT  # [M, dim, shared + private]
+    loading = own.new_zeros(*own.shape[:2], model.latent_size)
+    loading[..., :shared] = own[..., :shared]
+    for s in range(model.modalities if private else 0):
+        start = shared + s * private
+        loading[s, :, start : start + private] = own[s, :, shared:]
+    variance = float(decoder.scale()[0, 0]) ** 2
+    return LinearGaussian(loading, layer.bias.clone(), variance, decoder.valid.sum(-1).long())
+
+
+class SubsetPosteriors:
+    """q(z|x_S) of one batch for any S, the encoders run once."""
+
+    def __init__(self, model: MultimodalVAE, x: Float[Tensor, "modality sample dim"]) -> None:
+        self.model = model
+        self.samples = x.shape[1]
+        self.tokens = model.embed(x)
+
+    def __call__(self, subset: Bool[Tensor, " modality"]) -> Posterior:
+        return self.model.aggregator.pool(self.tokens, subset.expand(self.samples, -1))
+
+
+@dataclass(frozen=True)
+class AverageAnatomy:
+    """log p(x) − bound averaged over samples and the subset law; the parts are None where no closed form exists."""
+
+    gap: float
+    subset_kl: float | None = None
+    prediction: float | None = None
+    full_kl: float | None = None
+
+
+def average_anatomy(
+    objective: str,
+    exact: LinearGaussian,
+    x: Float[Tensor, "sample modality dim"],
+    posteriors: SubsetPosteriors,
+    noise: Float[Tensor, "component draw sample latent"],
+) -> AverageAnatomy:
+    """The gap and its parts, every subset S of M modalities weighted as by the law ``uniform_size``."""
+    modalities = x.shape[1]
+    subsets = all_subsets(modalities)
+    weights = subset_weights(subsets, torch.ones(1, modalities, dtype=torch.bool))[:, 0]
+    q_full = posteriors(subsets[-1])
+    total = torch.zeros(4, dtype=torch.float64)
+    for subset, weight in zip(subsets, weights, strict=True):
+        q_subset = posteriors(subset)
+        if isinstance(q_subset, Mixture) and isinstance(q_full, Mixture):
+            if objective == "masked":
+                parts = masked_anatomy(exact, x, subset, q_subset, q_full, noise)
+            else:
+                parts = mixture_anatomy(exact, x, subset, q_subset, noise)
+            terms = [parts.gap, parts.subset_kl, parts.prediction, parts.full_kl]
+            total += weight * torch.stack([term.mean() for term in terms])
+        else:
+            total[0] += weight * _sampled_gap(objective, exact, x, subset, q_subset, q_full, noise).mean()
+    gap, subset_kl, prediction, full_kl = total.tolist()
+    if not isinstance(q_full, Mixture):
+        return AverageAnatomy(gap)
+    return AverageAnatomy(gap, subset_kl, prediction, full_kl if objective == "masked" else None)
+
+
+def _sampled_gap(
+    objective: str,
+    exact: LinearGaussian,
+    x: Tensor,
+    subset: Tensor,
+    q_subset: Posterior,
+    q_full: Posterior,
+    noise: Tensor,
+) -> Tensor:
+    """log p(x) − Monte-Carlo bound per sample, for posteriors with one component of whatever form."""
+    everything = torch.ones_like(subset).expand(len(x), -1)
+    z = q_subset.rsample(noise[:1])[0]
+    fit = exact.log_likelihood_given(x, z)
+    bound = -0.5 * z.square().sum(-1) - 0.5 * z.shape[-1] * torch.tensor(2 * torch.pi).log() - q_subset.log_prob(z)
+    if objective == "mixture":
+        bound = bound + fit.sum(-1)
+    else:
+        z_full = q_full.rsample(noise[-1:])[0]
+        rest = exact.log_likelihood_given(x, z_full)[..., ~subset].sum(-1)
+        bound = bound + fit[..., subset].sum(-1) + rest + q_subset.log_prob(z_full) - q_full.log_prob(z_full)
+    return exact.log_likelihood(x, everything) - bound.mean(0)

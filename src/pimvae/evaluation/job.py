@@ -1,0 +1,45 @@
+"""The evaluation stage: the tidy metrics of one trained cell."""
+
+__all__ = ["run"]
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from pimvae.config.schema import Cell
+from pimvae.data._dataset import load
+from pimvae.data.job import data_file
+from pimvae.evaluation.rows import COLUMNS, Rows
+from pimvae.evaluation.runs import load_models, read_run
+from pimvae.files import replacing, write_csv
+from pimvae.training.job import replicas
+
+
+def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
+    """Evaluate the cell trained in ``run_dir``; writes ``metrics.csv`` (and ``examples.npz`` for images) there.
+
+    A replica that diverged gets the metric ``diverged`` = 1 and no other.
+
+    Raises:
+        UserError: if the run or the data is missing, damaged or of another configuration.
+    """
+    run_dir = Path(run_dir)
+    record = read_run(run_dir, cell)
+    evaluate = importlib.import_module(f"pimvae.evaluation.{cell.experiment}").evaluate
+    datasets = {seed: load(data_file(data_dir, seed)) for seed in cell.seeds}
+    models = load_models(run_dir, cell, datasets)
+    rows: list[tuple[object, ...]] = []
+    examples: dict[str, np.ndarray] = {}
+    for member, model, counts in zip(tqdm(replicas(cell), unit="replica"), models, record["replicas"], strict=True):
+        collected = Rows(cell, member.seed, member.beta)
+        collected.add("diverged", float(counts["diverged"]))
+        if not counts["diverged"]:
+            found = evaluate(cell, model, datasets[member.seed], collected, member.seed)
+            examples = examples or found
+        rows += collected.rows
+    write_csv(run_dir / "metrics.csv", COLUMNS, rows)
+    if examples:
+        with replacing(run_dir / "examples.npz") as temporary, temporary.open("wb") as file:
+            np.savez(file, **examples)

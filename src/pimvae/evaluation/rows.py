@@ -1,0 +1,21 @@
+"""Tidy metrics: one row per number."""
+
+__all__ = ["COLUMNS", "Rows"]
+
+from pimvae.config.schema import Cell
+
+COLUMNS = ("experiment", "dataset", "aggregator", "objective", "prior", "beta", "seed", "split", "subset", "metric",
+           "value")  # fmt: skip
+
+
+class Rows:
+    """Collects the rows of one replica of a cell."""
+
+    def __init__(self, cell: Cell, seed: int, beta: float) -> None:
+        model, objective = cell.model, cell.objective
+        self.keys = (cell.experiment, cell.dataset, model.aggregator, objective.name, model.prior, float(beta), seed)
+        self.rows: list[tuple[object, ...]] = []
+
+    def add(self, metric: str, value: float, subset: str = "all", split: str = "train") -> None:
+        """One number of this replica."""
+        self.rows.append((*self.keys, split, subset, metric, float(value)))

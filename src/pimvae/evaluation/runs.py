@@ -1,0 +1,57 @@
+"""Trained models from the files of a run."""
+
+__all__ = ["load_models", "read_run"]
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from pimvae.config.schema import Cell
+from pimvae.data._dataset import Dataset
+from pimvae.errors import UserError
+from pimvae.models.vae import MultimodalVAE
+from pimvae.training.job import build_models
+
+
+def read_run(folder: Path | str, cell: Cell) -> dict[str, object]:
+    """The run's record.
+
+    Raises:
+        UserError: if there is none, or it is of another configuration than ``cell`` (evaluation settings aside).
+    """
+    path = Path(folder) / "run.json"
+    try:
+        record = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: train the cell first") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is damaged, train the cell again: {error}") from None
+    trained, wanted = record.get("cell", {}), cell.model_dump(mode="json")
+    differing = sorted(key for key in wanted if key != "evaluation" and trained.get(key) != wanted[key])
+    if differing:
+        raise UserError(f"{path} was trained with another configuration (differs in: {', '.join(differing)})")
+    return record
+
+
+def load_models(folder: Path | str, cell: Cell, datasets: dict[int, Dataset]) -> list[MultimodalVAE]:
+    """The trained model of every replica, in double precision and evaluation mode.
+
+    Raises:
+        UserError: if the weights are missing, damaged or of other shapes than the cell's.
+    """
+    path = Path(folder) / "weights.safetensors"
+    try:
+        state = load_file(path)
+    except (FileNotFoundError, SafetensorError, OSError) as error:
+        raise UserError(f"weights {path} are missing or damaged, train the cell again: {error}") from None
+    models = build_models(cell, datasets)
+    for r, model in enumerate(models):
+        try:
+            model.load_state_dict({name: values[r] for name, values in state.items()})
+        except (RuntimeError, IndexError):
+            raise UserError(f"weights {path} do not fit cell '{cell.name}', train the cell again") from None
+        model.to(torch.float64).requires_grad_(False).eval()
+    return models

@@ -1,0 +1,86 @@
+"""Decoders p(x_s | z_s) of vector modalities: linear or injective MLP, Gaussian or categorical likelihood."""
+
+__all__ = ["VectorDecoder"]
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pimvae.config.schema import ModelConfig
+from pimvae.models.layers import ModalityDense
+
+
+class VectorDecoder(nn.Module):
+    r"""x_s | z_s ~ N(d_s(z_s), diag σ_s²) or Categorical(softmax d_s(z_s)), sizes D_s padded to a common one.
+
+    d_s is affine (``linear``) or Dense(D_s), leaky ReLU 0.1, Dense(D_s) (``injective``: the slope is invertible, so d_s
+    is injective for full-rank weights). σ_s is a known constant or a learned vector, σ = floor + exp(·).
+
+    Args:
+        config: the model's configuration.
+        dims: true size D_s of every modality.
+        max_dim: padded size.
+        likelihoods: ``gaussian`` or ``categorical`` per modality.
+        noise_scale: σ if fixed, its start if learned.
+    """
+
+    def __init__(
+        self, config: ModelConfig, dims: Sequence[int], max_dim: int, likelihoods: Sequence[str], noise_scale: float
+    ) -> None:
+        super().__init__()
+        latent = [config.latent + config.private_latent] * len(dims)
+        self.layers = nn.ModuleList([ModalityDense(latent, dims, padded_out=max_dim)])
+        if config.decoder == "injective":
+            self.layers.append(ModalityDense(dims, dims, padded_in=max_dim, padded_out=max_dim))
+        self.categorical = [kind == "categorical" for kind in likelihoods]
+        valid = torch.arange(max_dim) < torch.tensor(list(dims)).unsqueeze(-1)
+        self.register_buffer("valid", valid.float(), persistent=False)
+        self.floor = config.decoder_floor
+        log_scale = torch.full((len(dims), max_dim), math.log(noise_scale))
+        self.learned_scale = config.decoder_scale == "learned"
+        if self.learned_scale:
+            self.log_scale = nn.Parameter(log_scale)
+        else:
+            self.register_buffer("log_scale", log_scale, persistent=False)
+
+    def scale(self) -> Float[Tensor, "modality dim"]:
+        """σ_s; a fixed scale is taken as it is, without the floor."""
+        return self.log_scale.exp() + (self.floor if self.learned_scale else 0.0)
+
+    def forward(self, z: Float[Tensor, "modality *batch latent"]) -> Float[Tensor, "modality *batch dim"]:
+        """Means of Gaussian and logits of categorical modalities from the latent of each modality."""
+        hidden = self.layers[0](z.flatten(1, -2))
+        for layer in self.layers[1:]:
+            hidden = layer(functional.leaky_relu(hidden, 0.1))
+        return hidden.unflatten(1, z.shape[1:-1])
+
+    def log_likelihood(
+        self, x: Float[Tensor, "modality batch dim"], z: Float[Tensor, "modality *sample batch latent"]
+    ) -> Float[Tensor, "*sample batch modality"]:
+        """log p(x_s | z_s) of every modality; x is broadcast over the leading sample axes of z."""
+        output = self(z)
+        x = x.reshape(x.shape[0], *([1] * (output.dim() - x.dim())), *x.shape[1:])
+        if not any(self.categorical):
+            return self._gaussian(x, output, slice(None)).movedim(0, -1)
+        parts = [
+            self._categorical(x[s], output[s], s) if kind else self._gaussian(x[s], output[s], s)
+            for s, kind in enumerate(self.categorical)
+        ]
+        return torch.stack(parts, dim=-1)
+
+    def _gaussian(self, x: Tensor, mean: Tensor, s: int | slice) -> Tensor:
+        """Σ_d log N(x_d; mean_d, σ_d²) over the true dimensions."""
+        valid, scale = self.valid[s], self.scale()[s]
+        shape = (*valid.shape[:-1], *([1] * (mean.dim() - valid.dim())), valid.shape[-1])
+        weight = (valid / scale).reshape(shape)
+        constant = (valid * (scale.log() + 0.5 * math.log(2 * math.pi))).sum(-1)
+        return -0.5 * ((x - mean) * weight).square().sum(-1) - constant.reshape(shape[:-1])
+
+    def _categorical(self, x: Tensor, logits: Tensor, s: int) -> Tensor:
+        """Σ_d x_d log softmax(logits)_d, x one-hot, padding excluded from the softmax."""
+        logits = logits.masked_fill(self.valid[s] < 0.5, -1e30)
+        return (x * logits.log_softmax(-1)).sum(-1)

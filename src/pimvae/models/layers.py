@@ -1,0 +1,84 @@
+"""Dense layers and MLPs with the initialisation of the publication's framework."""
+
+__all__ = ["ACTIVATIONS", "MLP", "ModalityDense", "dense"]
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": functional.relu,
+    "leaky_relu": functional.leaky_relu,
+    "leaky_relu_0.1": lambda x: functional.leaky_relu(x, 0.1),
+}
+# A unit normal cut at ±2 has this standard deviation; dividing by it gives weights the stated variance 1/fan_in.
+TRUNCATED_STD = 0.87962566103423978
+
+
+def lecun_normal_(weight: Tensor, fan_in: int) -> Tensor:
+    """Fill ``weight`` with draws of a normal cut at two standard deviations, variance 1/fan_in (LeCun et al., 1998)."""
+    std = 1 / (math.sqrt(max(fan_in, 1)) * TRUNCATED_STD)
+    return nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
+
+
+def dense(fan_in: int, fan_out: int, bias: bool = True) -> nn.Linear:
+    """A linear layer, lecun-normal weights, zero bias."""
+    layer = nn.Linear(fan_in, fan_out, bias=bias)
+    lecun_normal_(layer.weight.data, fan_in)
+    if bias:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+class MLP(nn.Module):
+    """Dense layers with an activation between them (none after the last): [..., widths[0]] -> [..., widths[-1]]."""
+
+    def __init__(self, widths: Sequence[int], activation: str = "leaky_relu") -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(dense(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True))
+        self.activation = ACTIVATIONS[activation]
+
+    def forward(self, x: Float[Tensor, "*batch input"]) -> Float[Tensor, "*batch output"]:
+        for layer in self.layers[:-1]:
+            x = self.activation(layer(x))
+        return self.layers[-1](x)
+
+
+class ModalityDense(nn.Module):
+    """One dense layer per modality, all in a single batched product: [M, batch, in] -> [M, batch, out].
+
+    Modalities of different sizes are padded to a common one. Weights that meet padding start at 0 and, as their input
+    or the gradient of their output is always 0, stay there.
+
+    Args:
+        fan_in: input size per modality.
+        fan_out: output size per modality.
+        padded_in: common input size; default: the largest ``fan_in``.
+        padded_out: common output size; default: the largest ``fan_out``.
+    """
+
+    def __init__(
+        self,
+        fan_in: Sequence[int],
+        fan_out: Sequence[int],
+        padded_in: int | None = None,
+        padded_out: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.sizes = tuple(zip(fan_in, fan_out, strict=True))
+        padded_in, padded_out = padded_in or max(fan_in), padded_out or max(fan_out)
+        self.weight = nn.Parameter(torch.zeros(len(self.sizes), padded_in, padded_out))
+        self.bias = nn.Parameter(torch.zeros(len(self.sizes), padded_out))
+        for s, (size_in, size_out) in enumerate(self.sizes):
+            lecun_normal_(self.weight.data[s, :size_in, :size_out], size_in)
+
+    def forward(self, x: Float[Tensor, "modality batch input"]) -> Float[Tensor, "modality batch output"]:
+        return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight)
+
+    def parameter_count(self) -> int:
+        """Weights and biases without the padding."""
+        return sum(size_in * size_out + size_out for size_in, size_out in self.sizes)

@@ -1,0 +1,114 @@
+"""The multi-modal VAE: p(z) ∏_s p(x_s | z), encoders, an aggregator for q(z | x_S)."""
+
+__all__ = ["MultimodalVAE", "build_model", "parameter_count", "seeded"]
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from pimvae import registry
+from pimvae.config.schema import ModelConfig
+from pimvae.errors import UserError
+from pimvae.models.decoders import VectorDecoder
+from pimvae.models.encoders import VectorEncoder
+from pimvae.models.layers import ModalityDense
+from pimvae.models.priors import build_prior
+from pimvae.posteriors import Posterior, standard
+
+
+class MultimodalVAE(nn.Module):
+    """One VAE for M vector modalities; all methods work on one model and a batch, the trainer stacks models.
+
+    Observations are one tensor x [M, batch, max_dim]: modalities padded with zeros, missing entries 0 (their values
+    must never matter, so they are removed when data is packed).
+    """
+
+    def __init__(
+        self, config: ModelConfig, dims: Sequence[int], max_dim: int, likelihoods: Sequence[str], noise_scale: float
+    ) -> None:
+        super().__init__()
+        scheme = registry.lookup("aggregators", config.aggregator)
+        if scheme.private != (config.private_latent > 0):
+            need = "needs" if scheme.private else "does not use"
+            raise UserError(f"aggregator '{config.aggregator}' {need} private latents; private_latent is {config.private_latent}")
+        own = config.latent + config.private_latent
+        features = 2 * own if scheme.experts or config.features is None else config.features
+        self.config = config
+        self.modalities = len(dims)
+        self.encoder = VectorEncoder(dims, max_dim, config.encoder_widths, features)
+        self.aggregator = scheme(config, features)
+        self.decoder = VectorDecoder(config, dims, max_dim, likelihoods, noise_scale)
+        self.prior = build_prior(config)
+
+    @property
+    def latent_size(self) -> int:
+        """Length of z = (z', z̃_1, …, z̃_M)."""
+        return self.config.latent + self.modalities * self.config.private_latent
+
+    def embed(self, x: Float[Tensor, "modality batch dim"]) -> Tensor:
+        """Encoder features and what of the aggregation does not depend on the subset."""
+        return self.aggregator.embed(self.encoder(x))
+
+    def posterior(self, x: Float[Tensor, "modality batch dim"], mask: Bool[Tensor, "*subset batch modality"]) -> Posterior:
+        """q(z | x_S)."""
+        return self.aggregator.pool(self.embed(x), mask)
+
+    def log_prior(self, z: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch"]:
+        """log p(z) = log p(z') + Σ_s log N(z̃_s; 0, I)."""
+        shared, private = z.split([self.config.latent, z.shape[-1] - self.config.latent], dim=-1)
+        log_prob = self.prior.distribution().log_prob(shared)
+        if private.shape[-1] == 0:
+            return log_prob
+        return log_prob + standard(private.shape[-1], private).log_prob(private)
+
+    def modality_latents(self, z: Float[Tensor, "*batch latent"]) -> Float[Tensor, "modality *batch own"]:
+        """The part of z that each modality is decoded from: z itself, or (z', z̃_s)."""
+        if self.config.private_latent == 0:
+            return z.expand(self.modalities, *z.shape)
+        shared, private = z.split([self.config.latent, z.shape[-1] - self.config.latent], dim=-1)
+        private = private.unflatten(-1, (self.modalities, -1)).movedim(-2, 0)
+        return torch.cat([shared.expand(self.modalities, *shared.shape), private], dim=-1)
+
+    def log_likelihood(
+        self, x: Float[Tensor, "modality batch dim"], z: Float[Tensor, "*sample batch latent"]
+    ) -> Float[Tensor, "*sample batch modality"]:
+        """log p(x_s | z) of every modality."""
+        return self.decoder.log_likelihood(x, self.modality_latents(z))
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Run a block with torch's global generator seeded, and give the old state back afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+def build_model(
+    config: ModelConfig,
+    dims: Sequence[int],
+    max_dim: int,
+    likelihoods: Sequence[str],
+    noise_scale: float | None,
+    seed: int,
+) -> MultimodalVAE:
+    """A freshly initialised model; its weights depend on ``seed`` and on nothing else.
+
+    Raises:
+        UserError: unknown aggregator, private latents that it does not use, or noise_scale "data" without a known one.
+    """
+    scale = noise_scale if config.noise_scale == "data" else config.noise_scale
+    if scale is None:
+        raise UserError("model.noise_scale is 'data', but the data set has no known noise scale; give a number")
+    with seeded(seed):
+        return MultimodalVAE(config, [int(d) for d in dims], max_dim, likelihoods, scale)
+
+
+def parameter_count(model: nn.Module) -> int:
+    """Trainable numbers, padding excluded."""
+    padded = [module for module in model.modules() if isinstance(module, ModalityDense)]
+    surplus = sum(m.weight.numel() + m.bias.numel() - m.parameter_count() for m in padded)
+    return sum(p.numel() for p in model.parameters() if p.requires_grad) - surplus

@@ -1,0 +1,1 @@
+"""Variational bounds, one file per bound; the file name is the name used in configurations."""

@@ -1,0 +1,76 @@
+"""What the bounds share: draws, expectations over mixture components, the result type."""
+
+__all__ = ["Bound", "Draws", "aggregate", "expectation", "infer", "join", "select_latents", "zero_unless"]
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from pimvae.models.vae import MultimodalVAE
+from pimvae.posteriors import Posterior
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A bound per sample, and its terms by name (their plain expectation; only for reports).
+
+    Both have the shape [n, batch] of the subsets that they were computed for.
+    """
+
+    value: Float[Tensor, "n batch"]
+    terms: dict[str, Float[Tensor, "n batch"]]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Standard noise for z_S and z_O: subset [K, R, n, batch, latent], full [K, R, *1, batch, latent]."""
+
+    subset: Tensor
+    full: Tensor
+
+
+def infer(model: MultimodalVAE, x: Tensor, subset: Tensor, observed: Tensor) -> tuple[Posterior, Posterior]:
+    """q(z|x_S), batch axes [n, batch], and q(z|x_O), [1, batch], in one pass of the aggregator."""
+    joint = model.posterior(x, torch.cat([subset, observed.unsqueeze(0)]))
+    count = subset.shape[0]
+    return joint.select(slice(0, count)), joint.select(slice(count, count + 1))
+
+
+def zero_unless(mask: Bool[Tensor, "*batch modality"], values: Tensor) -> Tensor:
+    """Sum over the modalities in ``mask`` of ``values`` [*sample, *batch, M]; the others are not touched (NaN too)."""
+    return torch.where(mask, values, torch.zeros((), dtype=values.dtype, device=values.device)).sum(-1)
+
+
+def select_latents(model: MultimodalVAE, subset: Tensor, z_subset: Tensor, z_full: Tensor) -> Tensor:
+    """Latents [M, ...] with those of z_S for s ∈ S and of z_O otherwise: one decoder pass serves both expectations."""
+    chosen = subset.movedim(-1, 0)
+    chosen = chosen.reshape(chosen.shape[0], *([1] * (z_subset.dim() - chosen.dim())), *chosen.shape[1:], 1)
+    return torch.where(chosen, model.modality_latents(z_subset), model.modality_latents(z_full))
+
+
+def aggregate(term: Tensor, posterior: Posterior, samples: int) -> Tensor:
+    """Join the draws of the components: [K, R, n, batch] -> [R, n, batch].
+
+    One sample: the stratified expectation Σ_k π_k term_k. Several: log Σ_k π_k exp(term_k), the stratified average
+    inside the logarithm of an importance-weighted bound.
+    """
+    log_weights = posterior.log_weights().unsqueeze(1)
+    if samples == 1:
+        return (log_weights.exp() * term).sum(0)
+    return (log_weights + term).logsumexp(0)
+
+
+def join(bracket: Float[Tensor, "sample n batch"]) -> Float[Tensor, "n batch"]:
+    """Log-mean-exp over the R joint samples (R = 1: the bracket itself)."""
+    if bracket.shape[0] == 1:
+        return bracket[0]
+    return bracket.logsumexp(0) - math.log(bracket.shape[0])
+
+
+def expectation(term: Tensor, posterior: Posterior) -> Tensor:
+    """Σ_k π_k mean_r term_kr, detached: what reports show of a term."""
+    weights = posterior.log_weights().unsqueeze(1).exp()
+    return (weights * term).sum(0).mean(0).detach()

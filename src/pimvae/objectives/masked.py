@@ -1,0 +1,59 @@
+"""The masked bound (the publication's)."""
+
+__all__ = ["masked"]
+
+from torch import Tensor
+
+from pimvae.models.vae import MultimodalVAE
+from pimvae.objectives._base import Bound, Draws, aggregate, expectation, infer, join, select_latents, zero_unless
+
+
+def masked(
+    model: MultimodalVAE,
+    x: Tensor,
+    observed: Tensor,
+    subset: Tensor,
+    draws: Draws,
+    beta: Tensor | float = 1.0,
+    sticking_the_landing: bool = True,
+) -> Bound:
+    r"""E_{q(z_S|x_S)} f + E_{q(z_O|x_O)} g, a bound on log p(x_S) plus one on log p(x_{O∖S} | x_S), with
+
+    f = log p(x_S|z_S) + β [log p(z_S) − log q(z_S|x_S)],
+    g = log p(x_{O∖S}|z_O) + β [log q(z_O|x_S) − log q(z_O|x_O)].
+
+    With exact posteriors and β = 1 it equals log p(x_O) for every draw.
+
+    Args:
+        model: the VAE.
+        x: observations [M, batch, dim], missing entries 0.
+        observed: O [batch, M].
+        subset: S ⊆ O [n, batch, M], n subsets of every sample.
+        draws: standard noise.
+        beta: β ≥ 0.
+        sticking_the_landing: cut the gradient of log q through its parameters where q is evaluated at its own draw;
+            log q(z_O|x_S) is never cut.
+
+    References:
+        Hirt et al. (2024), section 2; sticking the landing: Roeder et al. (2017).
+    """
+    q_subset, q_full = infer(model, x, subset, observed)
+    z_subset, z_full = q_subset.rsample(draws.subset), q_full.rsample(draws.full)
+    own_subset, own_full = (q.detach() if sticking_the_landing else q for q in (q_subset, q_full))
+    likelihood = model.decoder.log_likelihood(x, select_latents(model, subset, z_subset, z_full))
+
+    fit_subset = zero_unless(subset, likelihood)
+    fit_rest = zero_unless(observed & ~subset, likelihood)
+    information_subset = own_subset.log_prob(z_subset) - model.log_prior(z_subset)
+    information_rest = own_full.log_prob(z_full) - q_subset.log_prob(z_full)
+
+    samples = draws.subset.shape[1]
+    f = aggregate(fit_subset - beta * information_subset, q_subset, samples)
+    g = aggregate(fit_rest - beta * information_rest, q_full, samples)
+    terms = {
+        "log_likelihood_subset": expectation(fit_subset, q_subset),
+        "log_likelihood_rest": expectation(fit_rest, q_full),
+        "information_subset": expectation(information_subset, q_subset),
+        "information_rest": expectation(information_rest, q_full),
+    }
+    return Bound(join(f + g), terms)

@@ -1,0 +1,37 @@
+"""The mixture bound (MMVAE and MoPoE family)."""
+
+__all__ = ["mixture"]
+
+from torch import Tensor
+
+from pimvae.models.vae import MultimodalVAE
+from pimvae.objectives._base import Bound, Draws, aggregate, expectation, join, zero_unless
+
+
+def mixture(
+    model: MultimodalVAE,
+    x: Tensor,
+    observed: Tensor,
+    subset: Tensor,
+    draws: Draws,
+    beta: Tensor | float = 1.0,
+    sticking_the_landing: bool = True,
+) -> Bound:
+    r"""E_{q(z_S|x_S)} { log p(x_O|z_S) + β [log p(z_S) − log q(z_S|x_S)] }.
+
+    All observed modalities are decoded from what the subset tells. Even with exact posteriors it is below log p(x_O),
+    by E_S { log p(x_{O∖S}|x_S) − E_{p(z|x_S)} log p(x_{O∖S}|z) }, unless S = O. Arguments as for `masked`.
+
+    References:
+        Shi et al. (2019); Sutter et al. (2021); limits of this family: Daunhawer et al. (2022).
+    """
+    q_subset = model.posterior(x, subset)
+    z = q_subset.rsample(draws.subset)
+    own = q_subset.detach() if sticking_the_landing else q_subset
+
+    fit = zero_unless(observed, model.log_likelihood(x, z))
+    information = own.log_prob(z) - model.log_prior(z)
+
+    bracket = aggregate(fit - beta * information, q_subset, draws.subset.shape[1])
+    terms = {"log_likelihood": expectation(fit, q_subset), "information": expectation(information, q_subset)}
+    return Bound(join(bracket), terms)

@@ -1,0 +1,37 @@
+"""The total-correlation bound (relative of MVTCAE)."""
+
+__all__ = ["tc"]
+
+from torch import Tensor
+
+from pimvae.models.vae import MultimodalVAE
+from pimvae.objectives._base import Bound, Draws, aggregate, expectation, infer, join, zero_unless
+
+
+def tc(
+    model: MultimodalVAE,
+    x: Tensor,
+    observed: Tensor,
+    subset: Tensor,
+    draws: Draws,
+    beta: Tensor | float = 1.0,
+    sticking_the_landing: bool = True,
+) -> Bound:
+    r"""E_{q(z_O|x_O)} { log p(x_O|z_O) + β [log q(z_O|x_S) − log q(z_O|x_O)] }.
+
+    The posterior of a subset stands in for the prior, so that it learns to predict the full posterior. It bounds
+    log ∫ q(z|x_S) p(x_O|z) dz, not log p(x_O). Arguments as for `masked`.
+
+    References:
+        Hirt et al. (2024), released code; multi-view total correlation auto-encoder: Hwang et al. (2021).
+    """
+    q_subset, q_full = infer(model, x, subset, observed)
+    z = q_full.rsample(draws.full)
+    own = q_full.detach() if sticking_the_landing else q_full
+
+    fit = zero_unless(observed, model.log_likelihood(x, z))
+    information = own.log_prob(z) - q_subset.log_prob(z)
+
+    bracket = aggregate(fit - beta * information, q_full, draws.full.shape[1])
+    terms = {"log_likelihood": expectation(fit, q_full), "information": expectation(information, q_full)}
+    return Bound(join(bracket), terms)

@@ -1,0 +1,100 @@
+"""Which source files a stage of the workflow depends on, read from the import statements (nothing is imported).
+
+The Snakefile lists these files as inputs, so that a change of a module reruns the stages that use it and no others.
+Imports inside functions count. Registry look-ups are invisible to this reading: a caller names those modules itself.
+"""
+
+__all__ = ["data_sources", "evaluation_sources", "report_sources", "sources", "training_sources"]
+
+import ast
+import importlib.util
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from pimvae.config.schema import Cell
+
+PACKAGE = "pimvae"
+ROOT = Path(__file__).parent
+
+
+def sources(entry: str, *extra: str) -> list[Path]:
+    """Files of all modules of this package that ``entry`` and ``extra`` import, themselves included, sorted.
+
+    Raises:
+        ModuleNotFoundError: if ``entry`` or one of ``extra`` is no module of this package.
+    """
+    waiting = [entry, *extra]
+    for name in waiting:
+        if _path(name) is None:
+            raise ModuleNotFoundError(f"no module named '{name}'")
+    found: dict[str, Path] = {}
+    while waiting:
+        name = waiting.pop()
+        path = _path(name)
+        if path is None or name in found:
+            continue
+        found[name] = path
+        waiting += _imports(name)
+        parent = name.rpartition(".")[0]
+        if parent:  # importing a module runs the packages above it
+            waiting.append(parent)
+    return sorted(found.values())
+
+
+def data_sources(kind: str) -> list[Path]:
+    """Sources of the stage that draws data sets of this kind."""
+    return sources("pimvae.data.job", f"pimvae.data.{kind}")
+
+
+def training_sources(cell: Cell) -> list[Path]:
+    """Sources of the training of a cell."""
+    return sources("pimvae.training.job", *_registered(cell))
+
+
+def evaluation_sources(cell: Cell) -> list[Path]:
+    """Sources of the evaluation of a cell."""
+    return sources("pimvae.evaluation.job", f"pimvae.evaluation.{cell.experiment}", *_registered(cell))
+
+
+def report_sources(*modules: str) -> list[Path]:
+    """Sources of modules of the report, named relative to ``pimvae.report``."""
+    return sources("pimvae.report", *(f"pimvae.report.{module}" for module in modules))
+
+
+def _registered(cell: Cell) -> tuple[str, str]:
+    return f"pimvae.aggregators.{cell.model.aggregator}", f"pimvae.objectives.{cell.objective.name}"
+
+
+@cache
+def _path(name: str) -> Path | None:
+    """File of a module of this package; None for anything else."""
+    head, *rest = name.split(".")
+    if head != PACKAGE:
+        return None
+    base = ROOT.joinpath(*rest)
+    for path in (base / "__init__.py", base.with_name(f"{base.name}.py")):
+        if path.is_file():
+            return path
+    return None
+
+
+@cache
+def _imports(name: str) -> tuple[str, ...]:
+    """Names that the file of a module imports; those that turn out to be no modules are sorted out by the caller."""
+    path = _path(name)
+    assert path is not None
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    return tuple(_named(ast.parse(path.read_bytes()), package))
+
+
+def _named(tree: ast.Module, package: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = importlib.util.resolve_name("." * node.level + base, package)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)

@@ -1,0 +1,105 @@
+"""Join the results of all cells of one scale into four tables."""
+
+__all__ = ["run"]
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pimvae.errors import UserError
+from pimvae.report.files import CELL, COLUMNS, write_frame
+
+RUN_COLUMNS = ["parameters", "steps", "replicas", "ms_per_step", "seconds", "device", "threads", "clipped_fraction",
+               "nonfinite", "diverged"]  # fmt: skip
+NOT_SETTINGS = {"data_sha256", *RUN_COLUMNS}
+
+
+def run(cell_dirs: Sequence[Path | str], out_dir: Path | str) -> None:
+    """Write ``metrics.csv``, ``runs.csv``, ``history.csv`` and ``settings.csv`` to ``out_dir``.
+
+    Args:
+        cell_dirs: folders of cells; each holds ``metrics.csv``, ``history.csv`` and ``run.json``.
+        out_dir: folder of the scale, ``results/<scale>``.
+
+    Raises:
+        UserError: if a file is missing, broken, or two cells have the same keys.
+    """
+    metrics, runs, history, settings = [], [], [], []
+    for folder in sorted(map(Path, cell_dirs)):
+        frame, record = _read_csv(folder / "metrics.csv"), _read_json(folder / "run.json")
+        keys = _keys(frame, folder)
+        metrics.append(frame[COLUMNS])
+        history.append(_with_keys(_read_csv(folder / "history.csv"), keys))
+        runs.append({**keys, **{name: _find(record, name) for name in RUN_COLUMNS}})
+        settings.extend({**keys, "key": key, "value": value} for key, value in _flat(record))
+    out = Path(out_dir)
+    joined = pd.concat(metrics, ignore_index=True)
+    _refuse_duplicates(joined)
+    write_frame(out / "metrics.csv", joined)
+    write_frame(out / "history.csv", pd.concat(history, ignore_index=True))
+    write_frame(out / "runs.csv", pd.DataFrame(runs, columns=[*CELL, *RUN_COLUMNS]))
+    write_frame(out / "settings.csv", pd.DataFrame(settings, columns=[*CELL, "key", "value"]))
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: the cell has not been run") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise UserError(f"{path} is not a valid CSV file: {str(error).strip()}") from None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: the cell has not been run") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is not valid JSON: {error}") from None
+
+
+def _keys(frame: pd.DataFrame, folder: Path) -> dict[str, Any]:
+    missing = [column for column in COLUMNS if column not in frame]
+    if missing:
+        raise UserError(f"{folder / 'metrics.csv'} lacks the column(s) {', '.join(missing)}")
+    distinct = frame[CELL].drop_duplicates()
+    if len(distinct) != 1:
+        raise UserError(f"{folder / 'metrics.csv'} holds {len(distinct)} cells, expected one")
+    return distinct.iloc[0].to_dict()
+
+
+def _with_keys(frame: pd.DataFrame, keys: dict[str, Any]) -> pd.DataFrame:
+    rest = [column for column in frame if column not in keys]
+    return frame.assign(**keys)[[*CELL, *rest]]
+
+
+def _refuse_duplicates(metrics: pd.DataFrame) -> None:
+    twice = metrics[metrics.duplicated([column for column in COLUMNS if column != "value"])]
+    if len(twice):
+        row = twice.iloc[0]
+        raise UserError(f"metric '{row['metric']}' of {row['dataset']}, {row['aggregator']}, {row['objective']}, "
+                        f"seed {row['seed']} occurs twice")  # fmt: skip
+
+
+def _find(record: dict[str, Any], name: str) -> Any:
+    """``record[name]`` or the value of that name one level down; None if absent. Lists (one per replica) are summed."""
+    groups = [record, *(group for group in record.values() if isinstance(group, dict))]
+    value = next((group[name] for group in groups if name in group), None)
+    if isinstance(value, list):
+        return sum(value) / len(value) if name == "clipped_fraction" else sum(value)
+    return value
+
+
+def _flat(record: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Leaves of a nested record as (dotted key, text); lists are one leaf, joined by spaces."""
+    for key, value in record.items():
+        if key in NOT_SETTINGS:
+            continue
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,89 @@
+"""F9: effect sizes of the claims with 95% intervals, one panel per claim and measure."""
+
+__all__ = ["F9_CLAIMS"]
+
+import itertools
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure, SubFigure
+
+from pimvae.report.claims import Judgement
+from pimvae.report.figures._drawing import Drawing, empty_figure
+from pimvae.report.methods import catalogue
+from pimvae.report.style import MUTED, figure
+
+FOR, OPEN, AGAINST = "#00705A", "#9A7400", "#B00020"
+COLOURS = {"holds": FOR, "does not hold": AGAINST, "undecided": OPEN}
+SUBSETS = {"unimodal": "one modality", "all": "all modalities", "average": "mean over subsets"}
+PER_ROW = 4
+LINE = 0.165  # inches per group
+
+
+def data(judgements: list[Judgement]) -> pd.DataFrame:
+    """Effect, interval and number of pairs of every group of every claim that has rows."""
+    tables = [
+        judgement.groups.assign(threshold=judgement.claim.threshold, scale=judgement.claim.effect,
+                                title=judgement.claim.short)
+        for judgement in judgements if len(judgement.groups)
+    ]  # fmt: skip
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["claim"])
+
+
+def plot(table: pd.DataFrame) -> Figure:
+    """A panel per claim and measure; those about the same groups stand side by side. Right of dashed is as claimed."""
+    if table.empty:
+        return empty_figure("no claim has been examined at this scale")
+    bands = _bands(table)
+    heights = [0.98 + band[0]["group"].nunique() * LINE for band in bands]
+    drawn = figure(sum(heights))
+    parts = np.atleast_1d(drawn.subfigures(len(bands), 1, height_ratios=heights))
+    for part, band in zip(parts, bands, strict=True):
+        _band(part, band)
+    return drawn
+
+
+def _bands(table: pd.DataFrame) -> list[list[pd.DataFrame]]:
+    """Neighbouring panels with the same groups, at most ``PER_ROW`` to a band."""
+    panels = [rows.reset_index(drop=True) for _, rows in table.groupby(["claim", "metric", "subset"], sort=False)]
+    bands: list[list[pd.DataFrame]] = []
+    for _, same in itertools.groupby(panels, key=lambda rows: tuple(rows["group"])):
+        members = list(same)
+        bands.extend(members[start : start + PER_ROW] for start in range(0, len(members), PER_ROW))
+    return bands
+
+
+def _band(part: SubFigure, band: list[pd.DataFrame]) -> None:
+    axes = part.subplots(1, PER_ROW, sharey=True, squeeze=False)[0]
+    for spare in axes[len(band) :]:
+        spare.set_axis_off()
+    for panel, rows in zip(axes, band, strict=False):
+        _panel(panel, rows)
+    axes[0].set_yticks(range(len(band[0])), band[0]["group"])
+    axes[0].set_ylim(len(band[0]) - 0.5, -0.5)
+
+
+def _panel(panel: plt.Axes, rows: pd.DataFrame) -> None:
+    first, threshold = rows.iloc[0], rows["threshold"].iloc[0]
+    panel.axvline(threshold, color=MUTED, lw=0.8, ls="--")
+    panel.grid(axis="x")
+    for height, (effect, low, high) in enumerate(rows[["effect", "low", "high"]].to_numpy(dtype=float)):
+        colour = FOR if low > threshold else AGAINST if high < threshold else OPEN
+        panel.hlines(height, low, high, color=colour, lw=1.2)
+        panel.plot(effect, height, "o", ms=3.4, color=colour)
+    panel.set_title(_measure_label(first["metric"], first["subset"]), loc="left", fontsize=7, pad=4, linespacing=0.95)
+    panel.annotate(f"{first['claim']}: {first['verdict']}", (0, 1), (0, 22), xycoords="axes fraction", va="bottom",
+                   textcoords="offset points", color=COLOURS[first["verdict"]], fontweight="bold")  # fmt: skip
+    if first["scale"] == "relative":
+        panel.set_xlim(-2.15, 2.15)
+        panel.set_xticks([-2, -1, 0, 1, 2])
+    panel.set_xlabel("relative difference" if first["scale"] == "relative" else "difference")
+
+
+def _measure_label(metric: str, subset: str) -> str:
+    """Two lines: the metric and what it is taken over."""
+    return f"{catalogue().metric(metric).label},\n{SUBSETS.get(subset, subset)}"
+
+
+F9_CLAIMS = Drawing(data, plot)

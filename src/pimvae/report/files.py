@@ -1,0 +1,85 @@
+"""Results as tables in memory, and atomic writing of what is made from them."""
+
+__all__ = ["COLUMNS", "KEYS", "Results", "write_bytes", "write_frame", "write_text"]
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pimvae.errors import UserError
+from pimvae.report.methods import catalogue
+
+KEYS = ["experiment", "dataset", "aggregator", "objective", "prior", "beta"]
+COLUMNS = [*KEYS, "seed", "split", "subset", "metric", "value"]
+CELL = [key for key in KEYS if key != "beta"]  # what identifies a cell: its β values share one training
+
+
+@dataclass(frozen=True)
+class Results:
+    """The collected results of one scale.
+
+    Attributes:
+        metrics: tidy metrics, columns ``COLUMNS``.
+        runs: one row per cell: times, device, sizes, counts.
+        history: training curves: cell keys, step, seed, beta, term, value.
+        settings: configuration and versions: cell keys, key, value (strings).
+        folder: where the cells' folders lie.
+    """
+
+    metrics: pd.DataFrame
+    runs: pd.DataFrame
+    history: pd.DataFrame
+    settings: pd.DataFrame
+    folder: Path
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "Results":
+        """Read ``metrics.csv``, ``runs.csv``, ``history.csv`` and ``settings.csv`` of one scale's folder.
+
+        Raises:
+            UserError: if a file is missing or lacks columns.
+        """
+        folder = Path(folder)
+        metrics = _read(folder / "metrics.csv", COLUMNS)
+        catalogue().order("aggregators", metrics["aggregator"])  # fixes the looks of unlisted names
+        runs = _read(folder / "runs.csv", CELL)
+        history = _read(folder / "history.csv", [*CELL, "step", "seed", "beta", "term", "value"])
+        settings = _read(folder / "settings.csv", [*CELL, "key", "value"], text=True)
+        return cls(metrics, runs, history, settings, folder)
+
+
+def _read(path: Path, columns: list[str], text: bool = False) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(path, dtype=str if text else None, keep_default_na=not text)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: collect the cells' results first") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise UserError(f"{path} is not a valid CSV file: {str(error).strip()}") from None
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise UserError(f"{path} lacks the column(s) {', '.join(missing)}")
+    return frame
+
+
+def write_bytes(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, then rename it: readers never see half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` under a temporary name and rename it."""
+    write_bytes(path, lambda temporary: temporary.write_text(text))
+
+
+def write_frame(path: Path, frame: pd.DataFrame) -> None:
+    """Write a table as CSV (numbers in the shortest form that reads back the same)."""
+    write_bytes(path, lambda temporary: frame.to_csv(temporary, index=False, lineterminator="\n"))

@@ -1,0 +1,77 @@
+"""Entry points of the DAG and the command line: read collected CSVs, write tables, figures, claims and macros."""
+
+__all__ = ["claims", "figures", "macros", "tables"]
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from pimvae.registry import lookup, names
+from pimvae.report import claims as judging
+from pimvae.report.files import Results, write_frame, write_text
+
+CLAIM_ENTRIES = {"t10_claims", "f9_claims"}  # drawn from verdicts instead of results
+
+
+def judge(results: Results, claims_path: Path | str | None = None) -> list[judging.Judgement]:
+    """Verdicts on all claims of ``claims_path`` (default ``config/claims.yaml``)."""
+    return judging.evaluate(results.metrics, judging.read_claims(claims_path))
+
+
+def tables(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str | None = None,
+           only: Sequence[str] | None = None) -> list[Path]:  # fmt: skip
+    """Write every table (or those named in ``only``) to ``out_dir/<name>.tex``; returns the paths."""
+    results = Results.load(results_dir)
+    written = []
+    for name in names("report.tables") if only is None else only:
+        source = judge(results, claims_path) if name in CLAIM_ENTRIES else results
+        path = Path(out_dir) / f"{name}.tex"
+        write_text(path, lookup("report.tables", name)(source))
+        written.append(path)
+    return written
+
+
+def figures(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str | None = None,
+            only: Sequence[str] | None = None) -> list[Path]:  # fmt: skip
+    """Write every figure (or those named in ``only``) as PDF and PNG with the CSV behind it; returns the PDFs."""
+    from pimvae.report.style import save  # matplotlib only where it is drawn with
+
+    results = Results.load(results_dir)
+    written = []
+    for name in names("report.figures") if only is None else only:
+        drawing = lookup("report.figures", name)
+        table = drawing.data(judge(results, claims_path) if name in CLAIM_ENTRIES else results)
+        write_frame(Path(out_dir) / f"{name}.csv", table)
+        save(drawing.plot(table), Path(out_dir), name)
+        written.append(Path(out_dir) / f"{name}.pdf")
+    return written
+
+
+def claims(results_dir: Path | str, out_dir: Path | str | None = None, claims_path: Path | str | None = None) -> list[str]:
+    """Write ``claims.csv`` (verdicts), ``claims_groups.csv`` and ``claims_strata.csv``; returns one line per claim."""
+    results = Results.load(results_dir)
+    judgements = judge(results, claims_path)
+    out = Path(out_dir if out_dir is not None else results_dir)
+    write_frame(out / "claims.csv", pd.DataFrame([_row(judgement) for judgement in judgements]))
+    for part in ("groups", "strata"):
+        parts = [getattr(judgement, part) for judgement in judgements]
+        full = [frame for frame in parts if len(frame)]
+        write_frame(out / f"claims_{part}.csv", pd.concat(full, ignore_index=True) if full else parts[0])
+    return [f"{judgement.claim.id}  {judgement.verdict:13}  {judgement.claim.short}" for judgement in judgements]
+
+
+def _row(judgement: judging.Judgement) -> dict[str, object]:
+    groups = {"groups": len(judgement.groups), "as_claimed": judgement.as_claimed, "against": judgement.against}
+    return {"claim": judgement.claim.id, "verdict": judgement.verdict, "scale": judgement.claim.effect,
+            "effect": judgement.effect, "low": judgement.low, "high": judgement.high, "pairs": judgement.pairs, **groups,
+            "diverged": judgement.diverged, "text": judgement.claim.text.strip()}  # fmt: skip
+
+
+def macros(results_dir: Path | str, out_file: Path | str, scale: str, claims_path: Path | str | None = None) -> Path:
+    """Write the macros of all numbers in the paper's text to ``out_file``; returns its path."""
+    from pimvae.report.macros import macros as render
+
+    results = Results.load(results_dir)
+    write_text(Path(out_file), render(results, judge(results, claims_path), scale))
+    return Path(out_file)

@@ -1,0 +1,150 @@
+"""Every number that the text of the paper uses, as LaTeX macros."""
+
+__all__ = ["macros"]
+
+import re
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from pimvae.report.claims import Judgement
+from pimvae.report.files import Results
+from pimvae.report.methods import catalogue
+from pimvae.report.selection import REPLICA, diverged_replicas, drop_diverged, select
+from pimvae.report.statistics import format_estimate, format_number, mean_interval
+from pimvae.report.tables._layout import escape
+from pimvae.report.tables.likelihood_check import check_rows
+from pimvae.report.tables.t10_claims import effect_texts
+
+DIGITS = ["Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"]
+SENTENCE = {"holds": "holds", "does not hold": "does not hold", "undecided": "is undecided", "not run": "was not examined"}
+
+
+def macros(results: Results, judgements: Sequence[Judgement], scale: str) -> str:
+    r"""The file of macros.
+
+    ``\val{dataset}{aggregator}{objective}{metric}{subset}`` is a mean with its interval, ``\setting{dataset}{key}`` a
+    value of the configuration, ``\Claim<Id>Verdict`` and its companions belong to a claim; a key that does not exist
+    prints a visible mark and a LaTeX warning (see the preamble of paper/main.tex).
+    """
+    lines = ["% Generated from results; do not edit."]
+    lines += [rf"\newcommand{{\{name}}}{{{text}}}" for name, text in _named(results, judgements, scale)]
+    lines += [rf"\defkey{{val:{key}}}{{{text}}}" for key, text in _values(results.metrics)]
+    lines += [rf"\defkey{{setting:{key}}}{{{text}}}" for key, text in _settings(results.settings)]
+    return "\n".join(lines) + "\n"
+
+
+def letters(identifier: str) -> str:
+    """``C1a`` to ``COneA``: macro names have letters only."""
+    return "".join(DIGITS[int(char)] if char.isdigit() else char.upper() for char in identifier)
+
+
+def _named(results: Results, judgements: Sequence[Judgement], scale: str) -> Iterator[tuple[str, str]]:
+    yield "ResultScale", escape(scale)
+    yield from _overall(results)
+    for judgement in judgements:
+        yield from _claim(judgement)
+    for name, verdict in (("Hold", "holds"), ("Fail", "does not hold"), ("Undecided", "undecided"), ("NotRun", "not run")):
+        ids = [judgement.claim.id for judgement in judgements if judgement.verdict == verdict]
+        yield f"Claims{name}Count", _count_word(len(ids))
+        yield f"Claims{name}List", _join([rf"\mbox{{{claim}}}" for claim in ids]) if ids else "none"
+    examined = [judgement for judgement in judgements if judgement.verdict != "not run"]
+    yield "ClaimsExaminedCount", _count_word(len(examined))
+    yield "VerdictSentences", " ".join(_sentence(judgement) for judgement in examined) or "No claim has been examined."
+    yield from _check(results.metrics)
+
+
+def _sentence(judgement: Judgement) -> str:
+    """"C1a (masked has the smaller gap) holds in 5 of 5 groups.\""""
+    groups = f"{judgement.as_claimed} of {len(judgement.groups)} comparisons favour it beyond their intervals"
+    against = f", {judgement.against} oppose it" if judgement.against else ""
+    return rf"\mbox{{{judgement.claim.id}}} ({escape(judgement.claim.short)}) {SENTENCE[judgement.verdict]}: {groups}{against}."
+
+
+def _claim(judgement: Judgement) -> Iterator[tuple[str, str]]:
+    name = f"Claim{letters(judgement.claim.id)}"
+    effect, interval = effect_texts(judgement) if judgement.pairs else ("--", "--")
+    yield f"{name}Verdict", SENTENCE[judgement.verdict]
+    yield f"{name}Text", escape(judgement.claim.text.strip())
+    yield f"{name}Effect", effect
+    yield f"{name}Interval", interval
+    yield f"{name}Pairs", str(judgement.pairs)
+    yield f"{name}Groups", str(len(judgement.groups))
+    yield f"{name}AsClaimed", str(judgement.as_claimed)
+    yield f"{name}Against", str(judgement.against)
+    yield f"{name}Diverged", str(judgement.diverged)
+
+
+def _overall(results: Results) -> Iterator[tuple[str, str]]:
+    runs, metrics, settings = results.runs, results.metrics, results.settings
+    seeds = sorted(metrics["seed"].dropna().unique())
+    devices = runs["device"].dropna().unique() if "device" in runs else []
+    yield "SeedCount", _count_word(len(seeds))
+    yield "SeedNumber", str(len(seeds))
+    yield "SeedList", ", ".join(str(int(seed)) for seed in seeds)
+    yield "Device", escape(_join(sorted(map(str, devices))) or "unknown device")
+    yield "CellCount", str(len(runs))
+    yield "ReplicaCount", str(int(metrics[REPLICA].drop_duplicates().shape[0]))
+    yield "DivergedCount", str(len(diverged_replicas(metrics)))
+    yield "DeviceMinutes", format_number(runs["seconds"].astype(float).sum() / 60, 2)
+    yield "Threads", escape(_distinct(runs["threads"].dropna().astype(int))) if runs["threads"].notna().any() else "--"
+    yield "ClippedRange", _range(100 * runs["clipped_fraction"].dropna().astype(float))
+    yield "NonfiniteCount", str(int(runs["nonfinite"].fillna(0).sum()))
+    yield "Versions", escape(_versions(settings))
+
+
+def _versions(settings: pd.DataFrame) -> str:
+    rows = settings[settings["key"].str.startswith("versions.")]
+    named = rows.assign(name=rows["key"].str.removeprefix("versions.")).groupby("name")["value"].unique()
+    return _join([f"{name} {'/'.join(sorted(values))}" for name, values in named.items()]) or "versions not recorded"
+
+
+def _check(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    rows = check_rows(metrics)
+    within = rows["errors"].abs() <= 2
+    yield "CheckReplicas", str(len(rows))
+    yield "CheckLargestError", format_number(rows["error"].abs().max()) if len(rows) else "--"
+    yield "CheckWithinTwo", format_number(100 * within.mean()) if rows["errors"].notna().any() else "--"
+
+
+def _values(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """Mean with interval over seeds of every metric of every cell with β = 1, times the metric's factor."""
+    rows = select(drop_diverged(metrics), {"beta": 1, "prior": "standard"})
+    rows = rows[rows["metric"].isin(catalogue().entries["metrics"])]
+    keys = ["dataset", "aggregator", "objective", "metric", "subset"]
+    split = rows.groupby(keys)["split"].transform("nunique") > 1
+    rows = rows[~split | (rows["split"] == "test")]
+    for key, part in rows.groupby(keys):
+        factor = catalogue().metric(key[3]).factor
+        yield ":".join(key), format_estimate(mean_interval((part["value"] * factor).dropna().tolist()))
+
+
+def _settings(settings: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """Configuration per data set: one value, or all distinct values of its cells."""
+    rows = settings[settings["key"].str.startswith("config.")]
+    for (dataset, key), part in rows.groupby(["dataset", "key"]):
+        yield f"{dataset}:{key.removeprefix('config.')}", escape(_pretty(_distinct(part["value"])))
+
+
+def _pretty(text: str) -> str:
+    """Large whole numbers with a thin gap, as words elsewhere: 5000 stays, 40000 becomes 40,000."""
+    return re.sub(r"(?<![\w.])\d{5,}(?![\w.])", lambda match: f"{int(match.group()):,}", text)
+
+
+def _distinct(values: pd.Series) -> str:
+    return ", ".join(str(value) for value in dict.fromkeys(values))
+
+
+def _range(values: pd.Series) -> str:
+    if values.empty:
+        return "--"
+    return rf"{format_number(values.min(), 2)}\,\% to {format_number(values.max(), 2)}\,\%"
+
+
+def _count_word(count: int) -> str:
+    words = ["no", *(word.lower() for word in DIGITS[1:])]
+    return words[count] if count < len(words) else str(count)
+
+
+def _join(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""

@@ -1,0 +1,116 @@
+"""Order, label, colour and marker of everything that is shown; read from ``config/methods.yaml``."""
+
+__all__ = ["Catalogue", "Look", "Metric", "catalogue"]
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from pimvae.errors import UserError, did_you_mean
+
+PRIVATE = "private_"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one aggregator, objective, data set or prior is shown; ``order`` sorts them."""
+
+    label: str
+    short: str
+    colour: str = "#444444"
+    marker: str = "o"
+    order: int = 0
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How one metric is shown: the value times ``factor`` in ``unit``, and which direction is better."""
+
+    label: str
+    better: Literal["lower", "higher", "neither"]
+    unit: str = ""
+    factor: float = 1.0
+
+    @property
+    def axis(self) -> str:
+        """Label of an axis: name and unit."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+
+@dataclass
+class Catalogue:
+    """All looks and metrics; unlisted names get a look of their own in the order in which they are first asked for."""
+
+    entries: dict[str, Any]
+    _spare: dict[str, int] = field(default_factory=dict)
+
+    def aggregator(self, name: str) -> Look:
+        """Look of an aggregator; ``private_x`` borrows from ``x``; unlisted names come last."""
+        listed = self.entries["aggregators"]
+        base = name.removeprefix(PRIVATE)
+        if base != name:
+            look = self.aggregator(base)
+            return Look(f"{look.label} (private)", f"{look.short} (priv.)", look.colour, look.marker, look.order + 100)
+        if name in listed:
+            entry = listed[name]
+            order = list(listed).index(name)
+            return Look(entry["label"], entry.get("short", entry["label"]), entry["colour"], entry["marker"], order)
+        rank = self._spare.setdefault(name, len(self._spare))
+        colours, markers = self.entries["spare_colours"], self.entries["spare_markers"]
+        return Look(name, name, colours[rank % len(colours)], markers[rank % len(markers)], len(listed) + rank)
+
+    def look(self, kind: Literal["objectives", "priors", "datasets"], name: str) -> Look:
+        """Look of an objective, a prior or a data set; an unlisted name is shown as it is, after the others."""
+        listed = self.entries[kind]
+        label = listed.get(name, {}).get("label", str(name).replace("_", " "))
+        return Look(label, label, order=list(listed).index(name) if name in listed else len(listed))
+
+    def metric(self, name: str) -> Metric:
+        """The metric ``name``.
+
+        Raises:
+            UserError: if the metric is not in the catalogue; the message lists the known names.
+        """
+        if name not in self.entries["metrics"]:
+            raise UserError(f"unknown metric '{name}' ({did_you_mean(name, self.entries['metrics'])})")
+        return Metric(**self.entries["metrics"][name])
+
+    def order(self, kind: Literal["aggregators", "objectives", "priors", "datasets"], names: Any) -> list[str]:
+        """The distinct ``names`` in the order in which they are shown."""
+        if kind == "aggregators":
+            return sorted(sorted(set(names)), key=lambda name: self.aggregator(name).order)
+        return sorted(set(names), key=lambda name: (self.look(kind, name).order, name))
+
+
+def read_config(name: str) -> Any:
+    """Parsed ``config/<name>`` of the working directory, else of the checkout that holds this package.
+
+    Raises:
+        UserError: if neither exists or the file is not valid YAML.
+    """
+    folders = [Path("config"), Path(__file__).resolve().parents[3] / "config"]
+    path = next((folder / name for folder in folders if (folder / name).is_file()), None)
+    if path is None:
+        raise UserError(f"config/{name} is missing: run from the root of the repository")
+    return parse_yaml(path)
+
+
+def parse_yaml(path: Path) -> Any:
+    """Parsed YAML file; a syntax error is told in one line with its place."""
+    try:
+        return yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" (line {mark.line + 1})" if mark else ""
+        raise UserError(f"{path} is not valid YAML{place}: {getattr(error, 'problem', error)}") from None
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The catalogue of ``config/methods.yaml``, read once."""
+    return Catalogue(read_config("methods.yaml"))

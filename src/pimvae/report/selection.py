@@ -1,0 +1,36 @@
+"""Rows of the tidy metrics: selection and diverged replicas."""
+
+__all__ = ["diverged_replicas", "drop_diverged", "select"]
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from pimvae.report.files import KEYS
+
+REPLICA = [*KEYS, "seed"]
+
+
+def select(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
+    """Rows whose columns equal the given value, or one of the given list of values."""
+    keep = pd.Series(True, index=frame.index)
+    for column, wanted in where.items():
+        values = wanted if isinstance(wanted, list | tuple | set) else [wanted]
+        keep &= frame[column].isin(values)
+    return frame[keep]
+
+
+def diverged_replicas(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Keys and seed of every replica whose metric ``diverged`` is not 0."""
+    rows = metrics[(metrics["metric"] == "diverged") & (metrics["value"] != 0)]
+    return rows[REPLICA].drop_duplicates()
+
+
+def drop_diverged(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Rows of replicas that did not diverge; the rows of the metric ``diverged`` itself all stay."""
+    bad = diverged_replicas(metrics)
+    if bad.empty:
+        return metrics
+    flagged = metrics.merge(bad.assign(_bad=True), on=REPLICA, how="left")["_bad"].notna().to_numpy()
+    return metrics[~flagged | (metrics["metric"] == "diverged").to_numpy()]

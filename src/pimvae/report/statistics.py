@@ -1,0 +1,158 @@
+"""Means with 95% intervals over seeds, comparisons paired by seed, and numbers rounded to what the interval supports."""
+
+__all__ = ["Estimate", "bootstrap_mean", "format_estimate", "format_number", "marks", "mean_interval",
+           "paired_difference", "stratified_bootstrap"]  # fmt: skip
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.stats import t as student
+
+LEVEL = 0.95
+RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its interval; ``half`` is NaN where one seed allows no interval."""
+
+    mean: float
+    half: float
+    count: int
+    diverged: int = 0
+
+    @property
+    def low(self) -> float:
+        """Lower end of the interval."""
+        return self.mean - self.half
+
+    @property
+    def high(self) -> float:
+        """Upper end of the interval."""
+        return self.mean + self.half
+
+
+def mean_interval(values: Sequence[float], level: float = LEVEL, diverged: int = 0) -> Estimate:
+    """Mean ± t_{n−1} s/√n of ``values``, one per seed (Student's interval, exact for Gaussian noise)."""
+    array = np.asarray(values, dtype=float)
+    n = array.size
+    if n == 0:
+        return Estimate(math.nan, math.nan, 0, diverged)
+    if n == 1:
+        return Estimate(float(array[0]), math.nan, 1, diverged)
+    half = student.ppf(0.5 + level / 2, n - 1) * array.std(ddof=1) / math.sqrt(n)
+    return Estimate(float(array.mean()), float(half), n, diverged)
+
+
+def paired_difference(a: Mapping[int, float], b: Mapping[int, float], level: float = LEVEL) -> Estimate:
+    """Mean and interval of a − b over the seeds that both have."""
+    return mean_interval([a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())], level)
+
+
+def marks(
+    columns: Mapping[str, Mapping[int, float]], better: Literal["lower", "higher", "neither"], level: float = LEVEL
+) -> dict[str, str]:
+    """Which entries of one table column are ``best``, which a ``tie`` with it, which neither (``""``).
+
+    Args:
+        columns: for every row of the table its value per seed (diverged seeds left out).
+        better: direction; ``neither`` marks nothing.
+        level: a row is a tie if the interval of its difference to the best row, paired by seed, holds 0.
+    """
+    means = {name: float(np.mean(list(values.values()))) for name, values in columns.items() if values}
+    means = {name: mean for name, mean in means.items() if math.isfinite(mean)}
+    if better == "neither" or not means:
+        return dict.fromkeys(columns, "")
+    best = (min if better == "lower" else max)(means, key=lambda name: means[name])
+
+    def mark(name: str) -> str:
+        if name == best:
+            return "best"
+        if name not in means:
+            return ""
+        difference = paired_difference(columns[name], columns[best], level)
+        return "tie" if abs(difference.mean) <= difference.half or difference.mean == 0 else ""
+
+    return {name: mark(name) for name in columns}
+
+
+def stratified_bootstrap(
+    strata: Sequence[Sequence[float]], resamples: int = RESAMPLES, seed: int = 0
+) -> np.ndarray:
+    """Bootstrap draws of the mean over strata of the mean over seeds; seeds are resampled within each stratum.
+
+    A resample of n values spreads √((n−1)/n) too little; its deviation from the mean of the stratum is widened by
+    √(n/(n−1)), which matters for 3 to 5 seeds (Hesterberg, "What teachers should know about the bootstrap", 2015).
+    Strata of one value contribute no spread.
+    """
+    generator = np.random.default_rng(seed)
+    total = np.zeros(resamples)
+    for stratum in strata:
+        values = np.asarray(stratum, dtype=float)
+        n = values.size
+        drawn = values[generator.integers(n, size=(resamples, n))].mean(axis=1)
+        total += values.mean() + (drawn - values.mean()) * (math.sqrt(n / (n - 1)) if n > 1 else 0.0)
+    return total / len(strata)
+
+
+def bootstrap_mean(
+    strata: Sequence[Sequence[float]], level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float, float]:
+    """Mean over strata with the ends of its percentile interval; the ends are NaN if no stratum has two values."""
+    mean = float(np.mean([np.mean(stratum) for stratum in strata]))
+    if all(len(stratum) < 2 for stratum in strata):
+        return mean, math.nan, math.nan
+    low, high = np.quantile(stratified_bootstrap(strata, resamples, seed), [0.5 - level / 2, 0.5 + level / 2])
+    return mean, float(low), float(high)
+
+
+def decimals(half: float) -> int:
+    """Decimal places that a half-width supports: one significant digit of it, two if it starts with 1."""
+    exponent = math.floor(math.log10(half))
+    leading = half / 10.0**exponent
+    return 1 - exponent if round(leading, 1) < 2 else -exponent
+
+
+def format_number(value: float, digits: int = 3) -> str:
+    """``value`` to ``digits`` significant digits, as LaTeX that works in text and in mathematics."""
+    if not math.isfinite(value):
+        return "--"
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    if exponent >= 5 or exponent < -4:
+        return _scientific(value, exponent, max(digits - 1, 0))
+    return _signed(f"{value:.{max(digits - 1 - exponent, 0)}f}")
+
+
+def format_estimate(estimate: Estimate) -> str:
+    """``mean ± half`` with both rounded to the digits that the half-width supports; without interval 3 digits."""
+    if not math.isfinite(estimate.mean):
+        return "--"
+    if not math.isfinite(estimate.half):
+        return format_number(estimate.mean)
+    if estimate.half == 0:
+        return format_number(estimate.mean, 4)
+    places = decimals(estimate.half)
+    size = max(abs(estimate.mean), estimate.half)
+    exponent = math.floor(math.log10(size))
+    if exponent >= 5 or places > 5:
+        scale, digits = 10.0**exponent, max(places + exponent, 0)
+        body = f"{_signed(f'{estimate.mean / scale:.{digits}f}')}\\pmhalf{{{estimate.half / scale:.{digits}f}}}"
+        return rf"({body})\ensuremath{{\cdot 10^{{{exponent}}}}}"
+    rounded = [round(number, places) for number in (estimate.mean, estimate.half)]
+    mean, half = (f"{number:.{max(places, 0)}f}" for number in rounded)
+    return rf"{_signed(mean)}\pmhalf{{{half}}}"
+
+
+def _signed(text: str) -> str:
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", r"\ensuremath{-}")
+
+
+def _scientific(value: float, exponent: int, digits: int) -> str:
+    return rf"\ensuremath{{{value / 10.0**exponent:.{digits}f}\cdot 10^{{{exponent}}}}}"

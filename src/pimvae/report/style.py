@@ -1,0 +1,101 @@
+"""Look of all figures: sizes from the text width of the paper, legible at print size, the same bytes every time."""
+
+__all__ = ["ALARM", "MUTED", "TEXT_WIDTH", "figure", "hide_frame", "log_axis", "save", "use_style"]
+
+import os
+import warnings
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")  # no display needed
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from pimvae.report.files import write_bytes
+
+TEXT_WIDTH = 6.5  # inches, \textwidth of paper/main.tex
+SMALL, NORMAL = 7.0, 8.0  # points; figures are included unscaled
+MUTED = "#5a5a5a"
+GRID = "#d9d9d9"
+ALARM = "#B00020"
+
+RC = {
+    "font.family": "STIXGeneral",  # goes with the Times of the paper, shipped with matplotlib
+    "mathtext.fontset": "stix",
+    "font.size": NORMAL,
+    "axes.titlesize": NORMAL,
+    "axes.labelsize": NORMAL,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "legend.fontsize": SMALL,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": MUTED,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.minor.size": 1.5,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": "black",
+    "ytick.labelcolor": "black",
+    "lines.linewidth": 1.1,
+    "legend.frameon": False,
+    "legend.handlelength": 1.4,
+    "legend.columnspacing": 1.2,
+    "legend.handletextpad": 0.5,
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "pdf.fonttype": 42,  # embedded TrueType: text stays text
+    "svg.hashsalt": "pimvae",
+}
+
+
+def use_style() -> None:
+    """Set the style for every figure that follows."""
+    matplotlib.rcdefaults()
+    matplotlib.rcParams.update(RC)
+
+
+def figure(height: float, width: float = TEXT_WIDTH) -> Figure:
+    """An empty figure in this style, in inches, laid out by matplotlib's constrained layout."""
+    use_style()
+    return plt.figure(figsize=(width, height), layout="constrained")
+
+
+def log_axis(axes: plt.Axes) -> None:
+    """Logarithmic x axis with plain numbers, 1-2-5 where it spans little and powers of ten where it spans much."""
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    decades = np.log10(high / low)
+    subs = (1.0, 2.0, 5.0) if decades < 1.7 else (1.0, 3.0) if decades < 2.5 else (1.0,)
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=subs))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def hide_frame(axes: plt.Axes) -> None:
+    """Leave only what is drawn: no ticks, no spines."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def save(drawn: Figure, folder: Path, name: str) -> None:
+    """Write ``name.pdf`` and ``name.png``; with the same data and library versions the bytes are the same."""
+    os.environ.setdefault("SOURCE_DATE_EPOCH", "0")  # read by the PDF writer in place of the clock
+    for suffix, metadata in ((".pdf", {"Creator": None, "Producer": None}), (".png", {"Software": None})):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            write_bytes(folder / f"{name}{suffix}", lambda path, meta=metadata: drawn.savefig(path, metadata=meta))
+    plt.close(drawn)

@@ -1,0 +1,108 @@
+"""What every table shares: cells of mean ± interval, marks for the best, rows of a booktabs tabular."""
+
+__all__ = ["Column", "body", "cell", "escape", "tabular"]
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from pimvae.report.methods import catalogue
+from pimvae.report.selection import diverged_replicas, drop_diverged, select
+from pimvae.report.statistics import Estimate, format_estimate, marks, mean_interval
+
+MISSING = "--"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: a metric of one subset, and which rows of the metrics belong to it."""
+
+    heading: str
+    metric: str
+    subset: str
+    where: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def selection(self) -> dict[str, Any]:
+        """The rows of the tidy metrics that this column reads."""
+        return {"metric": self.metric, "subset": self.subset, **dict(self.where)}
+
+
+def cell(values: Sequence[float], diverged: int, mark: str) -> str:
+    """One cell: mean ± half-width; ``\\best`` or ``\\tie`` around it; the count of diverged replicas as a note."""
+    if not values:
+        return rf"\diverged{{{diverged}}}" if diverged else MISSING
+    text = format_estimate(Estimate(**{**mean_interval(list(values)).__dict__, "diverged": diverged}))
+    if mark:
+        text = rf"\{mark}{{{text}}}"
+    return text + (rf"\,\diverged{{{diverged}}}" if diverged else "")
+
+
+def body(metrics: pd.DataFrame, rows: Mapping[str, Mapping[str, Any]], columns: Sequence[Column]) -> list[str]:
+    """The rows of a table as LaTeX, best values marked per column.
+
+    Args:
+        metrics: tidy metrics, already restricted to one experiment (and data set, where rows do not name it).
+        rows: label of each row and its selection.
+        columns: see `Column`; values are multiplied by the metric's factor.
+    """
+    sound, bad = drop_diverged(metrics), diverged_replicas(metrics)
+    cells: dict[str, list[str]] = {label: [] for label in rows}
+    for column in columns:
+        known = catalogue().metric(column.metric)
+        part = select(sound, column.selection)
+        values = {label: _by_seed(select(part, where), known.factor) for label, where in rows.items()}
+        marked = marks(values, known.better)
+        for label, where in rows.items():
+            keys = {key: value for key, value in {**where, **dict(column.where)}.items() if key in bad}
+            cells[label].append(cell(list(values[label].values()), len(select(bad, keys)), marked[label]))
+    return [" & ".join([escape(label), *cells[label]]) + r" \\" for label in rows]
+
+
+def _by_seed(rows: pd.DataFrame, factor: float) -> dict[int, float]:
+    if rows["seed"].duplicated().any():
+        raise ValueError(f"a table cell selects several values of seed {rows['seed'].mode()[0]}: {rows.iloc[0].to_dict()}")
+    rows = rows.dropna(subset="value").sort_values("seed")
+    return {int(seed): float(value) * factor for seed, value in zip(rows["seed"], rows["value"], strict=True)}
+
+
+def aggregator_rows(metrics: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """One row per aggregator that has metrics, in the order of the catalogue."""
+    return {catalogue().aggregator(name).label: {"aggregator": name}
+            for name in catalogue().order("aggregators", metrics["aggregator"])}  # fmt: skip
+
+
+def tabular(alignment: str, lines: Sequence[str]) -> str:
+    """A complete booktabs tabular; ``lines`` hold headings, rules and rows."""
+    return "\n".join([rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}", r"\toprule", *lines, r"\bottomrule",
+                      r"\end{tabular}", ""])  # fmt: skip
+
+
+def escape(text: str) -> str:
+    """Plain text as LaTeX."""
+    table = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
+             "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}  # fmt: skip
+    return "".join(table.get(letter, letter) for letter in str(text))
+
+
+def not_run(columns: int = 1) -> str:
+    """A tabular that says that nothing was run."""
+    return tabular("l" * columns, [r"not run at this scale \\"])
+
+
+def grouped_headings(groups: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+    """Two heading lines: names of groups of columns with rules under them, then the columns' own headings."""
+    first, rules, second, start = [""], [], [""], 2
+    for name, headings in groups:
+        first.append(rf"\multicolumn{{{len(headings)}}}{{c}}{{{name}}}")
+        rules.append(rf"\cmidrule(lr){{{start}-{start + len(headings) - 1}}}")
+        second.extend(headings)
+        start += len(headings)
+    return [" & ".join(first) + r" \\", " ".join(rules), " & ".join(second) + r" \\"]
+
+
+def panel(title: str, columns: int, rows: Sequence[str]) -> list[str]:
+    """Rows under a line that names their data set."""
+    return [r"\midrule", rf"\multicolumn{{{columns}}}{{@{{}}l}}{{\emph{{{escape(title)}}}}} \\", *rows]

@@ -1,0 +1,44 @@
+"""Tables of the linear experiment: aggregators in rows, the two bounds side by side, one panel per data set."""
+
+__all__ = ["GAPS", "RATES", "linear_table"]
+
+from collections.abc import Sequence
+
+from pimvae.report.files import Results
+from pimvae.report.methods import catalogue
+from pimvae.report.selection import select
+from pimvae.report.tables._layout import Column, aggregator_rows, body, grouped_headings, not_run, panel, tabular
+
+EXPERIMENT = "linear"
+GAPS = [
+    (r"LLH gap", "llh_gap", "all"),
+    (r"bound gap", "bound_gap", "average"),
+    (r"$\KL_1$", "kl_posterior", "unimodal"),
+    (r"$\KL_M$", "kl_posterior", "all"),
+]
+RATES = [
+    ("rate", "rate", "all"),
+    ("cross rate", "cross_rate", "unimodal"),
+    ("full", "reconstruction", "all"),
+    ("cross", "reconstruction_cross", "unimodal"),
+]
+
+
+def linear_table(results: Results, datasets: Sequence[str], measures: Sequence[tuple[str, str, str]]) -> str:
+    """The table of ``measures`` (heading, metric, subset) for the given data sets; tc columns appear if it was run."""
+    metrics = select(results.metrics, {"experiment": EXPERIMENT, "dataset": list(datasets)})
+    if metrics.empty:
+        return not_run()
+    objectives = catalogue().order("objectives", metrics["objective"])
+    columns = [Column(heading, metric, subset, (("objective", objective),))
+               for objective in objectives for heading, metric, subset in measures]  # fmt: skip
+    names = [(f"{catalogue().look('objectives', name).label} bound", [heading for heading, *_ in measures])
+             for name in objectives]  # fmt: skip
+    lines = grouped_headings(names)
+    present = catalogue().order("datasets", metrics["dataset"])
+    for dataset in present:
+        part = metrics[metrics["dataset"] == dataset]
+        rows = body(part, aggregator_rows(part), columns)
+        title = catalogue().look("datasets", dataset).label
+        lines += panel(title, len(columns) + 1, rows) if len(datasets) > 1 else [r"\midrule", *rows]
+    return tabular("l" + "r" * len(columns), lines)

@@ -1,0 +1,39 @@
+"""T9: parameters, time per step and device time of the trainings."""
+
+__all__ = ["table_compute"]
+
+import pandas as pd
+
+from pimvae.report.files import Results
+from pimvae.report.methods import catalogue
+from pimvae.report.statistics import format_number
+from pimvae.report.tables._layout import MISSING, escape, grouped_headings, not_run, panel, tabular
+
+HEADINGS = ["ms/step", "time (s)", r"clipped (\%)"]
+
+
+def table_compute(results: Results) -> str:
+    """Per data set and aggregator: parameters of one replica; per bound ms per step of one replica, time of the cell."""
+    runs = results.runs
+    if runs.empty:
+        return not_run()
+    objectives = catalogue().order("objectives", runs["objective"])
+    names = [(f"{catalogue().look('objectives', name).label} bound", HEADINGS) for name in objectives]
+    lines = grouped_headings([("", ["parameters"]), *names])
+    lines[1] = lines[1].replace(r"\cmidrule(lr){2-2} ", "")
+    for dataset in catalogue().order("datasets", runs["dataset"]):
+        part = runs[runs["dataset"] == dataset]
+        rows = [_row(part[part["aggregator"] == name], name, objectives)
+                for name in catalogue().order("aggregators", part["aggregator"])]  # fmt: skip
+        lines += panel(catalogue().look("datasets", dataset).label, 2 + len(HEADINGS) * len(objectives), rows)
+    return tabular("lr" + "r" * len(HEADINGS) * len(objectives), lines)
+
+
+def _row(part: pd.DataFrame, name: str, objectives: list[str]) -> str:
+    counts = part["parameters"].dropna()
+    cells = [escape(catalogue().aggregator(name).label), f"{int(counts.iloc[0]):,}".replace(",", r"\,") if len(counts) else MISSING]
+    for objective in objectives:
+        run = part[part["objective"] == objective]
+        values = [run["ms_per_step"].mean(), run["seconds"].sum(), 100 * run["clipped_fraction"].mean()]
+        cells += [format_number(value) if len(run) else MISSING for value in values]
+    return " & ".join(cells) + r" \\"

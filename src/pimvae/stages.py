@@ -1,0 +1,96 @@
+"""What the commands of ``pimvae`` do; heavy modules are imported by the command that needs them."""
+
+__all__ = ["cells", "claims", "collect", "data", "evaluate", "figures", "macros", "tables", "train"]
+
+import argparse
+from collections.abc import Sequence
+
+from pimvae.errors import UserError, did_you_mean
+
+
+def cells(options: argparse.Namespace) -> None:
+    """Print the names of the cells, or whole configurations."""
+    from pimvae.config import load
+
+    wanted = [options.experiment] if options.experiment else None
+    for cell in load(options.scale, options.root, wanted).cells:
+        print(cell.model_dump_json() if options.json else f"{cell.experiment} {cell.name}")
+
+
+def data(options: argparse.Namespace) -> None:
+    """Draw one data set for every seed."""
+    from pimvae.config import load
+
+    config = load(options.scale, options.root, [options.experiment])
+    known = {dataset.name: dataset for dataset in config.datasets}
+    if options.dataset not in known:
+        raise UserError(f"unknown data set '{options.dataset}' ({did_you_mean(options.dataset, known)})")
+    from pimvae.data.job import run
+
+    run(known[options.dataset].data, known[options.dataset].seeds, options.out)
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train one cell."""
+    from pimvae.config import find_cell, load
+
+    cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
+    from pimvae.training.job import run
+
+    run(cell, options.data, options.out, options.device)
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Evaluate one trained cell."""
+    from pimvae.config import find_cell, load
+
+    cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
+    from pimvae.evaluation.job import run
+
+    run(cell, options.data, options.run)
+
+
+def collect(options: argparse.Namespace) -> None:
+    """Join the results of cells."""
+    from pimvae.report.collect import run
+
+    run(options.runs, options.out)
+
+
+def tables(options: argparse.Namespace) -> None:
+    """Write tables."""
+    from pimvae.report.job import tables
+
+    _check_names("report.tables", options.names)
+    tables(options.results, options.out, options.claims, options.names or None)
+
+
+def figures(options: argparse.Namespace) -> None:
+    """Draw figures."""
+    from pimvae.report.job import figures
+
+    _check_names("report.figures", options.names)
+    figures(options.results, options.out, options.claims, options.names or None)
+
+
+def claims(options: argparse.Namespace) -> None:
+    """Decide the claims and print the verdicts."""
+    from pimvae.report.job import claims
+
+    print("\n".join(claims(options.results, options.out, options.claims)))
+
+
+def macros(options: argparse.Namespace) -> None:
+    """Write the macros of the paper's numbers."""
+    from pimvae.report.job import macros
+
+    macros(options.results, options.out, options.scale, options.claims)
+
+
+def _check_names(registry: str, names: Sequence[str]) -> None:
+    from pimvae.registry import names as known
+
+    for name in names:
+        if name not in known(registry):
+            kind = registry.rpartition(".")[2].rstrip("s")
+            raise UserError(f"unknown {kind} '{name}' ({did_you_mean(name, known(registry))})")

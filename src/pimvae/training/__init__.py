@@ -1,0 +1,1 @@
+"""Stacked training of replicas: packing of data, the step, the loop, the files of a run."""

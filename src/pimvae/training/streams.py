@@ -1,0 +1,48 @@
+"""Random numbers of a stack: one generator per replica, so that no replica's draws depend on the others."""
+
+__all__ = ["Streams", "derived_seed"]
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pimvae.posteriors import Family, standard_noise
+
+
+def derived_seed(seed: int, purpose: int) -> int:
+    """A 63-bit seed for one purpose (0: initialisation, 1: training, 2: evaluation) of a replica with this seed."""
+    return int(np.random.SeedSequence([seed, purpose]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+class Streams:
+    """One generator per replica on the device; every draw has a leading replica axis."""
+
+    def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+        self.device = device
+        self.generators = [torch.Generator(device).manual_seed(derived_seed(seed, 1)) for seed in seeds]
+
+    def permutation(self, n: int) -> Tensor:
+        """A permutation of 0..n−1 for each replica, [R, n]."""
+        return self._each(lambda g: torch.randperm(n, generator=g, device=self.device))
+
+    def uniform(self, *shape: int) -> Tensor:
+        """U(0, 1) draws [R, *shape]."""
+        return self._each(lambda g: torch.rand(shape, generator=g, device=self.device))
+
+    def noise(self, family: Family, *shape: int) -> Tensor:
+        """Standard Gaussian or Laplace draws [R, *shape]."""
+        return self._each(lambda g: standard_noise(shape, family, g, device=self.device))
+
+    def state(self) -> Tensor:
+        """All generator states, [R, bytes], for a checkpoint."""
+        return torch.stack([generator.get_state() for generator in self.generators])
+
+    def restore(self, state: Tensor) -> None:
+        """Continue from a saved state."""
+        for generator, row in zip(self.generators, state, strict=True):
+            generator.set_state(row.contiguous())
+
+    def _each(self, draw: Callable[[torch.Generator], Tensor]) -> Tensor:
+        return torch.stack([draw(generator) for generator in self.generators])

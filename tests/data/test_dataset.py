@@ -1,0 +1,132 @@
+"""Data files: round trip, equal bytes for equal content, and one-line refusals of everything damaged."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from pimvae.data._dataset import Dataset, Split, load, manifest_entry, save, sha256, write_manifest
+from pimvae.errors import UserError
+
+
+def make(samples: int = 7, modalities: int = 12) -> Dataset:
+    """Many modalities, so that their order as text differs from their order as numbers."""
+    rng = np.random.default_rng(0)
+    x = tuple(rng.normal(size=(samples, 2 + s % 3)).astype(np.float32) for s in range(modalities))
+    mask = rng.random((samples, modalities)) < 0.5
+    mask[:, 3] = True
+    x[0][~mask[:, 0]] = np.nan
+    split = Split(x, mask, {"latents": rng.normal(size=(samples, 2)), "labels": np.arange(samples)})
+    truth = {"W": rng.normal(size=(modalities, 4, 2)), "weights": np.array(0.5)}
+    return Dataset("toy", ("gaussian",) * modalities, 4, 0.1, split, replace(split, truth={}), truth)
+
+
+def assert_same(a: Dataset, b: Dataset) -> None:
+    assert (a.kind, a.likelihoods, a.max_dim, a.noise_scale) == (b.kind, b.likelihoods, b.max_dim, b.noise_scale)
+    pairs = [(a.truth, b.truth), (a.train.truth, b.train.truth), (a.test.truth, b.test.truth)]
+    pairs += [(dict(enumerate(p.x)) | {"m": p.mask}, dict(enumerate(q.x)) | {"m": q.mask})
+              for p, q in ((a.train, b.train), (a.test, b.test))]  # fmt: skip
+    for left, right in pairs:
+        assert left.keys() == right.keys()
+        for key, values in left.items():
+            assert values.dtype == right[key].dtype
+            np.testing.assert_array_equal(values, right[key])
+
+
+def test_round_trip_and_equal_bytes(tmp_path):
+    save(make(), tmp_path / "deep" / "a.safetensors")
+    save(make(), tmp_path / "b.safetensors")
+    assert_same(load(tmp_path / "b.safetensors"), make())
+    assert sha256(tmp_path / "b.safetensors") == sha256(tmp_path / "deep" / "a.safetensors")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.safetensors", "deep"]  # no temporary file left
+
+
+def test_without_test_split_and_noise_scale(tmp_path):
+    save(replace(make(), test=None, noise_scale=None), tmp_path / "a")
+    loaded = load(tmp_path / "a")
+    assert loaded.test is None and loaded.noise_scale is None
+
+
+def test_fortran_order_is_stored_by_value(tmp_path):
+    dataset = make()
+    save(replace(dataset, truth={"W": np.asfortranarray(dataset.truth["W"])}), tmp_path / "a")
+    np.testing.assert_array_equal(load(tmp_path / "a").truth["W"], dataset.truth["W"])
+
+
+@pytest.mark.parametrize("keep", [0, 5, 100, -1])
+def test_truncated_file_is_refused(tmp_path, keep):
+    path = tmp_path / "a"
+    save(make(), path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(UserError, match="damaged") as error:
+        load(path)
+    assert "\n" not in str(error.value) and str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("position", [0, 20, 0.5, -1])
+def test_changed_byte_is_refused(tmp_path, position):
+    path = tmp_path / "a"
+    save(make(), path)
+    content = bytearray(path.read_bytes())
+    content[int(position * len(content)) if 0 < position < 1 else position] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="damaged"):
+        load(path)
+
+
+def test_foreign_and_missing_files_are_refused(tmp_path):
+    save_file({"x": np.zeros(2)}, tmp_path / "foreign")
+    with pytest.raises(UserError, match="not a data file"):
+        load(tmp_path / "foreign")
+    with pytest.raises(UserError, match="does not exist"):
+        load(tmp_path / "none")
+    with pytest.raises(UserError):
+        load(tmp_path)
+
+
+def test_failed_write_keeps_the_old_file(tmp_path):
+    (tmp_path / "file").write_text("occupied")
+    with pytest.raises(UserError, match="cannot write"):
+        save(make(), tmp_path / "file" / "below")
+    assert (tmp_path / "file").read_text() == "occupied"
+
+
+def test_faulty_splits_are_refused():
+    good = make().train
+    observed_nan = (np.full_like(good.x[0], np.nan), *good.x[1:])
+    empty = good.mask.copy()
+    empty[2] = False
+    for changes, message in [
+        ({"x": observed_nan}, "modality 0 has observed values that are not finite"),
+        ({"mask": empty}, r"sample \[2\] has no observed modality"),
+        ({"mask": good.mask[:, :-1]}, r"mask has shape \(7, 11\), expected \(7, 12\)"),
+        ({"mask": good.mask.astype(np.int64)}, "expected bool"),
+        ({"x": (good.x[0][:-1], *good.x[1:])}, "modality 1 has 7 samples, modality 0 has 6"),
+        ({"x": (good.x[0].astype(np.float64), *good.x[1:])}, "float32"),
+        ({"x": ()}, "no modality"),
+        ({"truth": {"labels": np.zeros(3)}}, "truth 'labels'"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            replace(good, **changes)
+
+
+def test_faulty_data_sets_are_refused():
+    for changes, message in [
+        ({"likelihoods": ("gaussian",)}, "1 likelihoods for 12 modalities"),
+        ({"likelihoods": ("poisson",) * 12}, "unknown likelihood"),
+        ({"max_dim": 3}, "more than max_dim 3"),
+        ({"noise_scale": 0.0}, "not positive"),
+        ({"noise_scale": float("nan")}, "not positive"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            replace(make(), **changes)
+
+
+def test_manifest(tmp_path):
+    save(make(), tmp_path / "a")
+    write_manifest(tmp_path / "manifest.json", [manifest_entry(tmp_path / "a", 3, {"kind": "toy"})])
+    (entry,) = json.loads((tmp_path / "manifest.json").read_text())
+    assert entry.keys() == {"file", "sha256", "seed", "generator_version", "config"}
+    assert (entry["file"], entry["sha256"], entry["seed"]) == ("a", sha256(tmp_path / "a"), 3)
