@@ -4,7 +4,7 @@ __all__ = ["Mixture", "Posterior", "single", "standard", "standard_noise"]
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -13,10 +13,15 @@ from torch import Tensor
 Family = Literal["gaussian", "laplace"]
 
 
+@runtime_checkable
 class Posterior(Protocol):
-    """What objectives and metrics need of q(z | x_S): stratified draws, their weights, a density."""
+    """What objectives and metrics need of q(z | x_S): draws, the weights of stratified ones, a density."""
+
+    components: int  # K
 
     def rsample(self, noise: Tensor) -> Tensor: ...  # [K, *sample, *batch, latent]
+
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor: ...  # [count, *batch, latent]
 
     def log_weights(self) -> Tensor: ...  # [K, *batch]
 

@@ -21,9 +21,14 @@ ROOT = Path(__file__).parent
 def sources(entry: str, *extra: str) -> list[Path]:
     """Files of all modules of this package that ``entry`` and ``extra`` import, themselves included, sorted.
 
+    Args:
+        entry: a module, or ``module:function``: then imports inside the module's other functions do not count.
+        extra: further modules.
+
     Raises:
         ModuleNotFoundError: if ``entry`` or one of ``extra`` is no module of this package.
     """
+    entry, _, function = entry.partition(":")
     waiting = [entry, *extra]
     for name in waiting:
         if _path(name) is None:
@@ -35,7 +40,7 @@ def sources(entry: str, *extra: str) -> list[Path]:
         if path is None or name in found:
             continue
         found[name] = path
-        waiting += _imports(name)
+        waiting += _imports(name, function if name == entry else "")
         parent = name.rpartition(".")[0]
         if parent:  # importing a module runs the packages above it
             waiting.append(parent)
@@ -57,9 +62,9 @@ def evaluation_sources(cell: Cell) -> list[Path]:
     return sources("pimvae.evaluation.job", f"pimvae.evaluation.{cell.experiment}", *_registered(cell))
 
 
-def report_sources(*modules: str) -> list[Path]:
-    """Sources of modules of the report, named relative to ``pimvae.report``."""
-    return sources("pimvae.report", *(f"pimvae.report.{module}" for module in modules))
+def report_sources(function: str, *modules: str) -> list[Path]:
+    """Sources of ``pimvae.report.job.<function>`` with the given tables or figures (``figures.f1_bounds``)."""
+    return sources(f"pimvae.report.job:{function}", *(f"pimvae.report.{module}" for module in modules))
 
 
 def _registered(cell: Cell) -> tuple[str, str]:
@@ -80,12 +85,15 @@ def _path(name: str) -> Path | None:
 
 
 @cache
-def _imports(name: str) -> tuple[str, ...]:
+def _imports(name: str, function: str = "") -> tuple[str, ...]:
     """Names that the file of a module imports; those that turn out to be no modules are sorted out by the caller."""
     path = _path(name)
     assert path is not None
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    return tuple(_named(ast.parse(path.read_bytes()), package))
+    tree = ast.parse(path.read_bytes())
+    if function:
+        tree.body = [node for node in tree.body if getattr(node, "name", function) == function]
+    return tuple(_named(tree, package))
 
 
 def _named(tree: ast.Module, package: str) -> Iterator[str]:

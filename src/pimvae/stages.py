@@ -59,32 +59,32 @@ def collect(options: argparse.Namespace) -> None:
 
 def tables(options: argparse.Namespace) -> None:
     """Write tables."""
-    from pimvae.report.job import tables
+    from pimvae.report import job
 
     _check_names("report.tables", options.names)
-    tables(options.results, options.out, options.claims, options.names or None)
+    job.tables(options.results, options.out, options.claims, options.names or None)
 
 
 def figures(options: argparse.Namespace) -> None:
     """Draw figures."""
-    from pimvae.report.job import figures
+    from pimvae.report import job
 
     _check_names("report.figures", options.names)
-    figures(options.results, options.out, options.claims, options.names or None)
+    job.figures(options.results, options.out, options.claims, options.names or None)
 
 
 def claims(options: argparse.Namespace) -> None:
     """Decide the claims and print the verdicts."""
-    from pimvae.report.job import claims
+    from pimvae.report import job
 
-    print("\n".join(claims(options.results, options.out, options.claims)))
+    print("\n".join(job.claims(options.results, options.out, options.claims)))
 
 
 def macros(options: argparse.Namespace) -> None:
     """Write the macros of the paper's numbers."""
-    from pimvae.report.job import macros
+    from pimvae.report import job
 
-    macros(options.results, options.out, options.scale, options.claims)
+    job.macros(options.results, options.out, options.scale, options.claims)
 
 
 def _check_names(registry: str, names: Sequence[str]) -> None:

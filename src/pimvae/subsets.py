@@ -14,8 +14,8 @@ MAX_ENUMERATED = 12  # modalities; 2^12 subsets
 
 
 def sample_subsets(
-    observed: Bool[Tensor, "batch modality"], uniforms: Float[Tensor, "batch columns"], law: SubsetLaw
-) -> Bool[Tensor, "batch modality"]:
+    observed: Bool[Tensor, "*batch modality"], uniforms: Float[Tensor, "*batch columns"], law: SubsetLaw
+) -> Bool[Tensor, "*batch modality"]:
     """One subset S ⊆ O per sample, from 1 + M uniform draws per sample.
 
     ``uniform_size``: one rate u ~ U(0, 1) per sample, every observed modality kept with probability u, so that |S| is

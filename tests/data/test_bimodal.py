@@ -35,7 +35,7 @@ def test_sources_and_noise_follow_the_true_model() -> None:
             assert values.std() == pytest.approx(scale, abs=5 * scale / np.sqrt(2 * values.size))
         assert np.bincount(labels, minlength=5).min() > 0.15 * len(labels)
     assert np.abs(model.cluster_mean).max() < 5
-    assert 0.5 < model.cluster_scale.min() and model.cluster_scale.max() < 3
+    assert model.cluster_scale.min() > 0.5 and model.cluster_scale.max() < 3
 
 
 def test_mixing_is_orthogonal_layers_with_a_leaky_relu_between() -> None:

@@ -39,7 +39,7 @@ def test_modalities_are_exchangeable() -> None:
 
 
 def test_impossible_rate_is_refused() -> None:
-    with pytest.raises(UserError, match="at most 0.5"):
+    with pytest.raises(UserError, match=r"at most 0\.5"):
         draw_mask(np.random.default_rng(0), 10, 2, 0.6)
 
 

@@ -39,7 +39,7 @@ def test_sources_have_unit_variance_and_the_kurtosis_of_their_family(source: str
 
 @pytest.mark.parametrize("draws", ["default", "published"])
 def test_noise_and_missingness(draws: str) -> None:
-    data = make(draws=draws, missing_rate=0.5)
+    data = make(draws=draws, missing_rate=0.5, modalities=3)
     assert data.test is not None
     for split, n in ((data.train, 1500), (data.test, 1000)):
         assert split.mask.any(axis=1).all()
@@ -75,7 +75,7 @@ def test_missing_rate_changes_the_mask_only() -> None:
 
 @pytest.mark.parametrize("draws", ["default", "published"])
 def test_cluster_ordered_split_has_different_clusters_in_train_and_test(draws: str) -> None:
-    data = make(draws=draws, split="cluster_ordered")
+    data = make(draws=draws, split="cluster_ordered", modalities=2)
     assert data.test is not None
     labels = np.concatenate([data.train.truth["labels"], data.test.truth["labels"]])
     np.testing.assert_array_equal(labels, np.repeat(np.arange(5), 500))
@@ -84,7 +84,7 @@ def test_cluster_ordered_split_has_different_clusters_in_train_and_test(draws: s
 
 @pytest.mark.parametrize("draws", ["default", "published"])
 def test_random_split_has_all_clusters_on_both_sides(draws: str) -> None:
-    data = make(draws=draws)
+    data = make(draws=draws, modalities=2)
     assert data.test is not None
     for split in (data.train, data.test):
         assert np.bincount(split.truth["labels"], minlength=5).min() > 0.15 * len(split)
@@ -93,8 +93,10 @@ def test_random_split_has_all_clusters_on_both_sides(draws: str) -> None:
 
 
 def test_published_shuffle_keeps_the_rows() -> None:
-    ordered, random = make(draws="published", split="cluster_ordered"), make(draws="published")
-    rows = [np.concatenate([data.train.x[1], data.test.x[1]]) for data in (ordered, random)]  # ty: ignore
+    options = {"draws": "published", "modalities": 2}
+    ordered, random = make(split="cluster_ordered", **options), make(split="random", **options)
+    assert ordered.test is not None and random.test is not None
+    rows = [np.concatenate([data.train.x[1], data.test.x[1]]) for data in (ordered, random)]
     np.testing.assert_array_equal(*(np.sort(each[:, 0]) for each in rows))
     for key, value in ordered.truth.items():
         np.testing.assert_array_equal(value, random.truth[key])
@@ -137,7 +139,7 @@ def test_number_of_modalities_and_layers() -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"missing_rate": 0.9}, "at most 0.8"), ({"draws": "published", "source": "laplace"}, "Gaussian sources only")],
+    [({"missing_rate": 0.9}, r"at most 0\.8"), ({"draws": "published", "source": "laplace"}, "Gaussian sources only")],
 )
 def test_impossible_requests_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):

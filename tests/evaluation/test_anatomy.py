@@ -1,5 +1,6 @@
 """The anatomy of the gap against bounds that are computed independently."""
 
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -13,6 +14,7 @@ from pimvae.evaluation.anatomy import kl_mixture_to_posterior, masked_anatomy, m
 from pimvae.evaluation.oracle import LinearGaussian, kl_to_posterior
 from pimvae.posteriors import Mixture, single
 
+assert_close = partial(np.testing.assert_allclose, rtol=1e-11)  # the default 1e-7 would hide single precision
 SAMPLES, LATENT, DIM, VARIANCE = 5, 2, 3, 0.4
 SUBSETS = [torch.tensor(subset) for subset in product([False, True], repeat=3)]
 
@@ -58,7 +60,7 @@ def expected_log_likelihood(model, x, subset, mean, scale):
 def log_likelihood(model, x):
     """log p(x) with the dense covariance."""
     w = model.loading.flatten(0, 1)
-    covariance = w @ w.T + VARIANCE * torch.eye(len(w))
+    covariance = w @ w.T + VARIANCE * torch.eye(len(w), dtype=w.dtype)
     return torch.distributions.MultivariateNormal(model.offset.flatten(), covariance).log_prob(x.flatten(1))
 
 
@@ -73,7 +75,7 @@ def test_masked_terms_sum_to_the_gap(model, x, subset):
     bound += expected_log_likelihood(model, x, ~subset, *q_full)
     bound -= kl_divergence(as_normal(*q_full), as_normal(*q_subset))
     parts = masked_anatomy(model, x, subset, single(*q_subset), single(*q_full))
-    np.testing.assert_allclose(parts.gap, log_likelihood(model, x) - bound, atol=1e-10)
+    assert_close(parts.gap, log_likelihood(model, x) - bound, atol=1e-10)
     assert not parts.subset_kl_error.any() and not parts.full_kl_error.any()
 
 
@@ -83,7 +85,7 @@ def test_mixture_terms_sum_to_the_gap(model, x, subset):
     bound = expected_log_likelihood(model, x, torch.ones(3, dtype=torch.bool), *q_subset)
     bound -= kl_divergence(as_normal(*q_subset), prior())
     parts = mixture_anatomy(model, x, subset, single(*q_subset))
-    np.testing.assert_allclose(parts.gap, log_likelihood(model, x) - bound, atol=1e-10)
+    assert_close(parts.gap, log_likelihood(model, x) - bound, atol=1e-10)
     assert not parts.full_kl.any() and not parts.subset_kl_error.any()
 
 
@@ -91,27 +93,28 @@ def test_mixture_terms_sum_to_the_gap(model, x, subset):
 def test_divergences_are_those_to_the_dense_posteriors(model, x, subset):
     (mean_s, scale_s), (mean_o, scale_o) = gaussian(10), gaussian(20)
     parts = masked_anatomy(model, x, subset, single(mean_s, scale_s), single(mean_o, scale_o))
-    np.testing.assert_allclose(parts.subset_kl, kl_to_posterior(mean_s, scale_s**2, model.posterior(x, subset)), atol=1e-12)
+    exact = model.posterior(x, subset)
+    assert_close(parts.subset_kl, kl_to_posterior(mean_s, scale_s**2, exact), atol=1e-12)
     w, rest = model.loading[~subset].flatten(0, 1), (x - model.offset)[:, ~subset].flatten(1)
     precision = torch.diag_embed(scale_s**-2) + w.T @ w / VARIANCE
     linear_term = mean_s / scale_s**2 + rest @ w / VARIANCE
     tilted = torch.linalg.solve(precision, linear_term)
     p = torch.distributions.MultivariateNormal(tilted, precision_matrix=precision)
     q = torch.distributions.MultivariateNormal(mean_o, torch.diag_embed(scale_o**2))
-    np.testing.assert_allclose(parts.full_kl, kl_divergence(q, p), atol=1e-10)
+    assert_close(parts.full_kl, kl_divergence(q, p), atol=1e-10)
 
 
 def test_full_and_empty_subsets(model, x):
     q = single(*gaussian(10))
     everything, nothing = SUBSETS[-1], SUBSETS[0]
     parts = masked_anatomy(model, x, everything, q, q)
-    np.testing.assert_allclose(parts.prediction, 0, atol=1e-12)
-    np.testing.assert_allclose(parts.full_kl, 0, atol=1e-12)
-    np.testing.assert_allclose(parts.gap, mixture_anatomy(model, x, everything, q).gap, atol=1e-12)
+    assert_close(parts.prediction, 0, atol=1e-12)
+    assert_close(parts.full_kl, 0, atol=1e-12)
+    assert_close(parts.gap, mixture_anatomy(model, x, everything, q).gap, atol=1e-12)
     standard = single(torch.zeros(SAMPLES, LATENT).double(), torch.ones(SAMPLES, LATENT).double())
     parts = masked_anatomy(model, x, nothing, standard, q)
-    np.testing.assert_allclose(parts.subset_kl, 0, atol=1e-12)
-    np.testing.assert_allclose(parts.prediction, 0, atol=1e-10)
+    assert_close(parts.subset_kl, 0, atol=1e-12)
+    assert_close(parts.prediction, 0, atol=1e-10)
 
 
 def test_equal_components_are_one_gaussian(model, x):
@@ -124,9 +127,9 @@ def test_equal_components_are_one_gaussian(model, x):
     for subset in SUBSETS:
         plain = masked_anatomy(model, x, subset, single(*q_subset), single(*q_full))
         parts = masked_anatomy(model, x, subset, doubled(*q_subset), doubled(*q_full), noise)
-        np.testing.assert_allclose(parts.subset_kl, plain.subset_kl, atol=1e-10)
-        np.testing.assert_allclose(parts.prediction, plain.prediction, atol=1e-10)
-        np.testing.assert_allclose(parts.full_kl, plain.full_kl, atol=1e-10)
+        assert_close(parts.subset_kl, plain.subset_kl, atol=1e-10)
+        assert_close(parts.prediction, plain.prediction, atol=1e-10)
+        assert_close(parts.full_kl, plain.full_kl, atol=1e-10)
 
 
 def stratified(q, noise, term):
@@ -184,7 +187,7 @@ def test_components_of_weight_zero_do_not_matter(model, x):
     for subset in SUBSETS:
         expected, actual = (masked_anatomy(model, x, subset, *qs, noise) for qs in (two, three))
         for name in ("subset_kl", "prediction", "full_kl", "subset_kl_error", "full_kl_error"):
-            np.testing.assert_allclose(getattr(actual, name), getattr(expected, name), atol=1e-10)
+            assert_close(getattr(actual, name), getattr(expected, name), atol=1e-10)
 
 
 def test_exact_diagonal_posteriors_close_the_masked_gap_but_not_the_mixture_gap():
@@ -198,14 +201,14 @@ def test_exact_diagonal_posteriors_close_the_masked_gap_but_not_the_mixture_gap(
     def exact(subset):
         posterior = model.posterior(x, subset)
         variance = posterior.covariance.diagonal()
-        np.testing.assert_allclose(posterior.covariance, variance.diag(), atol=1e-12)
-        np.testing.assert_allclose(variance, 1 / (1 + subset.sum()), atol=1e-12)
+        assert_close(posterior.covariance, variance.diag(), atol=1e-12)
+        assert_close(variance, 1 / (1 + int(subset.sum())), atol=1e-12)
         return single(posterior.mean, variance.sqrt().expand_as(posterior.mean))
 
     for subset in SUBSETS:
         parts = masked_anatomy(model, x, subset, exact(subset), exact(SUBSETS[-1]))
         for term in (parts.subset_kl, parts.prediction, parts.full_kl):
-            np.testing.assert_allclose(term, 0, atol=1e-10)
+            assert_close(term, 0, atol=1e-10)
         mixture_gap = mixture_anatomy(model, x, subset, exact(subset)).gap.mean()
         assert mixture_gap > 0.1 or (subset.all() and mixture_gap.abs() < 1e-10)
 
@@ -214,7 +217,7 @@ def test_general_loadings_leave_a_gap_for_the_best_diagonal_posterior(model, x):
     """With correlated exact posteriors not even moment-matched diagonal ones are exact."""
     posterior = model.posterior(x, SUBSETS[-1])
     q = single(posterior.mean, posterior.covariance.diagonal().sqrt().expand_as(posterior.mean))
-    assert (masked_anatomy(model, x, SUBSETS[-1], q, q).gap > 1e-3).all()
+    assert (masked_anatomy(model, x, SUBSETS[-1], q, q).gap > 1e-4).all()
 
 
 def test_missing_noise_and_laplace_posteriors_are_refused(model, x):

@@ -1,5 +1,6 @@
 """The linear-Gaussian oracle against dense Gaussians, numerical integration, and probabilistic PCA."""
 
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -11,6 +12,7 @@ from pimvae.config.schema import LinearData
 from pimvae.data.linear import linear
 from pimvae.evaluation.oracle import GaussianPosterior, LinearGaussian, kl_to_posterior, maximum_likelihood
 
+assert_close = partial(np.testing.assert_allclose, rtol=1e-11)  # the default 1e-7 would hide single precision
 DIMS, WIDTH, LATENT, VARIANCE, SAMPLES = (3, 5, 4), 5, 2, 0.7, 6
 SUBSETS = list(product([False, True], repeat=len(DIMS)))
 
@@ -51,14 +53,14 @@ def test_log_likelihood_is_the_dense_gaussian(model, x, subset):
     w, b, values = dense(model, x, subset)
     expected = dense_log_prob(values, b, w @ w.T + VARIANCE * np.eye(len(b)))
     mask = torch.tensor(subset).expand(SAMPLES, -1)
-    np.testing.assert_allclose(model.log_likelihood(x, mask), expected, atol=1e-11)
+    assert_close(model.log_likelihood(x, mask), expected, atol=1e-11)
 
 
 def test_log_likelihood_of_mixed_masks_is_row_by_row(model):
     x, mask = normal(8, 3, WIDTH, seed=4), torch.tensor(SUBSETS)
     rows = [model.log_likelihood(x[i : i + 1], mask[i : i + 1]) for i in torch.randperm(8).tolist()]
     together = model.log_likelihood(x, mask)
-    np.testing.assert_allclose(sorted(together.tolist()), sorted(torch.cat(rows).tolist()), atol=1e-12)
+    assert_close(sorted(together.tolist()), sorted(torch.cat(rows).tolist()), atol=1e-12)
     assert together[0] == 0.0  # the empty subset comes first
 
 
@@ -67,8 +69,8 @@ def test_posterior_conditions_the_joint_gaussian(model, x, subset):
     w, b, values = dense(model, x, subset)
     gain = w.T @ np.linalg.inv(w @ w.T + VARIANCE * np.eye(len(b)))
     posterior = model.posterior(x, torch.tensor(subset))
-    np.testing.assert_allclose(posterior.mean, (values - b) @ gain.T, atol=1e-12)
-    np.testing.assert_allclose(posterior.covariance, np.eye(LATENT) - gain @ w, atol=1e-12)
+    assert_close(posterior.mean, (values - b) @ gain.T, atol=1e-12)
+    assert_close(posterior.covariance, np.eye(LATENT) - gain @ w, atol=1e-12)
 
 
 def test_posterior_density_and_draws(model, x):
@@ -76,7 +78,7 @@ def test_posterior_density_and_draws(model, x):
     z = normal(4, SAMPLES, LATENT)
     for i in range(SAMPLES):
         expected = multivariate_normal(posterior.mean[i], posterior.covariance).logpdf(z[:, i])
-        np.testing.assert_allclose(posterior.log_prob(z)[:, i], expected, atol=1e-11)
+        assert_close(posterior.log_prob(z)[:, i], expected, atol=1e-11)
     draws = posterior.sample(normal(40000, SAMPLES, LATENT))
     assert torch.allclose(draws.mean(0), posterior.mean, atol=0.02)
     assert torch.allclose(draws[:, 0].T.cov(), posterior.covariance, atol=0.02)
@@ -89,7 +91,7 @@ def test_bayes_rule_holds_at_any_z(model, x, subset):
     given = model.log_likelihood_given(x, z)[..., subset].sum(-1)
     evidence = prior.log_prob(z) + given - model.posterior(x, subset).log_prob(z)
     expected = model.log_likelihood(x, subset.expand(SAMPLES, -1)).expand(5, -1)
-    np.testing.assert_allclose(evidence, expected, atol=1e-11)
+    assert_close(evidence, expected, atol=1e-11)
 
 
 def test_likelihood_given_z_is_the_dense_gaussian(model, x):
@@ -97,7 +99,7 @@ def test_likelihood_given_z_is_the_dense_gaussian(model, x):
     for s in range(3):
         w, b, values = dense(model, x, [s == r for r in range(3)])
         expected = [dense_log_prob(values - draw @ w.T, b, VARIANCE * np.eye(len(b))) for draw in z.numpy()]
-        np.testing.assert_allclose(model.log_likelihood_given(x, z)[..., s], expected, atol=1e-12)
+        assert_close(model.log_likelihood_given(x, z)[..., s], expected, atol=1e-12)
 
 
 def test_expected_log_likelihood_is_the_gauss_hermite_integral(model, x):
@@ -107,7 +109,7 @@ def test_expected_log_likelihood_is_the_gauss_hermite_integral(model, x):
     weight = torch.tensor(list(product(weights / weights.sum(), repeat=LATENT))).prod(-1)
     values = model.log_likelihood_given(x, mean + variance.sqrt() * grid[:, None])
     expected = torch.einsum("k,knm->nm", weight, values)
-    np.testing.assert_allclose(model.expected_log_likelihood(x, mean, variance), expected, atol=1e-11)
+    assert_close(model.expected_log_likelihood(x, mean, variance), expected, atol=1e-11)
 
 
 @pytest.mark.parametrize("target", SUBSETS)
@@ -118,7 +120,7 @@ def test_predictive_likelihood_is_the_dense_gaussian(model, x, target):
     for i in range(SAMPLES):
         covariance = w @ np.diag(variance[i]) @ w.T + VARIANCE * np.eye(len(b))
         expected = dense_log_prob(values[i : i + 1], b + w @ mean[i].numpy(), covariance)
-        np.testing.assert_allclose(actual[i], np.squeeze(expected), atol=1e-11)
+        assert_close(actual[i], np.squeeze(expected), atol=1e-11)
 
 
 def test_predictive_likelihood_survives_the_smallest_scales(model, x):
@@ -137,7 +139,7 @@ def test_conditional_mean_conditions_the_joint_gaussian(model, x, given):
     for s, dim in enumerate(DIMS):
         w_s, b_s, x_s = dense(model, x, [s == r for r in range(3)])
         expected = x_s if given[s] else b_s + (values - b) @ gain.T @ w @ w_s.T
-        np.testing.assert_allclose(actual[:, s, :dim], expected, atol=1e-12)
+        assert_close(actual[:, s, :dim], expected, atol=1e-12)
         assert not actual[:, s, dim:].any()
 
 
@@ -154,7 +156,8 @@ def test_unused_values_never_matter(model, x):
         return [model.log_likelihood(values, mask), posterior.mean, posterior.covariance,
                 model.predictive_log_likelihood(values, subset, mean, variance),
                 model.expected_log_likelihood(values, mean, variance)[:, subset],
-                model.log_likelihood_given(values, mean)[:, subset], model.conditional_mean(values, subset)]  # fmt: skip
+                model.log_likelihood_given(values, mean)[:, subset],
+                model.conditional_mean(values, subset)]  # fmt: skip
 
     for clean, dirty in zip(everything(x), everything(spoiled), strict=True):
         assert torch.equal(clean, dirty)
@@ -166,9 +169,9 @@ def test_kl_to_posterior_agrees_with_torch(model, x):
     q = torch.distributions.MultivariateNormal(mean, torch.diag_embed(variance))
     p = torch.distributions.MultivariateNormal(posterior.mean, posterior.covariance)
     expected = torch.distributions.kl_divergence(q, p)
-    np.testing.assert_allclose(kl_to_posterior(mean, variance, posterior), expected, atol=1e-11)
+    assert_close(kl_to_posterior(mean, variance, posterior), expected, atol=1e-11)
     one_each = GaussianPosterior(posterior.mean, posterior.covariance.expand(SAMPLES, -1, -1))
-    np.testing.assert_allclose(kl_to_posterior(mean, variance, one_each), expected, atol=1e-11)
+    assert_close(kl_to_posterior(mean, variance, one_each), expected, atol=1e-11)
 
 
 def test_invalid_models_are_refused(model):
@@ -197,7 +200,7 @@ def test_maximum_likelihood_is_stationary_and_best(sample):
     loading, offset = best.loading.clone().requires_grad_(), best.offset.clone().requires_grad_()
     value = total(LinearGaussian(loading, offset, 0.5, dims), x)
     for gradient in torch.autograd.grad(value, (loading, offset)):
-        np.testing.assert_allclose(gradient, 0, atol=1e-9)
+        assert_close(gradient, 0, atol=1e-9)
     valid = (torch.arange(6) < dims[:, None]).double()
     for seed in range(20):
         step = 0.1 * normal(3, 6, 2, seed=seed) * valid[..., None]
@@ -205,7 +208,7 @@ def test_maximum_likelihood_is_stationary_and_best(sample):
 
 
 def test_maximum_likelihood_is_probabilistic_pca(sample):
-    """At PCA's own noise estimate both fits are the same model (scikit-learn divides by n − 1, so it is given n/(n − 1))."""
+    """At PCA's own noise estimate both are the same model, but for scikit-learn dividing by n − 1."""
     from sklearn.decomposition import PCA
 
     x, dims = sample
@@ -215,7 +218,7 @@ def test_maximum_likelihood_is_probabilistic_pca(sample):
     ratio = (len(x) - 1) / len(x)
     ours = maximum_likelihood(x, dims, 2, float(pca.noise_variance_ * ratio))
     w = ours.loading[valid].numpy()
-    np.testing.assert_allclose(w @ w.T + ours.noise_variance * np.eye(len(w)), pca.get_covariance() * ratio, atol=1e-10)
+    assert_close(w @ w.T + ours.noise_variance * np.eye(len(w)), pca.get_covariance() * ratio, atol=1e-10)
 
 
 def test_too_much_noise_leaves_no_loading(sample):

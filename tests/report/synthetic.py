@@ -10,7 +10,8 @@ import pandas as pd
 AGGREGATORS = ["poe", "poe_published", "moe", "sum_pooling", "self_attention"]
 PRIVATE = ["private_poe", "private_sum_pooling", "private_self_attention"]
 LEVELS = {"poe": 6.0, "poe_published": 9.0, "moe": 12.0, "sum_pooling": 1.0, "self_attention": 1.4}
-COLUMNS = ["experiment", "dataset", "aggregator", "objective", "prior", "beta", "seed", "split", "subset", "metric", "value"]
+COLUMNS = ["experiment", "dataset", "aggregator", "objective", "prior", "beta", "seed", "split", "subset", "metric",
+           "value"]  # fmt: skip
 
 
 def metrics_of(dataset: str, aggregator: str, objective: str, seeds: range, noise: float = 0.05) -> pd.DataFrame:
@@ -31,12 +32,14 @@ def metrics_of(dataset: str, aggregator: str, objective: str, seeds: range, nois
             ("llh_exact_same", "all"): best, ("llh_is", "all"): best + 0.01 * generator.standard_normal(),
             ("llh_is_se", "all"): 0.01, ("ess_fraction", "all"): 0.5,
             ("rate", "all"): 12 * wobble[6], ("cross_rate", "unimodal"): 9 * wobble[7],
-            ("reconstruction", "all"): best + 20, ("reconstruction_cross", "unimodal"): best + 5, ("diverged", "all"): 0,
+            ("reconstruction", "all"): best + 20, ("reconstruction_cross", "unimodal"): best + 5,
+            ("diverged", "all"): 0,
         }  # fmt: skip
         if objective == "masked":
             values["anatomy_full_kl", "average"] = parts[2]
         for (metric, subset), value in values.items():
-            rows.append(["linear", dataset, aggregator, objective, "standard", 1.0, seed, "train", subset, metric, value])
+            keys = ["linear", dataset, aggregator, objective, "standard", 1.0, seed, "train"]
+            rows.append([*keys, subset, metric, value])
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -48,11 +51,11 @@ def history_of(seeds: range, level: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["step", "seed", "beta", "term", "value"])
 
 
-def examples_of(path: Path, k: int = 6) -> None:
+def examples_of(path: Path, k: int = 10) -> None:
     """Random quadrants in the place of digits."""
     generator = np.random.default_rng(0)
     arrays = {name: generator.random((k, 4, 14, 14), dtype=np.float32) for name in ("true", "inferred", "exact")}
-    np.savez(path, given=np.arange(k) % 4, **arrays)
+    np.savez(path, given=np.array(0), **arrays)
 
 
 def write_cells(root: Path, seeds: range = range(3), diverged: tuple[str, str, str, int] | None = None) -> list[Path]:
@@ -65,7 +68,8 @@ def write_cells(root: Path, seeds: range = range(3), diverged: tuple[str, str, s
         metrics = metrics_of(dataset, aggregator, objective, seeds)
         if diverged and diverged[:3] == (dataset, aggregator, objective):
             bad = metrics["seed"] == diverged[3]
-            metrics.loc[bad, "value"] = np.where(metrics.loc[bad, "metric"] == "diverged", 1.0, np.nan)
+            metrics.loc[bad, "value"] = 1.0
+            metrics = metrics[~bad | (metrics["metric"] == "diverged")]
         metrics.to_csv(folder / "metrics.csv", index=False)
         history_of(seeds, LEVELS[aggregator.removeprefix("private_")]).to_csv(folder / "history.csv", index=False)
         (folder / "run.json").write_text(json.dumps(record_of(dataset, aggregator, objective, list(seeds))))
@@ -77,14 +81,17 @@ def write_cells(root: Path, seeds: range = range(3), diverged: tuple[str, str, s
 
 def record_of(dataset: str, aggregator: str, objective: str, seeds: list[int]) -> dict:
     """A run.json."""
-    data = {"kind": "linear", "loading": dataset, "modalities": 5, "samples": 5000, "latent": 5}
+    data = {"kind": "linear", "modalities": 5, "samples": 5000, "latent": 5, "dim_low": 30, "dim_high": 60}
+    counts = [{"seed": seed, "beta": 1.0, "clipped_entries": 10, "nonfinite_entries": 0, "diverged": False}
+              for seed in seeds]  # fmt: skip
     return {
-        "config": {"experiment": "linear", "dataset": dataset, "data": data, "seeds": seeds,
-                   "model": {"aggregator": aggregator, "latent": 5, "encoder_widths": [64, 64], "pooling_width": 64},
-                   "objective": {"name": objective, "betas": [1.0]},
-                   "train": {"steps": 1500, "batch_size": 500, "learning_rate": 0.003, "clip": 100.0},
-                   "evaluation": {"samples": 1000, "particles": 512, "draws": 64, "llh_samples": 1000}},
-        "versions": {"torch": "0.0", "numpy": "0.0", "pimvae": "0.0"},
-        "device": "cpu", "threads": 1, "steps": 1500, "replicas": len(seeds), "parameters": 123456,
-        "ms_per_step": 2.5, "seconds": 11.25, "clipped_fraction": 0.01, "nonfinite": 0, "diverged": 0,
+        "cell": {"experiment": "linear", "dataset": dataset, "data": data, "seeds": seeds,
+                 "model": {"aggregator": aggregator, "latent": 5, "encoder_widths": [64, 64], "pooling_width": 64},
+                 "objective": {"name": objective, "betas": [1.0]},
+                 "train": {"steps": 1500, "batch_size": 500, "learning_rate": 0.003, "clip": 100.0},
+                 "evaluation": {"samples": 1000, "particles": 512, "draws": 64, "llh_samples": 1000}},
+        "versions": {"torch": "0.0", "python": "0.0", "pimvae": "0.0"},
+        "device": "cpu", "device_name": "test machine", "threads": 1, "cpu_count": 2,
+        "times": {"seconds": 11.25, "cpu_seconds": 11.0, "loop_seconds": 9.0, "loop_cpu_seconds": 9.0},
+        "steps": 1500, "entries": 1000, "parameters": 123456, "replicas": counts, "data_sha256": {},
     }  # fmt: skip

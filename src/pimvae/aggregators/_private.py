@@ -3,7 +3,7 @@
 __all__ = ["Conditional", "ExpertConditional", "HierarchicalPosterior", "NetworkConditional"]
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from pimvae.aggregators._base import expert_parameters
 from pimvae.posteriors import Mixture, single, standard_noise
 
 
+@runtime_checkable
 class Conditional(Protocol):
     """Location and scale of q(z̃_s | z', x_S) for all s: [*sample, *batch, M, private]."""
 
@@ -50,7 +51,7 @@ class NetworkConditional:
 
 @dataclass(frozen=True)
 class ExpertConditional:
-    """q(z̃_s | x_s) = N(loc_s, scale_s), the same for every z' and every S: loc and scale [*batch, M, private]."""
+    """q(z̃_s | x_s) = N(loc_s, scale_s), the same for every z': loc and scale [*batch, M, private]."""
 
     loc: Tensor
     scale: Tensor
@@ -63,7 +64,7 @@ class ExpertConditional:
         return ExpertConditional(self.loc.detach(), self.scale.detach())
 
     def select(self, index: slice) -> "ExpertConditional":
-        return self
+        return ExpertConditional(self.loc[index], self.scale[index])
 
 
 @dataclass(frozen=True)
@@ -96,20 +97,20 @@ class HierarchicalPosterior:
     def rsample(self, noise: Tensor) -> Tensor:
         size = self.shared.loc.shape[-1]
         shared = self.shared.rsample(noise[..., :size])
-        loc, scale = self._private(self.conditional, shared)
-        return torch.cat([shared, (loc + scale * noise[..., size:].unflatten(-1, (loc.shape[-2], -1))).flatten(-2)], -1)
+        loc, scale = self._private(shared)
+        return torch.cat([shared, (loc + scale * noise[..., size:].unflatten(-1, loc.shape[-2:])).flatten(-2)], -1)
 
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Ordinary draws, [count, *batch, latent + M·private]."""
         shared = self.shared.sample(count, generator)
-        loc, scale = self._private(self.conditional, shared)
+        loc, scale = self._private(shared)
         noise = standard_noise(loc.shape, "gaussian", generator, loc.dtype, loc.device)
         return torch.cat([shared, (loc + scale * noise).flatten(-2)], -1)
 
     def log_prob(self, z: Tensor) -> Tensor:
         size = self.shared.loc.shape[-1]
         shared, private = z[..., :size], z[..., size:].unflatten(-1, (self.mask.shape[-1], -1))
-        loc, scale = self._private(self.conditional, shared)
+        loc, scale = self._private(shared)
         return self.shared.log_prob(shared) + single(loc, scale).log_prob(private).sum(-1)
 
     def detach(self) -> "HierarchicalPosterior":
@@ -122,11 +123,11 @@ class HierarchicalPosterior:
     def mean(self) -> Tensor:
         """E[z'] and the conditional means of z̃_s given z' = E[z'] (not E[z̃_s]: q(z̃_s) has no closed form)."""
         shared = self.shared.mean()
-        loc, _ = self._private(self.conditional, shared)
+        loc, _ = self._private(shared)
         return torch.cat([shared, loc.flatten(-2)], -1)
 
-    def _private(self, conditional: Conditional, shared: Tensor) -> tuple[Tensor, Tensor]:
+    def _private(self, shared: Tensor) -> tuple[Tensor, Tensor]:
         """Location and scale of every z̃_s, the prior's where s ∉ S."""
-        loc, scale = conditional(shared)
+        loc, scale = self.conditional(shared)
         present = self.mask.unsqueeze(-1)
         return torch.where(present, loc, torch.zeros_like(loc)), torch.where(present, scale, torch.ones_like(scale))

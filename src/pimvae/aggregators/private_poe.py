@@ -26,4 +26,6 @@ class PrivateProductOfExperts(Aggregator):
         loc, scale = expert_parameters(tokens, self.config.encoder_floor)
         size = self.config.latent
         shared = single(*product_of_gaussians(loc[..., :size], scale[..., :size], mask))
-        return HierarchicalPosterior(shared, ExpertConditional(loc[..., size:], scale[..., size:]), mask)
+        own = (*mask.shape, self.config.private_latent)  # the same experts for every subset
+        private = ExpertConditional(loc[..., size:].expand(own), scale[..., size:].expand(own))
+        return HierarchicalPosterior(shared, private, mask)

@@ -196,7 +196,7 @@ def _cell(
     if dataset in scaled.datasets:
         layers.append(scaled.datasets[dataset])
     dumps = [layer.model_dump(include=set(PARTS), exclude_unset=True) for layer in layers]
-    merged = merge(dict.fromkeys(PARTS, {}), *dumps)
+    merged = merge({part: {} for part in PARTS}, *dumps)
     chosen = {"model": {"aggregator": aggregator, "prior": prior}, "objective": {"name": objective}}
     merged = merge(merged, chosen)
     where = f"{where}: data set '{dataset}'"

@@ -36,7 +36,7 @@ def partial(name: str, *models: type[Strict], without: Collection[str] = ()) -> 
         for key, field in model.model_fields.items():
             if key not in without:
                 kinds.setdefault(key, []).append(Annotated[(field.annotation, *field.metadata, None)])
-    fields: dict[str, Any] = {key: (Union[(*options, None)], None) for key, options in kinds.items()}  # noqa: UP007
+    fields: dict[str, Any] = {key: (Union[(*options, None)], None) for key, options in kinds.items()}
     return create_model(name, __base__=Strict, **fields)
 
 
@@ -85,7 +85,7 @@ class ScaledExperiment(Parts):
     """One experiment's section of a scale file; the sections of single data sets go last."""
 
     seeds: PositiveInt | Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
-    datasets: dict[NAME, Parts] = {}
+    datasets: dict[NAME, Parts] = Field(default_factory=dict)
 
 
 class ScaleFile(RootModel[dict[NAME, ScaledExperiment]]):
@@ -129,7 +129,7 @@ def read(path: Path, model: type[Model]) -> Model:
     if not path.is_file():
         raise UserError(f"no such configuration file: {path}")
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), UniqueKeyLoader)  # noqa: S506  a SafeLoader
+        content = yaml.load(path.read_text(encoding="utf-8"), UniqueKeyLoader)  # a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise UserError(f"{path}: {line}{error.problem or 'not valid YAML'}") from error
@@ -172,8 +172,8 @@ def _fault(item: Mapping[str, Any]) -> str:
 
 def _nearest(faults: Sequence[Mapping[str, Any]]) -> str:
     """The allowed name nearest to a wrong one, where the faults list allowed names."""
-    known = [re.findall("'(.*?)'", item["ctx"]["expected"]) for item in faults if item["type"] == "literal_error"]
-    _, _, hint = did_you_mean(str(faults[0]["input"]), sum(known, [])).partition("; ")
+    expected = [item["ctx"]["expected"] for item in faults if item["type"] == "literal_error"]
+    _, _, hint = did_you_mean(str(faults[0]["input"]), re.findall("'(.*?)'", " ".join(expected))).partition("; ")
     return f"; {hint}" if hint else ""
 
 

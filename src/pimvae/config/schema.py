@@ -106,6 +106,7 @@ class TrainConfig(Strict):
     steps: PositiveInt
     batch_size: PositiveInt
     learning_rate: PositiveFloat = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"  # cosine: falls to 0 at the last step
     clip: PositiveFloat | None = 100.0
     history_every: PositiveInt = 50  # steps that one row of history.csv averages
     noise_reuse: bool = False  # audit: one noise draw for all batches of an epoch

@@ -26,7 +26,7 @@ def draw_sources(
 ) -> Float[np.ndarray, "n latent"]:
     """z = mean_c + scale_c · ε for c = the labels; ε is Gaussian or Laplace, of unit variance in both cases.
 
-    A Laplace variable of scale b has variance 2b², hence b = 1/√2: ``scale`` is the standard deviation of either family.
+    A Laplace variable of scale b has variance 2b², hence b = 1/√2: ``scale`` is the standard deviation in both cases.
     """
     shape = (len(labels), mean.shape[1])
     unit = rng.laplace(scale=np.sqrt(0.5), size=shape) if laplace else rng.standard_normal(shape)

@@ -13,11 +13,12 @@ STREAM = 101  # separates these draws from those of the other data sets with the
 
 
 def linear(config: LinearData, seed: int) -> Dataset:
-    r"""z ~ N(0, I), x_s = W_s z + b_s + ε_s with ε_s ~ N(0, v I), b_s ~ N(0, I), D_s uniform on dim_low .. dim_high − 1.
+    r"""z ~ N(0, I), x_s = W_s z + b_s + ε_s with ε_s ~ N(0, v I), b_s ~ N(0, I), s = 1..M.
 
-    The columns of W_s are orthonormal (QR of uniform(−1, 1) entries). ``dense``: z has ``latent`` dimensions that all
-    modalities share. ``sparse``: z = (shared, private_1, …, private_M), blocks of ``latent``; W_s is zero in the
-    private blocks of the others, and its 2·latent remaining columns are jointly orthonormal.
+    D_s is uniform on dim_low .. dim_high − 1, the columns of W_s are orthonormal (QR of uniform(−1, 1) entries).
+    ``dense``: z has ``latent`` dimensions that all modalities share. ``sparse``: z = (shared, private_1, …, private_M),
+    blocks of ``latent``; W_s is zero in the private blocks of the others, and its 2·latent remaining columns are
+    jointly orthonormal.
 
     Returns:
         All modalities observed, no test split; split truth ``latents`` [n, L]; truth ``W`` [M, max_dim, L] and

@@ -2,7 +2,6 @@
 
 __all__ = ["Anatomy", "kl_mixture_to_posterior", "masked_anatomy", "mixture_anatomy"]
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,10 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pimvae.evaluation.oracle import GaussianPosterior, LinearGaussian, kl_to_posterior
+from pimvae.evaluation.oracle import LOG_2PI, GaussianPosterior, LinearGaussian, kl_to_posterior
 from pimvae.posteriors import Mixture, single
-
-LOG_2PI_E = math.log(2 * math.pi * math.e)
 
 
 @dataclass(frozen=True)
@@ -116,13 +113,13 @@ def _entropies(q: Mixture, reference: Mixture, noise: Tensor | None) -> tuple[Te
     even these where they are 0.
     """
     _require_gaussian(q, reference)
-    negative_entropies = [-0.5 * (LOG_2PI_E + variance.log()).sum(-1) for _, variance in _components(q)]
+    negative_entropies = [-0.5 * (LOG_2PI + 1 + variance.log()).sum(-1) for _, variance in _components(q)]
     centre, width = _moments(reference)
     matched = single(centre, width.sqrt())
     cross = [-matched.log_prob(mean) + 0.5 * (variance / width).sum(-1) for mean, variance in _components(q)]
     overlap = _overlap(q, noise)
     if reference.components > 1:
-        excess = _average(q, noise, lambda z, k: matched.log_prob(z) - reference.log_prob(z))
+        excess = _average(q, noise, lambda z, _: _log_density(matched, z) - _log_density(reference, z))
     else:
         excess = torch.zeros_like(overlap)
     error = _standard_error(overlap + excess)
@@ -133,7 +130,26 @@ def _overlap(q: Mixture, noise: Tensor | None) -> Float[Tensor, "draw sample"]:
     """Σ_k π_k log(q/q_k) at draws of q_k, exactly 0 for one component."""
     if q.components == 1:
         return q.loc.new_zeros(1, len(q.loc))
-    return _average(q, noise, lambda z, k: q.log_prob(z) - q.component_log_prob(z)[..., k])
+
+    def log_ratio(z: Tensor, k: int) -> Tensor:
+        terms = _log_components(q, z)
+        return (terms + q.logits.log_softmax(-1)).logsumexp(-1) - terms[..., k]
+
+    return _average(q, noise, log_ratio)
+
+
+def _log_components(q: Mixture, z: Float[Tensor, "draw sample latent"]) -> Float[Tensor, "draw sample component"]:
+    """log q_k(z) by products of matrices, without an array of size draws × samples × K × latent."""
+    precision = q.scale.square().reciprocal()
+    quadratic = torch.einsum("rnl,nkl->rnk", z.square(), precision)
+    linear = torch.einsum("rnl,nkl->rnk", z, precision * q.loc)
+    constant = (precision * q.loc.square() + 2 * q.scale.log() + LOG_2PI).sum(-1)
+    return linear - 0.5 * (quadratic + constant)
+
+
+def _log_density(q: Mixture, z: Float[Tensor, "draw sample latent"]) -> Float[Tensor, "draw sample"]:
+    """log q(z)."""
+    return (_log_components(q, z) + q.logits.log_softmax(-1)).logsumexp(-1)
 
 
 def _average(q: Mixture, noise: Tensor | None, term: Callable[[Tensor, int], Tensor]) -> Float[Tensor, "draw sample"]:

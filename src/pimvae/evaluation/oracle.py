@@ -113,7 +113,8 @@ class LinearGaussian:
         linear = torch.einsum("...nl,nml->...nm", z, projection)
         quadratic = torch.stack([((z @ g) * z).sum(-1) for g in gram], dim=-1)
         squares = residual.square().sum(-1) - 2 * linear + quadratic
-        return -0.5 * (self.dims * (LOG_2PI + math.log(v)) + squares / v)
+        dims = self.dims.to(squares)  # a product with integers would be float32
+        return -0.5 * (dims * (LOG_2PI + math.log(v)) + squares / v)
 
     def conditional_mean(
         self, x: Float[Tensor, "sample modality dim"], given: Bool[Tensor, " modality"]
@@ -152,7 +153,7 @@ class LinearGaussian:
         solved = torch.linalg.solve_triangular(factor.mT, whitened, upper=True).mT.reshape(h.shape)
         log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         explained = whitened.square().sum(1).reshape(-1)
-        constant = self.dims[subset].sum() * (LOG_2PI + math.log(v))
+        constant = int(self.dims[subset].sum()) * (LOG_2PI + math.log(v))
         evidence = -0.5 * (constant + residual.square().sum(-1) / v + log_det - explained)
         covariance = scale[:, :, None] * torch.cholesky_inverse(factor) * scale[:, None, :]
         return evidence, GaussianPosterior(mean + scale * solved, covariance)

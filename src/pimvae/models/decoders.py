@@ -47,6 +47,11 @@ class VectorDecoder(nn.Module):
         else:
             self.register_buffer("log_scale", log_scale, persistent=False)
 
+    def padding(self) -> int:
+        """Trainable log-scales that no likelihood reads: those of padding and of categorical modalities."""
+        read = sum(int(row.sum()) for row, kind in zip(self.valid, self.categorical, strict=True) if not kind)
+        return self.log_scale.numel() - read if self.learned_scale else 0
+
     def scale(self) -> Float[Tensor, "modality dim"]:
         """σ_s; a fixed scale is taken as it is, without the floor."""
         return self.log_scale.exp() + (self.floor if self.learned_scale else 0.0)

@@ -79,6 +79,7 @@ class ModalityDense(nn.Module):
     def forward(self, x: Float[Tensor, "modality batch input"]) -> Float[Tensor, "modality batch output"]:
         return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight)
 
-    def parameter_count(self) -> int:
-        """Weights and biases without the padding."""
-        return sum(size_in * size_out + size_out for size_in, size_out in self.sizes)
+    def padding(self) -> int:
+        """Weights and biases that are padding."""
+        used = sum(size_in * size_out + size_out for size_in, size_out in self.sizes)
+        return self.weight.numel() + self.bias.numel() - used

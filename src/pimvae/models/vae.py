@@ -34,6 +34,8 @@ class MultimodalVAE(nn.Module):
         if scheme.private != (config.private_latent > 0):
             need = "needs" if scheme.private else "does not use"
             raise UserError(f"aggregator '{config.aggregator}' {need} private latents; private_latent is {config.private_latent}")
+        if scheme.private and config.family != "gaussian":
+            raise UserError(f"aggregator '{config.aggregator}' is Gaussian only; family is '{config.family}'")
         own = config.latent + config.private_latent
         features = 2 * own if scheme.experts or config.features is None else config.features
         self.config = config
@@ -109,6 +111,5 @@ def build_model(
 
 def parameter_count(model: nn.Module) -> int:
     """Trainable numbers, padding excluded."""
-    padded = [module for module in model.modules() if isinstance(module, ModalityDense)]
-    surplus = sum(m.weight.numel() + m.bias.numel() - m.parameter_count() for m in padded)
-    return sum(p.numel() for p in model.parameters() if p.requires_grad) - surplus
+    padding = sum(m.padding() for m in model.modules() if isinstance(m, (ModalityDense, VectorDecoder)))
+    return sum(p.numel() for p in model.parameters() if p.requires_grad) - padding

@@ -119,8 +119,8 @@ def _parse(entry: dict[str, Any]) -> Claim:
 def evaluate(metrics: pd.DataFrame, claims: list[Claim]) -> list[Judgement]:
     """Judge every claim.
 
-    The effect of a pair is signed so that positive means "as claimed". A stratum is one data set and one pair of cells; its
-    effects, one per seed, are resampled by the stratified bootstrap. Verdicts, with 95% intervals throughout:
+    The effect of a pair is signed so that positive means "as claimed". A stratum is one data set and one pair of cells;
+    its effects, one per seed, are resampled by the stratified bootstrap. Verdicts, with 95% intervals throughout:
 
     * ``average``: holds if the interval of the mean over all strata lies above the threshold, does not hold if it lies
       below, else undecided;
@@ -211,10 +211,10 @@ def _rank(row: pd.Series, claim: Claim) -> tuple[Any, ...]:
                  for column, value in sides)  # fmt: skip
 
 
-def _label(column: str, value: Any) -> str:
+def _label(column: str, value: str | float) -> str:
     if column == "aggregator":
-        return catalogue().aggregator(value).short
-    return str(value) if column in {"beta", "experiment"} else catalogue().look(f"{column}s", value).label  # type: ignore[arg-type]
+        return catalogue().aggregator(str(value)).short
+    return str(value) if column in {"beta", "experiment"} else catalogue().look(f"{column}s", str(value)).label
 
 
 def _strata_effects(pairs: pd.DataFrame) -> list[list[float]]:

@@ -14,7 +14,7 @@ from pimvae.report.files import CELL, COLUMNS, write_frame
 
 RUN_COLUMNS = ["parameters", "steps", "replicas", "ms_per_step", "seconds", "device", "threads", "clipped_fraction",
                "nonfinite", "diverged"]  # fmt: skip
-NOT_SETTINGS = {"data_sha256", *RUN_COLUMNS}
+SETTINGS = ("cell", "versions")  # parts of run.json that the paper quotes
 
 
 def run(cell_dirs: Sequence[Path | str], out_dir: Path | str) -> None:
@@ -33,8 +33,9 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str) -> None:
         keys = _keys(frame, folder)
         metrics.append(frame[COLUMNS])
         history.append(_with_keys(_read_csv(folder / "history.csv"), keys))
-        runs.append({**keys, **{name: _find(record, name) for name in RUN_COLUMNS}})
-        settings.extend({**keys, "key": key, "value": value} for key, value in _flat(record))
+        runs.append({**keys, **_run_row(record, folder / "run.json")})
+        settings.extend({**keys, "key": key, "value": value}
+                        for part in SETTINGS for key, value in _flat(record.get(part, {}), f"{part}."))  # fmt: skip
     out = Path(out_dir)
     joined = pd.concat(metrics, ignore_index=True)
     _refuse_duplicates(joined)
@@ -85,20 +86,26 @@ def _refuse_duplicates(metrics: pd.DataFrame) -> None:
                         f"seed {row['seed']} occurs twice")  # fmt: skip
 
 
-def _find(record: dict[str, Any], name: str) -> Any:
-    """``record[name]`` or the value of that name one level down; None if absent. Lists (one per replica) are summed."""
-    groups = [record, *(group for group in record.values() if isinstance(group, dict))]
-    value = next((group[name] for group in groups if name in group), None)
-    if isinstance(value, list):
-        return sum(value) / len(value) if name == "clipped_fraction" else sum(value)
-    return value
+def _run_row(record: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Sizes, times and counts of one run: ``ms_per_step`` is per replica; counts are over all replicas."""
+    try:
+        replicas, entries = record["replicas"], record["entries"]
+        clipped = [replica["clipped_entries"] / max(entries, 1) for replica in replicas]
+        return {
+            "parameters": record["parameters"], "steps": record["steps"], "replicas": len(replicas),
+            "ms_per_step": 1e3 * record["times"]["loop_seconds"] / (record["steps"] * len(replicas)),
+            "seconds": record["times"]["seconds"], "device": record["device_name"], "threads": record["threads"],
+            "clipped_fraction": sum(clipped) / len(clipped),
+            "nonfinite": sum(replica["nonfinite_entries"] for replica in replicas),
+            "diverged": sum(bool(replica["diverged"]) for replica in replicas),
+        }  # fmt: skip
+    except (KeyError, TypeError, ZeroDivisionError) as error:
+        raise UserError(f"{path} is not the record of a run: {error!r}") from None
 
 
-def _flat(record: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+def _flat(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Leaves of a nested record as (dotted key, text); lists are one leaf, joined by spaces."""
     for key, value in record.items():
-        if key in NOT_SETTINGS:
-            continue
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")
         else:

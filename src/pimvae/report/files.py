@@ -1,15 +1,14 @@
 """Results as tables in memory, and atomic writing of what is made from them."""
 
-__all__ = ["COLUMNS", "KEYS", "Results", "write_bytes", "write_frame", "write_text"]
+__all__ = ["COLUMNS", "KEYS", "Results", "write_frame", "write_text"]
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from pimvae.errors import UserError
+from pimvae.files import replacing
 from pimvae.report.methods import catalogue
 
 KEYS = ["experiment", "dataset", "aggregator", "objective", "prior", "beta"]
@@ -64,22 +63,13 @@ def _read(path: Path, columns: list[str], text: bool = False) -> pd.DataFrame:
     return frame
 
 
-def write_bytes(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, then rename it: readers never see half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` under a temporary name and rename it."""
-    write_bytes(path, lambda temporary: temporary.write_text(text))
+    with replacing(path) as temporary:
+        temporary.write_text(text)
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
     """Write a table as CSV (numbers in the shortest form that reads back the same)."""
-    write_bytes(path, lambda temporary: frame.to_csv(temporary, index=False, lineterminator="\n"))
+    with replacing(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n")

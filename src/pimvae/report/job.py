@@ -48,7 +48,9 @@ def figures(results_dir: Path | str, out_dir: Path | str, claims_path: Path | st
     return written
 
 
-def claims(results_dir: Path | str, out_dir: Path | str | None = None, claims_path: Path | str | None = None) -> list[str]:
+def claims(
+    results_dir: Path | str, out_dir: Path | str | None = None, claims_path: Path | str | None = None
+) -> list[str]:
     """Write ``claims.csv`` (verdicts), ``claims_groups.csv`` and ``claims_strata.csv``; returns one line per claim."""
     results = Results.load(results_dir)
     judgements = judge(results, claims_path)
@@ -62,10 +64,12 @@ def claims(results_dir: Path | str, out_dir: Path | str | None = None, claims_pa
 
 
 def _row(judgement: judging.Judgement) -> dict[str, object]:
-    groups = {"groups": len(judgement.groups), "as_claimed": judgement.as_claimed, "against": judgement.against}
-    return {"claim": judgement.claim.id, "verdict": judgement.verdict, "scale": judgement.claim.effect,
-            "effect": judgement.effect, "low": judgement.low, "high": judgement.high, "pairs": judgement.pairs, **groups,
-            "diverged": judgement.diverged, "text": judgement.claim.text.strip()}  # fmt: skip
+    return {
+        "claim": judgement.claim.id, "verdict": judgement.verdict, "scale": judgement.claim.effect,
+        "effect": judgement.effect, "low": judgement.low, "high": judgement.high, "pairs": judgement.pairs,
+        "groups": len(judgement.groups), "as_claimed": judgement.as_claimed, "against": judgement.against,
+        "diverged": judgement.diverged, "text": judgement.claim.text.strip(),
+    }  # fmt: skip
 
 
 def macros(results_dir: Path | str, out_file: Path | str, scale: str, claims_path: Path | str | None = None) -> Path:

@@ -12,12 +12,13 @@ from pimvae.report.files import Results
 from pimvae.report.methods import catalogue
 from pimvae.report.selection import REPLICA, diverged_replicas, drop_diverged, select
 from pimvae.report.statistics import format_estimate, format_number, mean_interval
+from pimvae.report.tables._checks import check_rows
 from pimvae.report.tables._layout import escape
-from pimvae.report.tables.likelihood_check import check_rows
 from pimvae.report.tables.t10_claims import effect_texts
 
 DIGITS = ["Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"]
-SENTENCE = {"holds": "holds", "does not hold": "does not hold", "undecided": "is undecided", "not run": "was not examined"}
+SENTENCE = {"undecided": "is undecided", "not run": "was not examined"}  # the other verdicts are their own sentence
+GROUPS = {"Hold": "holds", "Fail": "does not hold", "Undecided": "undecided", "NotRun": "not run"}
 
 
 def macros(results: Results, judgements: Sequence[Judgement], scale: str) -> str:
@@ -44,7 +45,7 @@ def _named(results: Results, judgements: Sequence[Judgement], scale: str) -> Ite
     yield from _overall(results)
     for judgement in judgements:
         yield from _claim(judgement)
-    for name, verdict in (("Hold", "holds"), ("Fail", "does not hold"), ("Undecided", "undecided"), ("NotRun", "not run")):
+    for name, verdict in GROUPS.items():
         ids = [judgement.claim.id for judgement in judgements if judgement.verdict == verdict]
         yield f"Claims{name}Count", _count_word(len(ids))
         yield f"Claims{name}List", _join([rf"\mbox{{{claim}}}" for claim in ids]) if ids else "none"
@@ -55,16 +56,17 @@ def _named(results: Results, judgements: Sequence[Judgement], scale: str) -> Ite
 
 
 def _sentence(judgement: Judgement) -> str:
-    """"C1a (masked has the smaller gap) holds in 5 of 5 groups.\""""
+    """What the abstract says of one claim: its verdict and how many comparisons are for and against it."""
     groups = f"{judgement.as_claimed} of {len(judgement.groups)} comparisons favour it beyond their intervals"
     against = f", {judgement.against} oppose it" if judgement.against else ""
-    return rf"\mbox{{{judgement.claim.id}}} ({escape(judgement.claim.short)}) {SENTENCE[judgement.verdict]}: {groups}{against}."
+    verdict = SENTENCE.get(judgement.verdict, judgement.verdict)
+    return rf"\mbox{{{judgement.claim.id}}} ({escape(judgement.claim.short)}) {verdict}: {groups}{against}."
 
 
 def _claim(judgement: Judgement) -> Iterator[tuple[str, str]]:
     name = f"Claim{letters(judgement.claim.id)}"
     effect, interval = effect_texts(judgement) if judgement.pairs else ("--", "--")
-    yield f"{name}Verdict", SENTENCE[judgement.verdict]
+    yield f"{name}Verdict", SENTENCE.get(judgement.verdict, judgement.verdict)
     yield f"{name}Text", escape(judgement.claim.text.strip())
     yield f"{name}Effect", effect
     yield f"{name}Interval", interval
@@ -121,9 +123,9 @@ def _values(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
 
 def _settings(settings: pd.DataFrame) -> Iterator[tuple[str, str]]:
     """Configuration per data set: one value, or all distinct values of its cells."""
-    rows = settings[settings["key"].str.startswith("config.")]
+    rows = settings[settings["key"].str.startswith("cell.")]
     for (dataset, key), part in rows.groupby(["dataset", "key"]):
-        yield f"{dataset}:{key.removeprefix('config.')}", escape(_pretty(_distinct(part["value"])))
+        yield f"{dataset}:{key.removeprefix('cell.')}", escape(_pretty(_distinct(part["value"])))
 
 
 def _pretty(text: str) -> str:
@@ -132,7 +134,8 @@ def _pretty(text: str) -> str:
 
 
 def _distinct(values: pd.Series) -> str:
-    return ", ".join(str(value) for value in dict.fromkeys(values))
+    """All distinct values; the parts of a list, which are joined by spaces, become a comma list."""
+    return " or ".join(str(value).replace(" ", ", ") for value in dict.fromkeys(values))
 
 
 def _range(values: pd.Series) -> str:

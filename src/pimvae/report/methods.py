@@ -2,6 +2,7 @@
 
 __all__ = ["Catalogue", "Look", "Metric", "catalogue"]
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -78,7 +79,9 @@ class Catalogue:
             raise UserError(f"unknown metric '{name}' ({did_you_mean(name, self.entries['metrics'])})")
         return Metric(**self.entries["metrics"][name])
 
-    def order(self, kind: Literal["aggregators", "objectives", "priors", "datasets"], names: Any) -> list[str]:
+    def order(
+        self, kind: Literal["aggregators", "objectives", "priors", "datasets"], names: Iterable[str]
+    ) -> list[str]:
         """The distinct ``names`` in the order in which they are shown."""
         if kind == "aggregators":
             return sorted(sorted(set(names)), key=lambda name: self.aggregator(name).order)

@@ -1,4 +1,4 @@
-"""Means with 95% intervals over seeds, comparisons paired by seed, and numbers rounded to what the interval supports."""
+"""Means with 95% intervals over seeds, comparisons paired by seed, numbers rounded to what the interval supports."""
 
 __all__ = ["Estimate", "bootstrap_mean", "format_estimate", "format_number", "marks", "mean_interval",
            "paired_difference", "stratified_bootstrap"]  # fmt: skip
@@ -22,7 +22,6 @@ class Estimate:
     mean: float
     half: float
     count: int
-    diverged: int = 0
 
     @property
     def low(self) -> float:
@@ -35,16 +34,16 @@ class Estimate:
         return self.mean + self.half
 
 
-def mean_interval(values: Sequence[float], level: float = LEVEL, diverged: int = 0) -> Estimate:
+def mean_interval(values: Sequence[float], level: float = LEVEL) -> Estimate:
     """Mean ± t_{n−1} s/√n of ``values``, one per seed (Student's interval, exact for Gaussian noise)."""
     array = np.asarray(values, dtype=float)
     n = array.size
     if n == 0:
-        return Estimate(math.nan, math.nan, 0, diverged)
+        return Estimate(math.nan, math.nan, 0)
     if n == 1:
-        return Estimate(float(array[0]), math.nan, 1, diverged)
+        return Estimate(float(array[0]), math.nan, 1)
     half = student.ppf(0.5 + level / 2, n - 1) * array.std(ddof=1) / math.sqrt(n)
-    return Estimate(float(array.mean()), float(half), n, diverged)
+    return Estimate(float(array.mean()), float(half), n)
 
 
 def paired_difference(a: Mapping[int, float], b: Mapping[int, float], level: float = LEVEL) -> Estimate:
@@ -79,9 +78,7 @@ def marks(
     return {name: mark(name) for name in columns}
 
 
-def stratified_bootstrap(
-    strata: Sequence[Sequence[float]], resamples: int = RESAMPLES, seed: int = 0
-) -> np.ndarray:
+def stratified_bootstrap(strata: Sequence[Sequence[float]], resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
     """Bootstrap draws of the mean over strata of the mean over seeds; seeds are resampled within each stratum.
 
     A resample of n values spreads √((n−1)/n) too little; its deviation from the mean of the stratum is widened by

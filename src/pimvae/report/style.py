@@ -3,7 +3,6 @@
 __all__ = ["ALARM", "MUTED", "TEXT_WIDTH", "figure", "hide_frame", "log_axis", "save", "use_style"]
 
 import os
-import warnings
 from pathlib import Path
 
 import matplotlib
@@ -15,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from pimvae.report.files import write_bytes
+from pimvae.files import replacing
 
 TEXT_WIDTH = 6.5  # inches, \textwidth of paper/main.tex
 SMALL, NORMAL = 7.0, 8.0  # points; figures are included unscaled
@@ -95,7 +94,7 @@ def hide_frame(axes: plt.Axes) -> None:
 def save(drawn: Figure, folder: Path, name: str) -> None:
     """Write ``name.pdf`` and ``name.png``; with the same data and library versions the bytes are the same."""
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")  # read by the PDF writer in place of the clock
-    for suffix, metadata in ((".pdf", {"Creator": None, "Producer": None}), (".png", {"Software": None})):
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            write_bytes(folder / f"{name}{suffix}", lambda path, meta=metadata: drawn.savefig(path, metadata=meta))
+    for kind, metadata in (("pdf", {"Creator": None, "Producer": None}), ("png", {"Software": None})):
+        with replacing(folder / f"{name}.{kind}") as temporary:
+            drawn.savefig(temporary, format=kind, metadata=metadata)
     plt.close(drawn)

@@ -65,12 +65,14 @@ class Trainer:
         self.mask = torch.stack([split.mask for split in data]).to(device)
         self.beta = torch.tensor(list(betas), device=device)
         self.streams = Streams(seeds, device)
-        self.optimiser = StackOptimiser(self.stack.flat, cell.train)
         self.history = History(cell.train.history_every)
         self.batch_size = min(cell.train.batch_size, self.mask.shape[1])
+        self.optimiser = StackOptimiser(self.stack.flat, cell.train, self.batch_size)
         self.batches = self.mask.shape[1] // self.batch_size
         self.step = 0
-        self._subsets = all_subsets(models[0].modalities).to(device)
+        self._subsets = (
+            all_subsets(models[0].modalities).to(device) if cell.objective.subset_law == "all_subsets" else None
+        )
         self._epoch_noise: Tensor | None = None
 
     def diverged(self, replica: int) -> bool:
@@ -104,7 +106,7 @@ class Trainer:
         rows = slice(start, start + self.batch_size)
         x, observed = self.epoch_x[:, :, rows], self.epoch_mask[:, rows]
         loss, terms = self.stack.map(self._loss, x, observed, *self._draw(observed), self.beta)
-        self.optimiser.step(loss)
+        self.optimiser.step(loss, self.step)
         self.step += 1
         self.history.add(self.step, terms | {"loss": loss.detach()})
 

@@ -33,7 +33,8 @@ class Streams:
 
     def noise(self, family: Family, *shape: int) -> Tensor:
         """Standard Gaussian or Laplace draws [R, *shape]."""
-        return self._each(lambda g: standard_noise(shape, family, g, device=self.device))
+        dtype = torch.get_default_dtype()  # as `uniform` and the models
+        return self._each(lambda g: standard_noise(shape, family, g, dtype, self.device))
 
     def state(self) -> Tensor:
         """All generator states, [R, bytes], for a checkpoint."""

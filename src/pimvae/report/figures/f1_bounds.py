@@ -22,7 +22,7 @@ Y_DATA = [17.7, 14.7, 8.9, 5.9]
 Y_S, Y_O, Y_PRIOR = 16.2, 7.4, 21.4
 
 
-def data(_: Any = None) -> pd.DataFrame:
+def data(_: object = None) -> pd.DataFrame:
     """The parts of the diagram: one row per box, circle, arrow and label."""
     return pd.DataFrame([*_panel("masked"), *_panel("mixture")], columns=COLUMNS)
 

@@ -1,4 +1,4 @@
-"""F2: gap to the maximum likelihood per aggregator and bound, every seed a dot, and where the gap of the bound comes from."""
+"""F2: gap to the maximum likelihood per aggregator and bound, every seed a dot; and the parts of the bound's gap."""
 
 __all__ = ["F2_LINEAR_GAP"]
 
@@ -71,8 +71,8 @@ def _dots(axes: plt.Axes, part: pd.DataFrame, methods: list[str]) -> None:
             height = row - offset
             if len(values):
                 spread = height + np.linspace(-0.08, 0.08, len(values)) if len(values) > 1 else [height]
-                axes.plot(values, spread, ls="none", marker=look.marker, ms=3.4, mew=0.8, mec=look.colour, clip_on=False,
-                          mfc=look.colour if FILLED[objective] else "white", zorder=3)  # fmt: skip
+                axes.plot(values, spread, ls="none", marker=look.marker, ms=3.4, mew=0.8, mec=look.colour, zorder=3,
+                          mfc=look.colour if FILLED[objective] else "white", clip_on=False)  # fmt: skip
                 axes.plot([values.mean()] * 2, [height - 0.17, height + 0.17], color=look.colour, lw=1.3, zorder=2)
             _note_diverged(axes, part, name, objective, height)
     positive = gaps["value"] > 0

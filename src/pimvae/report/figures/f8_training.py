@@ -21,7 +21,7 @@ UNIT = ["dataset", "aggregator", "objective"]
 
 
 def data(results: Results) -> pd.DataFrame:
-    """Loss minus the smallest attainable one, −LLH at maximum likelihood (nats): mean, least and greatest over seeds."""
+    """Loss minus the least attainable one, −LLH at maximum likelihood (nats): mean, least and greatest over seeds."""
     rows = select(results.history, {"experiment": EXPERIMENT, "term": "loss", "beta": 1})
     best = select(results.metrics, {"experiment": EXPERIMENT, "metric": "llh_mle", "subset": "all"})
     best = best[["dataset", "seed", "value"]].drop_duplicates(["dataset", "seed"]).rename(columns={"value": "best"})
@@ -47,7 +47,8 @@ def plot(table: pd.DataFrame) -> Figure:
             axes[-1, column].set_xlabel("step")
         label = catalogue().look("objectives", objective).label
         axes[row, 0].set_ylabel(f"{label}: loss above\nits least value (nats)")
-    drawn.legend(handles=_handles(methods), loc="outside lower center", ncols=len(methods) if len(methods) <= 5 else math.ceil(len(methods) / 2))
+    entries = len(methods) if len(methods) <= 5 else math.ceil(len(methods) / 2)
+    drawn.legend(handles=_handles(methods), loc="outside lower center", ncols=entries)
     return drawn
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pimvae.report.methods import catalogue
 from pimvae.report.selection import diverged_replicas, drop_diverged, select
-from pimvae.report.statistics import Estimate, format_estimate, marks, mean_interval
+from pimvae.report.statistics import format_estimate, marks, mean_interval
 
 MISSING = "--"
 
@@ -31,10 +31,10 @@ class Column:
 
 
 def cell(values: Sequence[float], diverged: int, mark: str) -> str:
-    """One cell: mean ± half-width; ``\\best`` or ``\\tie`` around it; the count of diverged replicas as a note."""
+    r"""One cell: mean ± half-width; ``\best`` or ``\tie`` around it; the count of diverged replicas as a note."""
     if not values:
         return rf"\diverged{{{diverged}}}" if diverged else MISSING
-    text = format_estimate(Estimate(**{**mean_interval(list(values)).__dict__, "diverged": diverged}))
+    text = format_estimate(mean_interval(values))
     if mark:
         text = rf"\{mark}{{{text}}}"
     return text + (rf"\,\diverged{{{diverged}}}" if diverged else "")
@@ -63,7 +63,7 @@ def body(metrics: pd.DataFrame, rows: Mapping[str, Mapping[str, Any]], columns: 
 
 def _by_seed(rows: pd.DataFrame, factor: float) -> dict[int, float]:
     if rows["seed"].duplicated().any():
-        raise ValueError(f"a table cell selects several values of seed {rows['seed'].mode()[0]}: {rows.iloc[0].to_dict()}")
+        raise ValueError(f"a table cell selects several values of one seed, the first being {rows.iloc[0].to_dict()}")
     rows = rows.dropna(subset="value").sort_values("seed")
     return {int(seed): float(value) * factor for seed, value in zip(rows["seed"], rows["value"], strict=True)}
 

@@ -13,7 +13,7 @@ HEADINGS = ["ms/step", "time (s)", r"clipped (\%)"]
 
 
 def table_compute(results: Results) -> str:
-    """Per data set and aggregator: parameters of one replica; per bound ms per step of one replica, time of the cell."""
+    """Per data set and aggregator: parameters of one replica; per bound ms per replica-step and time of the cell."""
     runs = results.runs
     if runs.empty:
         return not_run()
@@ -31,7 +31,8 @@ def table_compute(results: Results) -> str:
 
 def _row(part: pd.DataFrame, name: str, objectives: list[str]) -> str:
     counts = part["parameters"].dropna()
-    cells = [escape(catalogue().aggregator(name).label), f"{int(counts.iloc[0]):,}".replace(",", r"\,") if len(counts) else MISSING]
+    parameters = f"{int(counts.iloc[0]):,}".replace(",", r"\,") if len(counts) else MISSING
+    cells = [escape(catalogue().aggregator(name).label), parameters]
     for objective in objectives:
         run = part[part["objective"] == objective]
         values = [run["ms_per_step"].mean(), run["seconds"].sum(), 100 * run["clipped_fraction"].mean()]

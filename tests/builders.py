@@ -1,0 +1,124 @@
+"""Small models and exact references that several test files share, all in float64."""
+
+import math
+from collections.abc import Iterator
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from pimvae import registry
+from pimvae.aggregators._base import Aggregator
+from pimvae.config.schema import ModelConfig
+from pimvae.evaluation.oracle import LinearGaussian
+from pimvae.models.vae import MultimodalVAE, build_model, seeded
+from pimvae.posteriors import Mixture, Posterior, single
+
+Module = TypeVar("Module", bound=torch.nn.Module)
+DIMS, MAX_DIM = (3, 5, 4), 6
+
+
+def double_precision() -> Iterator[None]:
+    """Body of a fixture under which float64 is the default type."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=generator(seed), dtype=torch.float64)
+
+
+def model_config(aggregator: str, **changes: object) -> ModelConfig:
+    """A tiny model; private latents where the aggregator has them."""
+    private = 2 if registry.lookup("aggregators", aggregator).private else 0
+    sizes = {"latent": 2, "private_latent": private, "encoder_widths": (8,), "pooling_width": 8, "components": 3}
+    return ModelConfig(**({"aggregator": aggregator, "attention_heads": 2} | sizes | changes))
+
+
+def aggregator(name: str, seed: int = 0, **changes: object) -> tuple[Aggregator, int]:
+    """An aggregator with random weights (biases too: those that start at 0 would hide mistakes) and its input width."""
+    config = model_config(name, **changes)
+    scheme = registry.lookup("aggregators", name)
+    features = 2 * (config.latent + config.private_latent) if scheme.experts else 5
+    with seeded(seed):
+        return randomised(scheme(config, features), seed), features
+
+
+def randomised(module: Module, seed: int) -> Module:
+    """The module with every parameter moved by N(0, 0.1²), in place; entries that are 0 because they pad stay 0."""
+    draws = generator(seed)
+    pads = {id(p) for layer in module.modules() if hasattr(layer, "sizes") for p in layer.parameters()}
+    with torch.no_grad():
+        for parameter in module.parameters():
+            step = 0.1 * torch.randn(parameter.shape, generator=draws, dtype=torch.float64).to(parameter.dtype)
+            parameter += torch.where(parameter == 0, 0.0, step) if id(parameter) in pads else step
+    return module
+
+
+def vae(
+    name: str, seed: int = 0, likelihoods: tuple[str, ...] = ("gaussian",) * 3, **changes: object
+) -> MultimodalVAE:
+    config = model_config(name, **changes)
+    return randomised(build_model(config, DIMS[: len(likelihoods)], MAX_DIM, likelihoods, 0.7, seed), seed)
+
+
+def observations(batch: int, dims: tuple[int, ...] = DIMS, max_dim: int = MAX_DIM, seed: int = 0) -> Tensor:
+    """Standard normal x [M, batch, max_dim], padding zero."""
+    valid = torch.arange(max_dim) < torch.tensor(dims)[:, None, None]
+    return torch.where(valid, normal(len(dims), batch, max_dim, seed=seed), 0.0)
+
+
+def same(first: Posterior, second: Posterior, z: Tensor, **tolerance: float) -> None:
+    """Assert that two posteriors have one mean and one density (their components may come in another order)."""
+    torch.testing.assert_close(first.mean(), second.mean(), **tolerance)
+    torch.testing.assert_close(first.log_prob(z), second.log_prob(z), **tolerance)
+
+
+def within(values: Tensor, expected: Tensor | float, errors: float = 5.0) -> None:
+    """Assert that the mean over the first axis is within ``errors`` standard errors of ``expected``, everywhere."""
+    error = values.std(0) / math.sqrt(len(values))
+    distance = (values.mean(0) - expected).abs()
+    assert (distance <= errors * error + 1e-12).all(), f"{(distance / error).max():.1f} standard errors apart"
+
+
+def linear_gaussian(latent: int = 2, seed: int = 0) -> LinearGaussian:
+    """Orthogonal dense loadings of unequal lengths: the posterior of every subset is diagonal."""
+    loading = torch.zeros(len(DIMS), MAX_DIM, latent)
+    for s, dim in enumerate(DIMS):
+        columns, _ = torch.linalg.qr(normal(dim, latent, seed=seed + s))
+        loading[s, :dim] = columns * torch.linspace(0.6, 1.5, latent + s)[s:]
+    offset = observations(1, seed=seed + 100)[:, 0]
+    return LinearGaussian(loading, offset, 0.49, torch.tensor(DIMS))
+
+
+class ExactVAE(MultimodalVAE):
+    """A VAE whose linear decoder is a linear-Gaussian model p, with q(z|x_S) = p(z|x_S) or off by a known amount.
+
+    Args:
+        oracle: p, its posteriors diagonal.
+        shift: added to the posterior means.
+        stretch: factor of the posterior scales.
+    """
+
+    def __init__(self, oracle: LinearGaussian, shift: Tensor | float = 0.0, stretch: Tensor | float = 1.0) -> None:
+        noise_scale = math.sqrt(oracle.noise_variance)
+        super().__init__(model_config("poe", latent=oracle.latent), DIMS, MAX_DIM, ("gaussian",) * 3, noise_scale)
+        self.decoder.layers[0].weight.data = oracle.loading.mT.clone()
+        self.decoder.layers[0].bias.data = oracle.offset.clone()
+        self.oracle, self.shift, self.stretch = oracle, shift, stretch
+
+    def posterior(self, x: Tensor, mask: Tensor) -> Mixture:
+        mean = variance = torch.zeros(*mask.shape[:-1], self.oracle.latent)
+        for subset in mask.flatten(0, -2).unique(dim=0):
+            exact = self.oracle.posterior(x.movedim(0, 1), subset)
+            diagonal = exact.covariance.diagonal()
+            assert torch.allclose(exact.covariance, diagonal.diag(), atol=1e-12)
+            here = (mask == subset).all(-1, keepdim=True)
+            mean, variance = torch.where(here, exact.mean, mean), torch.where(here, diagonal, variance)
+        return single(mean + self.shift, self.stretch * variance.sqrt())

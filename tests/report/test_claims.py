@@ -1,0 +1,158 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pimvae.errors import UserError
+from pimvae.report.claims import Claim, evaluate, read_claims
+from pimvae.report.files import COLUMNS
+
+ENTRY = {
+    "id": "C9", "short": "s", "text": "t", "experiment": "linear", "better": {"objective": "masked"},
+    "worse": {"objective": "mixture"}, "measures": [{"metric": "llh", "subset": "all"}], "effect": "difference",
+}  # fmt: skip
+
+
+def table(differences: dict[str, list[float]], metric: str = "llh", dataset: str = "dense") -> pd.DataFrame:
+    """For every aggregator the given differences masked − mixture, one per seed, on seeds that differ by 100."""
+    rows = []
+    for aggregator, values in differences.items():
+        for seed, value in enumerate(values):
+            for objective, number in (("masked", 100 * seed + value), ("mixture", 100.0 * seed)):
+                keys = ["linear", dataset, aggregator, objective, "standard", 1.0, seed, "train", "all"]
+                rows += [[*keys, metric, number], [*keys, "diverged", 0.0]]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def judge(metrics: pd.DataFrame, **changes: object):
+    return evaluate(metrics, [Claim(**{**ENTRY, **changes})])[0]
+
+
+CLEAR, OPEN, AGAINST = [1.0, 1.1, 0.9], [1.0, -1.0, 0.1], [-1.0, -1.1, -0.9]
+
+
+@pytest.mark.parametrize(
+    ("groups", "verdict"),
+    [
+        ({"poe": CLEAR, "moe": CLEAR}, "holds"),
+        ({"poe": CLEAR, "moe": OPEN}, "undecided"),
+        ({"poe": CLEAR, "moe": AGAINST}, "does not hold"),
+        ({}, "not run"),
+        ({"poe": [1.0], "moe": [1.0]}, "undecided"),  # one seed proves nothing
+    ],
+)
+def test_verdict_for_every_group(groups, verdict):
+    assert judge(table(groups)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("groups", "verdict"),
+    [
+        ({"poe": [3.0, 3.1, 2.9], "moe": OPEN}, "holds"),
+        ({"poe": OPEN}, "undecided"),
+        ({"poe": AGAINST}, "does not hold"),
+    ],
+)
+def test_verdict_of_the_average(groups, verdict):
+    assert judge(table(groups), quantifier="average").verdict == verdict
+
+
+def test_pairing_removes_the_differences_between_seeds():
+    found = judge(table({"poe": CLEAR}))
+    assert found.effect == pytest.approx(1.0)
+    assert (found.low, found.high) == (found.groups["low"][0], found.groups["high"][0])
+    assert 0.8 < found.low < 1 < found.high < 1.2
+    assert found.pairs == 3
+
+
+def test_lower_is_better_turns_the_sign():
+    assert judge(table({"poe": CLEAR}, "llh_gap"), measures=[{"metric": "llh_gap", "subset": "all"}]).effect < 0
+
+
+def test_threshold():
+    assert judge(table({"poe": CLEAR}), threshold=0.5).verdict == "holds"
+    assert judge(table({"poe": CLEAR}), threshold=2.0).verdict == "does not hold"
+
+
+def test_relative_effect_by_hand():
+    """masked 1 and 3, mixture 2 and 6 (lower is better): differences 1 and 3 over mean sizes (2 + 4)/2."""
+    rows = table({"poe": [0.0, 0.0]}, "bound_gap")
+    values = {("masked", 0): 1.0, ("masked", 1): 3.0, ("mixture", 0): 2.0, ("mixture", 1): 6.0}
+    wanted = [values[key] for key in zip(rows["objective"], rows["seed"], strict=True)]
+    rows["value"] = np.where(rows["metric"] == "bound_gap", wanted, 0.0)
+    found = judge(rows, measures=[{"metric": "bound_gap", "subset": "all"}], effect="relative")
+    assert found.effect == pytest.approx((1 / 3 + 3 / 3) / 2)
+
+
+def test_all_measures_and_data_sets_are_paired_within_themselves():
+    rows = pd.concat([table({"poe": CLEAR}), table({"poe": AGAINST}, dataset="digits")])
+    found = judge(rows)
+    assert found.pairs == 6 and len(found.strata) == 2 and found.effect == pytest.approx(0.0)
+    assert found.strata["mean_worse"].tolist() == [100.0, 100.0]
+
+
+def test_comparison_of_aggregators():
+    rows = table({"sum_pooling": [5.0, 5.1, 4.9], "poe": [1.0, 1.1, 1.2], "moe": [2.0, 2.1, 2.2]})
+    found = judge(rows, where={"objective": "masked"}, better={"aggregator": ["sum_pooling"]},
+                  worse={"aggregator": ["poe", "moe"]})  # fmt: skip
+    assert found.verdict == "holds"
+    assert found.groups["group"].tolist() == ["SumPooling / PoE", "SumPooling / MoE"]
+    assert found.groups["effect"].tolist() == pytest.approx([3.9, 2.9])
+
+
+def test_divergence_is_counted_and_rules_out_holds():
+    rows = table({"poe": CLEAR})
+    failed = (rows["objective"] == "masked") & (rows["seed"] == 2)
+    rows = rows[~failed | (rows["metric"] == "diverged")].copy()
+    rows.loc[(rows["objective"] == "masked") & (rows["seed"] == 2), "value"] = 1.0
+    found = judge(rows)
+    assert (found.verdict, found.diverged, found.pairs) == ("undecided", 1, 2)
+    # Failing on the other side does not help the side that is claimed to be worse.
+    rows["objective"] = rows["objective"].map({"masked": "mixture", "mixture": "masked"})
+    rows["value"] = np.where(rows["metric"] == "llh", -rows["value"], rows["value"])
+    found = judge(rows)
+    assert (found.verdict, found.diverged, found.pairs) == ("holds", 1, 2)
+
+
+def test_verdicts_repeat():
+    rows = table({"poe": OPEN, "moe": CLEAR})
+    assert judge(rows).groups.equals(judge(rows).groups)
+
+
+def test_shipped_claims_on_synthetic_results(results):
+    found = {judgement.claim.id: judgement for judgement in evaluate(results.metrics, read_claims())}
+    assert [found[name].verdict for name in ("C1a", "C1b", "C1c", "C2")] == ["holds"] * 4
+    assert [found[name].verdict for name in ("C3", "C4", "C5")] == ["not run"] * 3
+    assert found["C1a"].diverged == 1
+    assert found["C1a"].pairs == 2 * 5 * 3 + 8 * 3 - 1
+    assert set(found["C1b"].groups["subset"]) == {"unimodal", "all"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("metric: llh_gapp", "unknown metric 'llh_gapp'"),
+        ("metric: llh_mle", "'llh_mle' has no better direction"),
+        ("colour: red", "colour"),
+        ("where: {aggregater: poe}", "unknown column 'aggregater'"),
+    ],
+)
+def test_bad_claims_give_one_line(tmp_path: Path, change: str, message: str):
+    measure = change if change.startswith("metric") else "metric: llh"
+    extra = "" if change.startswith("metric") else f"  {change}\n"
+    path = tmp_path / "claims.yaml"
+    path.write_text(
+        "- id: C9\n  short: s\n  text: t\n  experiment: linear\n  better: {objective: masked}\n"
+        f"  worse: {{objective: mixture}}\n  effect: difference\n  measures: [{{{measure}, subset: all}}]\n{extra}"
+    )
+    with pytest.raises(UserError) as error:
+        read_claims(path)
+    assert message in str(error.value) and "C9" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_broken_yaml_gives_one_line(tmp_path: Path):
+    (tmp_path / "claims.yaml").write_text("- id: [\n")
+    with pytest.raises(UserError) as error:
+        read_claims(tmp_path / "claims.yaml")
+    assert "\n" not in str(error.value)

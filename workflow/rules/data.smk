@@ -1,0 +1,25 @@
+# One job per data set: all of its seeds.
+for dataset in CONFIG.datasets:
+
+    rule:
+        name:
+            f"data_{dataset.experiment}_{dataset.name}"
+        input:
+            local(provenance.data_sources(dataset.data.kind)),
+        output:
+            files=data_files(dataset.experiment, dataset.name, dataset.seeds),
+            manifest=f"{data_folder(dataset.experiment, dataset.name)}/manifest.json",
+        log:
+            f"{RESULTS}/logs/{dataset.experiment}/data-{dataset.name}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/{dataset.experiment}/data-{dataset.name}.tsv"
+        conda:
+            ENVIRONMENT
+        params:
+            command=f"{PIMVAE} data {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
+            out=subpath(output.manifest, parent=True),
+            settings=as_json(dataset.data, dataset.seeds),
+        message:
+            f"draw data set {dataset.experiment}/{dataset.name}, {len(dataset.seeds)} seeds"
+        shell:
+            "{params.command} --out {params.out} > {log} 2>&1"

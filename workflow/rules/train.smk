@@ -1,0 +1,31 @@
+# One job per cell: all of its seeds are trained as one program.
+rule train:
+    input:
+        data=cell_data,
+        sources=lambda wildcards: local(provenance.training_sources(cell_of(wildcards))),
+    output:
+        weights=f"{RESULTS}/{{experiment}}/{{cell}}/weights.safetensors",
+        history=f"{RESULTS}/{{experiment}}/{{cell}}/history.csv",
+        record=f"{RESULTS}/{{experiment}}/{{cell}}/run.json",
+    log:
+        f"{RESULTS}/logs/{{experiment}}/{{cell}}-train.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{experiment}}/{{cell}}-train.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        gpu=int(CONFIG.device == "cuda"),
+    params:
+        command=f"{PIMVAE} train",
+        options=f"{SCALE_OPTIONS} --device {CONFIG.device}",
+        data=cell_data_folder,
+        out=subpath(output.record, parent=True),
+        settings=lambda wildcards: as_json(
+            cell_of(wildcards).model_dump(mode="json", exclude={"evaluation"})
+        ),
+    message:
+        "train {wildcards.experiment}/{wildcards.cell}"
+    shell:
+        "{params.command} {wildcards.experiment} {wildcards.cell} --data {params.data} --out {params.out}"
+        " {params.options} > {log} 2>&1"
