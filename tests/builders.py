@@ -12,6 +12,7 @@ from pimvae.aggregators._base import Aggregator
 from pimvae.config.schema import ModelConfig
 from pimvae.evaluation.oracle import LinearGaussian
 from pimvae.models.vae import MultimodalVAE, build_model, seeded
+from pimvae.objectives._base import Draws
 from pimvae.posteriors import Mixture, Posterior, single
 
 Module = TypeVar("Module", bound=torch.nn.Module)
@@ -122,3 +123,9 @@ class ExactVAE(MultimodalVAE):
             here = (mask == subset).all(-1, keepdim=True)
             mean, variance = torch.where(here, exact.mean, mean), torch.where(here, diagonal, variance)
         return single(mean + self.shift, self.stretch * variance.sqrt())
+
+
+def draws(components: int, samples: int, subsets: int, batch: int, latent: int, seed: int = 0) -> Draws:
+    """Gaussian noise for the bounds."""
+    noise = normal(components, samples, subsets + 1, batch, latent, seed=seed)
+    return Draws(noise[:, :, :-1], noise[:, :, -1:])

@@ -2,12 +2,11 @@
 
 __all__ = ["Conditional", "ExpertConditional", "HierarchicalPosterior", "NetworkConditional"]
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from pimvae.aggregators._base import expert_parameters
 from pimvae.posteriors import Mixture, single, standard_noise
@@ -28,25 +27,22 @@ class Conditional(Protocol):
 class NetworkConditional:
     """q(z̃_s | z', x_S) from ``network(context, z')``, where the context [*batch, M, width] is a function of x_S.
 
-    Detaching cuts the context and the network's weights but keeps the path through z', as sticking the landing asks.
+    `detach` returns it unchanged: cutting its weights while keeping the path through z' would need a second pass of the
+    network, and the gradient with this part plain is as unbiased, since scores have mean zero one factor at a time.
     """
 
     network: nn.Module
     context: Tensor
     floor: float
-    frozen: bool = False
 
     def __call__(self, shared: Tensor) -> tuple[Tensor, Tensor]:
-        if not self.frozen:
-            return expert_parameters(self.network(self.context, shared), self.floor)
-        weights = {name: parameter.detach() for name, parameter in self.network.named_parameters()}
-        return expert_parameters(functional_call(self.network, weights, (self.context.detach(), shared)), self.floor)
+        return expert_parameters(self.network(self.context, shared), self.floor)
 
     def detach(self) -> "NetworkConditional":
-        return NetworkConditional(self.network, self.context, self.floor, frozen=True)
+        return self
 
     def select(self, index: slice) -> "NetworkConditional":
-        return NetworkConditional(self.network, self.context[index], self.floor, self.frozen)
+        return NetworkConditional(self.network, self.context[index], self.floor)
 
 
 @dataclass(frozen=True)
@@ -85,6 +81,8 @@ class HierarchicalPosterior:
     shared: Mixture
     conditional: Conditional
     mask: Tensor
+    # Location and scale of z̃ at the draw last made, so that log q at its own draw costs no second pass.
+    _drawn: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     @property
     def components(self) -> int:
@@ -114,7 +112,8 @@ class HierarchicalPosterior:
         return self.shared.log_prob(shared) + single(loc, scale).log_prob(private).sum(-1)
 
     def detach(self) -> "HierarchicalPosterior":
-        return HierarchicalPosterior(self.shared.detach(), self.conditional.detach(), self.mask)
+        kept = self._drawn if self.conditional.detach() is self.conditional else {}
+        return HierarchicalPosterior(self.shared.detach(), self.conditional.detach(), self.mask, kept)
 
     def select(self, index: slice) -> "HierarchicalPosterior":
         """The posteriors of the slice ``index`` of the first batch axis (the axis of subsets)."""

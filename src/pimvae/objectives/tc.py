@@ -32,6 +32,6 @@ def tc(
     fit = zero_unless(observed, model.log_likelihood(x, z))
     information = own.log_prob(z) - q_subset.log_prob(z)
 
-    bracket = aggregate(fit - beta * information, q_full, draws.full.shape[1])
-    terms = {"log_likelihood": expectation(fit, q_full), "information": expectation(information, q_full)}
-    return Bound(join(bracket), terms)
+    value = join(aggregate(fit - beta * information, q_full, draws.full.shape[1]))
+    log_likelihood = expectation(fit, q_full).expand_as(value)  # the same for every subset
+    return Bound(value, {"log_likelihood": log_likelihood, "information": expectation(information, q_full)})

@@ -1,0 +1,85 @@
+"""Evaluation that the identifiable experiments share: likelihood, recovery of the true latents, rates."""
+
+__all__ = ["evaluate_split", "posterior_latents"]
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pimvae.config.schema import Cell
+from pimvae.data._dataset import Dataset, Split
+from pimvae.evaluation.identifiability import mcc
+from pimvae.evaluation.likelihood import importance_log_likelihood
+from pimvae.evaluation.rates import cross_rate, rate, reconstruction
+from pimvae.evaluation.rows import Rows
+from pimvae.models.vae import MultimodalVAE
+from pimvae.posteriors import standard_noise
+from pimvae.training.packing import PackedSplit, pack
+
+
+@torch.no_grad()
+def evaluate_split(
+    cell: Cell, model: MultimodalVAE, data: Dataset, name: str, rows: Rows, generator: torch.Generator
+) -> None:
+    """Metrics of one split (``train`` or ``test``) that every identifiable experiment reports."""
+    split = data.train if name == "train" else data.test
+    packed = pack(split, data.max_dim).to(torch.float64)
+    _likelihood(cell, model, packed, name, rows, generator)
+    _recovery(model, split, packed, name, rows, generator)
+    _rates(cell, model, packed.head(cell.evaluation.samples), name, rows, generator)
+
+
+def posterior_latents(
+    model: MultimodalVAE, x: Tensor, mask: Tensor, generator: torch.Generator
+) -> tuple[Float[Tensor, "sample latent"], Float[Tensor, "sample latent"]]:
+    """Posterior means and one posterior sample each."""
+    posterior = model.posterior(x, mask)
+    return posterior.mean(), posterior.sample(1, generator)[0]
+
+
+def _likelihood(
+    cell: Cell, model: MultimodalVAE, packed: PackedSplit, name: str, rows: Rows, generator: torch.Generator
+) -> None:
+    part = packed.head(cell.evaluation.llh_samples)
+    estimate = importance_log_likelihood(model, part.x, part.mask, cell.evaluation.particles, generator)
+    rows.add("llh", float(estimate.log_likelihood.mean()), split=name)
+    rows.add("llh_se", float(estimate.error.square().sum().sqrt()) / len(part), split=name)
+    rows.add("ess_fraction", float(estimate.ess_fraction.mean()), split=name)
+
+
+def _recovery(
+    model: MultimodalVAE, split: Split, packed: PackedSplit, name: str, rows: Rows, generator: torch.Generator
+) -> None:
+    """Mean correlation coefficients between true latents and those inferred from all that is observed."""
+    truth = split.truth["latents"]
+    for kind, inferred in zip(
+        ("mean", "sample"), posterior_latents(model, packed.x, packed.mask, generator), strict=True
+    ):
+        for strength in ("strong", "weak"):
+            score = mcc(truth, inferred.numpy(), rotation=strength == "weak")
+            rows.add(f"mcc_{strength}_{kind}", score.out_of_sample, split=name)
+            rows.add(f"mcc_{strength}_{kind}_in", score.in_sample, split=name)
+
+
+def _rates(
+    cell: Cell, model: MultimodalVAE, part: PackedSplit, name: str, rows: Rows, generator: torch.Generator
+) -> None:
+    """Rates and reconstructions from all observed modalities and from each alone (where it is observed)."""
+    full = model.posterior(part.x, part.mask)
+    shape = (full.components, cell.evaluation.draws, len(part), model.latent_size)
+    noise = standard_noise(shape, cell.model.family, generator, torch.float64)
+    rows.add("rate", float(rate(model, full, noise).mean()), split=name)
+    fit = torch.where(part.mask, reconstruction(model, part.x, full, noise), 0.0)
+    rows.add("reconstruction", float(fit.sum(-1).mean()), split=name)
+    cross, own, rest = [], [], []
+    for s in range(model.modalities):
+        seen = part.mask[:, s]
+        only = torch.zeros_like(part.mask)
+        only[:, s] = seen
+        alone = model.posterior(part.x, only)
+        fit = torch.where(part.mask, reconstruction(model, part.x, alone, noise), 0.0)
+        cross.append(cross_rate(full, alone, noise)[seen])
+        own.append(fit[seen, s])
+        rest.append(fit[seen].sum(-1) - fit[seen, s])
+    for metric, values in (("cross_rate", cross), ("reconstruction_marginal", own), ("reconstruction_cross", rest)):
+        rows.add(metric, float(torch.cat(values).mean()), "unimodal", name)
