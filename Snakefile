@@ -35,9 +35,7 @@ onstart:
 
 
 onsuccess:
-    print(f"\nclaims at scale {CONFIG.scale}:", file=sys.stderr)
-    print(read_text(f"{RESULTS}/claims.txt"), file=sys.stderr)
-    print(closing_line(), file=sys.stderr)
+    print(closing_words(), file=sys.stderr)
 
 
 onerror:

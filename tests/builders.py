@@ -1,7 +1,7 @@
 """Small models and exact references that several test files share, all in float64."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import torch
@@ -9,11 +9,14 @@ from torch import Tensor
 
 from pimvae import registry
 from pimvae.aggregators._base import Aggregator
-from pimvae.config.schema import ModelConfig
+from pimvae.config.schema import Cell, EvaluationConfig, LinearData, ModelConfig, ObjectiveConfig, TrainConfig
+from pimvae.data._dataset import Split
 from pimvae.evaluation.oracle import LinearGaussian
 from pimvae.models.vae import MultimodalVAE, build_model, seeded
 from pimvae.objectives._base import Draws
 from pimvae.posteriors import Mixture, Posterior, single
+from pimvae.training.loop import Trainer
+from pimvae.training.packing import PackedSplit, pack
 
 Module = TypeVar("Module", bound=torch.nn.Module)
 DIMS, MAX_DIM = (3, 5, 4), 6
@@ -129,3 +132,36 @@ def draws(components: int, samples: int, subsets: int, batch: int, latent: int, 
     """Gaussian noise for the bounds."""
     noise = normal(components, samples, subsets + 1, batch, latent, seed=seed)
     return Draws(noise[:, :, :-1], noise[:, :, -1:])
+
+
+def training_cell(aggregator: str = "sum_pooling", objective: str = "masked", **changes: object) -> Cell:
+    """A short training; ``changes`` are split between the objective's and the trainer's settings."""
+    options = {key: value for key, value in changes.items() if key in ObjectiveConfig.model_fields}
+    train = {"steps": 10, "batch_size": 8, "learning_rate": 1e-2, "history_every": 1}
+    return Cell(
+        experiment="linear", dataset="dense", data=LinearData(loading="dense"), model=model_config(aggregator),
+        objective=ObjectiveConfig(name=objective, **options), evaluation=EvaluationConfig(), seeds=(0,),
+        train=TrainConfig(**(train | {key: value for key, value in changes.items() if key not in options})),
+    )  # fmt: skip
+
+
+def training_data(seed: int, samples: int = 35) -> PackedSplit:
+    """Observations with missing modalities (NaN before packing)."""
+    mask = torch.rand(samples, len(DIMS), generator=generator(seed)) < 0.7
+    mask[:, 0] |= ~mask.any(-1)
+    x = torch.where(mask.T.unsqueeze(-1), 2 * observations(samples, seed=seed) + 1, torch.nan).float().numpy()
+    split = Split(tuple(values[:, :dim] for values, dim in zip(x, DIMS, strict=True)), mask.numpy())
+    return pack(split, MAX_DIM).to(torch.float64)
+
+
+def trainer(cell: Cell, seeds: Sequence[int], betas: Sequence[float] | None = None) -> Trainer:
+    """A trainer of one replica per seed, each with data and initial weights of that seed."""
+    models = [build_model(cell.model, DIMS, MAX_DIM, ("gaussian",) * 3, 0.7, seed) for seed in seeds]
+    return Trainer(cell, models, [training_data(seed) for seed in seeds], seeds, betas or [1.0] * len(seeds))
+
+
+def trained(cell: Cell, seeds: Sequence[int], betas: Sequence[float] | None = None) -> Trainer:
+    """A trainer that has run."""
+    result = trainer(cell, seeds, betas)
+    result.run()
+    return result

@@ -35,8 +35,9 @@ class Case:
         return draws(self.components, samples, subsets, BATCH, self.model.latent_size, seed)
 
     def __call__(self, samples=1, **changes):
-        settings = {"x": self.x, "observed": OBSERVED, "subset": CHOSEN, "draws": self.noise(samples)} | changes
-        return self.bound(self.model, **settings)
+        if "draws" not in changes:
+            changes["draws"] = self.noise(samples)
+        return self.bound(self.model, **({"x": self.x, "observed": OBSERVED, "subset": CHOSEN} | changes))
 
 
 @pytest.fixture(params=OBJECTIVES)

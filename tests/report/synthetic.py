@@ -51,7 +51,7 @@ def history_of(seeds: range, level: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["step", "seed", "beta", "term", "value"])
 
 
-def examples_of(path: Path, k: int = 10) -> None:
+def examples_of(path: Path, k: int = 3) -> None:
     """Random quadrants in the place of digits."""
     generator = np.random.default_rng(0)
     arrays = {name: generator.random((k, 4, 14, 14), dtype=np.float32) for name in ("true", "inferred", "exact")}

@@ -8,8 +8,9 @@ from report.synthetic import write_cells
 from pimvae.errors import UserError
 from pimvae.registry import names
 from pimvae.report import collect, job
+from pimvae.report.files import Results
 from pimvae.report.methods import catalogue
-from pimvae.report.selection import select
+from pimvae.report.selection import diverged_replicas, select
 from pimvae.report.statistics import format_estimate, mean_interval
 
 PAPER = Path(__file__).parents[2] / "paper"
@@ -69,6 +70,17 @@ def test_claims_files_and_lines(folder, tmp_path):
     assert [line.split()[0] for line in lines] == frame["claim"].tolist()
     assert frame.set_index("claim").loc["C1a", "verdict"] == "holds"
     assert len(pd.read_csv(tmp_path / "claims_strata.csv")) > len(pd.read_csv(tmp_path / "claims_groups.csv")) > 0
+
+
+def test_a_value_that_is_not_finite_counts_as_divergence(tmp_path):
+    cells = write_cells(tmp_path, range(2))
+    path = next(cell for cell in cells if cell.name == "dense-poe-masked") / "metrics.csv"
+    frame = pd.read_csv(path)
+    frame.loc[(frame["metric"] == "bound_gap") & (frame["seed"] == 1), "value"] = float("inf")
+    frame.to_csv(path, index=False)
+    collect.run(cells, tmp_path)
+    bad = diverged_replicas(Results.load(tmp_path).metrics)
+    assert bad[["dataset", "aggregator", "objective", "seed"]].to_numpy().tolist() == [["dense", "poe", "masked", 1]]
 
 
 def test_run_rows(results):

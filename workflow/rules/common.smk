@@ -118,13 +118,15 @@ def has_examples(cell):
     return cell.data.kind == "digits"
 
 
-def read_text(path):
-    """Content of a small file."""
-    return Path(path).read_text(encoding="utf-8").rstrip()
-
-
-def closing_line():
-    """Where the result is."""
+def closing_words():
+    """What the claims said and where the paper is, as far as this run came."""
+    claims, paper = Path(RESULTS) / "claims.txt", Path("paper/paper.pdf")
+    words = []
+    if claims.is_file():
+        verdicts = claims.read_text(encoding="utf-8").rstrip()
+        words += ["", f"claims at scale {SCALE}:", verdicts]
     if LATEX is None:
-        return LATEX_MISSING
-    return f"paper: {Path('paper/paper.pdf').resolve()}"
+        words.append(LATEX_MISSING)
+    elif paper.is_file():
+        words.append(f"paper: {paper.resolve()}")
+    return "\n".join(words)

@@ -81,7 +81,7 @@ class HierarchicalPosterior:
     shared: Mixture
     conditional: Conditional
     mask: Tensor
-    # Location and scale of z̃ at the draw last made, so that log q at its own draw costs no second pass.
+    # The draw last made, location and scale of its z̃: log q at its own draw costs no second pass.
     _drawn: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     @property
@@ -96,7 +96,9 @@ class HierarchicalPosterior:
         size = self.shared.loc.shape[-1]
         shared = self.shared.rsample(noise[..., :size])
         loc, scale = self._private(shared)
-        return torch.cat([shared, (loc + scale * noise[..., size:].unflatten(-1, loc.shape[-2:])).flatten(-2)], -1)
+        z = torch.cat([shared, (loc + scale * noise[..., size:].unflatten(-1, loc.shape[-2:])).flatten(-2)], -1)
+        self._drawn.update(z=z, loc=loc, scale=scale)
+        return z
 
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Ordinary draws, [count, *batch, latent + M·private]."""
@@ -108,7 +110,8 @@ class HierarchicalPosterior:
     def log_prob(self, z: Tensor) -> Tensor:
         size = self.shared.loc.shape[-1]
         shared, private = z[..., :size], z[..., size:].unflatten(-1, (self.mask.shape[-1], -1))
-        loc, scale = self._private(shared)
+        own = z is self._drawn.get("z")
+        loc, scale = (self._drawn["loc"], self._drawn["scale"]) if own else self._private(shared)
         return self.shared.log_prob(shared) + single(loc, scale).log_prob(private).sum(-1)
 
     def detach(self) -> "HierarchicalPosterior":

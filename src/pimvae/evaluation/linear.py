@@ -123,7 +123,7 @@ def _mean(values: list[Tensor]) -> float:
 
 
 def _examples(
-    model: MultimodalVAE, best: LinearGaussian, data: Dataset, split: PackedSplit, given: int = 0
+    model: MultimodalVAE, best: LinearGaussian, data: Dataset, split: PackedSplit, given: int = 1
 ) -> dict[str, np.ndarray]:
     """For one sample of each class: the true parts, those inferred from one given part, and the exact conditional mean.
 

@@ -120,7 +120,7 @@ def evaluate(metrics: pd.DataFrame, claims: list[Claim]) -> list[Judgement]:
     """Judge every claim.
 
     The effect of a pair is signed so that positive means "as claimed". A stratum is one data set and one pair of cells;
-    its effects, one per seed, are resampled by the stratified bootstrap. Verdicts, with 95% intervals throughout:
+    its effects, one per seed, are resampled within it (`bootstrap_mean`). Verdicts, with 95% intervals throughout:
 
     * ``average``: holds if the interval of the mean over all strata lies above the threshold, does not hold if it lies
       below, else undecided;
@@ -232,7 +232,7 @@ def _strata(pairs: pd.DataFrame, chosen: pd.DataFrame, claim: Claim) -> pd.DataF
     rows = []
     for (metric, subset, _), part in pairs.groupby(["metric", "subset", "stratum"], sort=False):
         first = part.iloc[0]
-        difference, effect = mean_interval(part["difference"]), mean_interval(part["effect"])
+        difference, effect = (mean_interval(part[name].tolist()) for name in ("difference", "effect"))
         cells = [{key: first[f"{key}_{side}"] for key in UNITS} for side in ("better", "worse")]
         rows.append({
             "claim": claim.id, "group": first["group"], "metric": metric, "subset": subset,

@@ -91,10 +91,11 @@ def _run_row(record: dict[str, Any], path: Path) -> dict[str, Any]:
     try:
         replicas, entries = record["replicas"], record["entries"]
         clipped = [replica["clipped_entries"] / max(entries, 1) for replica in replicas]
+        device = f"{record['device']} ({record['device_name']})"
         return {
             "parameters": record["parameters"], "steps": record["steps"], "replicas": len(replicas),
             "ms_per_step": 1e3 * record["times"]["loop_seconds"] / (record["steps"] * len(replicas)),
-            "seconds": record["times"]["seconds"], "device": record["device_name"], "threads": record["threads"],
+            "seconds": record["times"]["seconds"], "device": device, "threads": record["threads"],
             "clipped_fraction": sum(clipped) / len(clipped),
             "nonfinite": sum(replica["nonfinite_entries"] for replica in replicas),
             "diverged": sum(bool(replica["diverged"]) for replica in replicas),

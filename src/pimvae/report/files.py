@@ -5,6 +5,7 @@ __all__ = ["COLUMNS", "KEYS", "Results", "write_frame", "write_text"]
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from pimvae.errors import UserError
@@ -42,12 +43,25 @@ class Results:
             UserError: if a file is missing or lacks columns.
         """
         folder = Path(folder)
-        metrics = _read(folder / "metrics.csv", COLUMNS)
+        metrics = flag_nonfinite(_read(folder / "metrics.csv", COLUMNS))
         catalogue().order("aggregators", metrics["aggregator"])  # fixes the looks of unlisted names
         runs = _read(folder / "runs.csv", CELL)
         history = _read(folder / "history.csv", [*CELL, "step", "seed", "beta", "term", "value"])
         settings = _read(folder / "settings.csv", [*CELL, "key", "value"], text=True)
         return cls(metrics, runs, history, settings, folder)
+
+
+def flag_nonfinite(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Replicas with a value that is not finite count as diverged: their metric ``diverged`` becomes 1."""
+    replica = [*KEYS, "seed"]
+    broken = metrics.loc[~np.isfinite(metrics["value"].astype(float)), replica].drop_duplicates()
+    if broken.empty:
+        return metrics
+    found = metrics.merge(broken.assign(_broken=True), on=replica, how="left")["_broken"].notna().to_numpy()
+    known = metrics[~(found & (metrics["metric"] == "diverged").to_numpy())]
+    return pd.concat(
+        [known, broken.assign(split="train", subset="all", metric="diverged", value=1.0)], ignore_index=True
+    )
 
 
 def _read(path: Path, columns: list[str], text: bool = False) -> pd.DataFrame:

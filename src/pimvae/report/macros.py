@@ -57,10 +57,11 @@ def _named(results: Results, judgements: Sequence[Judgement], scale: str) -> Ite
 
 def _sentence(judgement: Judgement) -> str:
     """What the abstract says of one claim: its verdict and how many comparisons are for and against it."""
-    groups = f"{judgement.as_claimed} of {len(judgement.groups)} comparisons favour it beyond their intervals"
-    against = f", {judgement.against} oppose it" if judgement.against else ""
+    counts = (
+        f"{judgement.as_claimed} of {len(judgement.groups)} comparisons clearly for it, {judgement.against} against"
+    )
     verdict = SENTENCE.get(judgement.verdict, judgement.verdict)
-    return rf"\mbox{{{judgement.claim.id}}} ({escape(judgement.claim.short)}) {verdict}: {groups}{against}."
+    return rf"\mbox{{{judgement.claim.id}}} (``{escape(judgement.claim.short)}'') {verdict} ({counts})."
 
 
 def _claim(judgement: Judgement) -> Iterator[tuple[str, str]]:
@@ -141,7 +142,7 @@ def _distinct(values: pd.Series) -> str:
 def _range(values: pd.Series) -> str:
     if values.empty:
         return "--"
-    return rf"{format_number(values.min(), 2)}\,\% to {format_number(values.max(), 2)}\,\%"
+    return rf"{format_number(values.min(), 2)}\,\% and {format_number(values.max(), 2)}\,\%"
 
 
 def _count_word(count: int) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.stats import norm as normal
 from scipy.stats import t as student
 
 LEVEL = 0.95
@@ -98,12 +99,26 @@ def stratified_bootstrap(strata: Sequence[Sequence[float]], resamples: int = RES
 def bootstrap_mean(
     strata: Sequence[Sequence[float]], level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[float, float, float]:
-    """Mean over strata with the ends of its percentile interval; the ends are NaN if no stratum has two values."""
+    """Mean over strata with the ends of its interval; the ends are NaN if no stratum has two values.
+
+    The ends are percentiles of `stratified_bootstrap`, moved away from the mean by the factor t/z of Student's and the
+    normal quantile, with Welch's degrees of freedom: a percentile interval of 3 seeds alone would cover far too little.
+    """
     mean = float(np.mean([np.mean(stratum) for stratum in strata]))
     if all(len(stratum) < 2 for stratum in strata):
         return mean, math.nan, math.nan
-    low, high = np.quantile(stratified_bootstrap(strata, resamples, seed), [0.5 - level / 2, 0.5 + level / 2])
-    return mean, float(low), float(high)
+    tail = 0.5 + level / 2
+    low, high = np.quantile(stratified_bootstrap(strata, resamples, seed), [1 - tail, tail])
+    freedom = _degrees_of_freedom(strata)
+    factor = student.ppf(tail, freedom) / normal.ppf(tail) if freedom else 1.0
+    return mean, float(mean + factor * (low - mean)), float(mean + factor * (high - mean))
+
+
+def _degrees_of_freedom(strata: Sequence[Sequence[float]]) -> float:
+    """Welch and Satterthwaite: (Σ v)² / Σ v²/(n − 1), v = s²/n the variance of a stratum's mean; 0 if all are 0."""
+    known = [(np.var(stratum, ddof=1) / len(stratum), len(stratum) - 1) for stratum in strata if len(stratum) > 1]
+    total = sum(variance for variance, _ in known)
+    return total**2 / sum(variance**2 / freedom for variance, freedom in known) if total else 0.0
 
 
 def decimals(half: float) -> int:

@@ -43,7 +43,7 @@ class Streams:
     def restore(self, state: Tensor) -> None:
         """Continue from a saved state."""
         for generator, row in zip(self.generators, state, strict=True):
-            generator.set_state(row.contiguous())
+            generator.set_state(row.clone())  # torch 2.13 reads a view with an offset out of bounds
 
     def _each(self, draw: Callable[[torch.Generator], Tensor]) -> Tensor:
         return torch.stack([draw(generator) for generator in self.generators])

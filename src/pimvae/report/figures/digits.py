@@ -73,7 +73,7 @@ def plot(table: pd.DataFrame) -> Figure:
         return empty_figure("no digits at this scale")
     groups = _groups(table)
     widths = [width for title, columns in groups for width in [0.18] * bool(title) + [1.0] * len(columns)]
-    examples = sorted(table["example"].unique())
+    examples = sorted(set(table["example"].tolist()))
     drawn = figure(0.56 + 0.492 * len(examples))
     drawn.set_layout_engine("none")
     grid = drawn.add_gridspec(len(examples), len(widths), width_ratios=widths, left=0.002, right=0.998, bottom=0.005,

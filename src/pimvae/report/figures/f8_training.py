@@ -5,6 +5,7 @@ __all__ = ["F8_TRAINING"]
 import math
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -21,17 +22,18 @@ UNIT = ["dataset", "aggregator", "objective"]
 
 
 def data(results: Results) -> pd.DataFrame:
-    """Loss minus the least attainable one, −LLH at maximum likelihood (nats): mean, least and greatest over seeds."""
+    """Loss plus ℓ*, the LLH at maximum likelihood (nats): mean, least and greatest over seeds."""
     rows = select(results.history, {"experiment": EXPERIMENT, "term": "loss", "beta": 1})
     best = select(results.metrics, {"experiment": EXPERIMENT, "metric": "llh_mle", "subset": "all"})
     best = best[["dataset", "seed", "value"]].drop_duplicates(["dataset", "seed"]).rename(columns={"value": "best"})
     rows = rows.merge(best, on=["dataset", "seed"])
+    rows = rows[np.isfinite(rows["value"])]  # the curve of a diverged replica ends where it left the numbers
     excess = rows.assign(excess=rows["value"] + rows["best"]).groupby([*UNIT, "step"])["excess"]
     return excess.agg(mean="mean", low="min", high="max", seeds="count").reset_index()
 
 
 def plot(table: pd.DataFrame) -> Figure:
-    """One panel per data set and bound; a curve that ends below another does not stop (nothing is cut)."""
+    """One panel per data set and bound; both bounds of a data set share their axes."""
     if table.empty:
         return empty_figure("no training curves at this scale")
     datasets = catalogue().order("datasets", table["dataset"])
@@ -46,7 +48,7 @@ def plot(table: pd.DataFrame) -> Figure:
             axes[0, column].set_title(catalogue().look("datasets", dataset).label, fontweight="bold")
             axes[-1, column].set_xlabel("step")
         label = catalogue().look("objectives", objective).label
-        axes[row, 0].set_ylabel(f"{label}: loss above\nits least value (nats)")
+        axes[row, 0].set_ylabel(f"{label} bound: loss\n" + r"above $-\ell^\star$ (nats)")
     entries = len(methods) if len(methods) <= 5 else math.ceil(len(methods) / 2)
     drawn.legend(handles=_handles(methods), loc="outside lower center", ncols=entries)
     return drawn

@@ -1,0 +1,54 @@
+# Two commands: 'make reproduce' and 'make test'. 'make help' says what else there is.
+PYTHON ?= python3
+VENV ?= .venv
+CORES ?= all
+SCALE ?=
+BIN := $(VENV)/bin
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(SCALE),--config scale=$(SCALE))
+
+.DEFAULT_GOAL := help
+.PHONY: help reproduce plan install test lint unit smoke clean distclean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@echo "variables: SCALE=smoke|laptop|paper (default: what config/config.yaml says), CORES=n, PYTHON=python3, VENV=.venv"
+
+reproduce: install ## install what is needed, run everything, end with paper/paper.pdf
+	@bash scripts/ensure_latex.sh
+	$(SNAKEMAKE)
+
+plan: install ## list the jobs that 'make reproduce' would run
+	$(SNAKEMAKE) --dry-run
+
+install: $(VENV)/.installed ## only create the virtual environment
+
+test: $(VENV)/.installed-dev ## linters, all tests, and the smoke run through to the PDF
+	@bash scripts/ensure_latex.sh
+	@$(MAKE) --no-print-directory lint unit smoke
+
+lint: $(VENV)/.installed-dev ## only the linters
+	$(BIN)/ruff check
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+unit: $(VENV)/.installed-dev ## only the tests without the smoke run
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not smoke"
+
+smoke: $(VENV)/.installed-dev ## only the smoke run, in a temporary copy
+	$(BIN)/pytest -q -m smoke
+
+clean: ## remove build products and caches, keep results
+	rm -rf paper/build .pytest_cache .ruff_cache build src/*.egg-info
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## remove everything that was made here, results and the virtual environment included
+	find results -mindepth 1 -maxdepth 1 ! -name shipped -exec rm -rf {} + 2> /dev/null || true
+	rm -rf figures/*/ paper/tables paper/paper.pdf .snakemake $(VENV)
+
+$(VENV)/.installed: pyproject.toml scripts/install.sh
+	@bash scripts/install.sh $(PYTHON) $(VENV) .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@bash scripts/install.sh $(PYTHON) $(VENV) '.[dev]'
+	@touch $@

@@ -1,0 +1,92 @@
+"""The command line: every command explains itself; what the user gets wrong is one line and exit code 1."""
+
+import json
+
+import pytest
+
+from pimvae import stages
+from pimvae.cli import main
+
+COMMANDS = ["cells", "data", "train", "evaluate", "collect", "tables", "figures", "claims", "macros"]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    try:
+        code = main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        code = stop.code
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_help_lists_every_command(capsys):
+    code, out, _ = run(capsys, "--help")
+    assert code == 0
+    assert all(f"    {name} " in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_what_a_command_does_and_gives_an_example(capsys, command):
+    code, out, _ = run(capsys, command, "--help")
+    assert code == 0
+    assert f"example: pimvae {command}" in " ".join(out.split())
+
+
+def test_cells_are_listed(capsys, root):
+    code, out, _ = run(capsys, "cells", "--scale", "smoke", "--root", root, "linear")
+    assert code == 0
+    assert len(out.splitlines()) == 36
+    assert "linear dense-poe-masked" in out.splitlines()
+    _, out, _ = run(capsys, "cells", "--scale", "smoke", "--root", root, "linear", "--json")
+    assert [json.loads(line)["train"]["steps"] for line in out.splitlines()] == [4] * 36
+
+
+MISTAKES = {
+    "command": (["trian"], "'train'"),
+    "argument": (["train", "linear"], "required: cell, --data, --out"),
+    "scale": (["cells", "--scale", "smok"], "did you mean 'smoke'?"),
+    "experiment": (["cells", "liner"], "did you mean 'linear'?"),
+    "cell": (["train", "linear", "dense-poe-maskd", "--data", "x", "--out", "x"], "nearest: dense-poe-masked"),
+    "device": (["train", "linear", "dense-poe-masked", "--data", "x", "--out", "x", "--device", "gpu"], "'cuda'"),
+    "data": (["train", "linear", "dense-poe-masked", "--data", "nowhere", "--out", "x"], "does not exist"),
+    "data set": (["data", "linear", "digts", "--out", "x"], "did you mean 'digits'?"),
+    "run": (["evaluate", "linear", "dense-poe-masked", "--data", "x", "--run", "nowhere"], "does not exist"),
+    "cell's folder": (["collect", "--out", "x", "nowhere"], "does not exist"),
+    "results": (["claims", "--results", "nowhere", "--out", "x"], "does not exist"),
+    "table": (["tables", "t1", "--results", "x", "--out", "x"], "unknown table 't1'"),
+    "figure": (["figures", "f1_bound", "--results", "x", "--out", "x"], "did you mean 'f1_bounds'?"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "helps"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line(capsys, root, tmp_path, monkeypatch, arguments, helps):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").symlink_to(root / "config")
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (1, "")
+    assert err.startswith("pimvae: error: ")
+    assert err.count("\n") == 1
+    assert helps in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(KeyboardInterrupt(), 130), (OSError(28, "No space left", "there"), 1), (PermissionError(13, "x", "y"), 1)],
+)
+def test_what_comes_from_outside_has_no_traceback(capsys, monkeypatch, error, code):
+    def fail(options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(stages, "cells", fail)
+    got, _, err = run(capsys, "cells")
+    assert (got, err.count("\n")) == (code, 1)
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch):
+    def fail(options: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(stages, "cells", fail)
+    with pytest.raises(ZeroDivisionError):
+        main(["cells"])

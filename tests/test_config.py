@@ -1,0 +1,148 @@
+"""Configuration: the grids are what the experiments are, and every mistake is told in one line that helps."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pimvae.config import find_cell, load
+from pimvae.config.scale import resolve_scale
+from pimvae.errors import UserError
+
+SCALES = ["smoke", "laptop", "paper"]
+GRIDS = {"linear": 36, "bimodal": 20, "multimodal": 40}
+
+
+@pytest.fixture
+def copy(root: Path, tmp_path: Path) -> Path:
+    shutil.copytree(root / "config", tmp_path / "config")
+    return tmp_path
+
+
+def edit(copy: Path, file: str, old: str, new: str) -> None:
+    path = copy / "config" / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize(("experiment", "count"), GRIDS.items())
+def test_every_scale_has_the_whole_grid(root, scale, experiment, count):
+    cells = load(scale, root, [experiment]).cells
+    assert len(cells) == len({cell.name for cell in cells}) == count
+    assert {cell.name for cell in cells} == {cell.name for cell in load("paper", root, [experiment]).cells}
+
+
+def test_linear_grid_is_that_of_the_publication(root):
+    cells = {cell.name: cell for cell in load("paper", root, ["linear"]).cells}
+    bounds, schemes = ["masked", "mixture"], ["poe", "poe_published", "moe", "sum_pooling", "self_attention"]
+    shared = {f"{d}-{a}-{o}" for d in ("dense", "sparse", "digits") for a in schemes for o in bounds}
+    private = {f"sparse-private_{a}-{o}" for a in ("poe", "sum_pooling", "self_attention") for o in bounds}
+    assert set(cells) == shared | private
+    for name, cell in cells.items():
+        latent = {"dense": (5, 0), "sparse": (5, 5) if name in private else (30, 0), "digits": (16, 0)}[cell.dataset]
+        assert (cell.model.latent, cell.model.private_latent) == latent
+        assert (cell.train.steps, cell.train.batch_size, cell.train.learning_rate) == (40000, 500, 0.001)
+        assert cell.train.clip == 100
+        assert cell.model.encoder_widths == (256, 256)
+        assert cell.model.pooling_width == 256
+        assert cell.seeds == (0, 1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_cells_of_one_data_set_share_data_and_seeds(root, scale):
+    config = load(scale, root, list(GRIDS))
+    for dataset in config.datasets:
+        cells = [cell for cell in config.of(dataset.experiment) if cell.dataset == dataset.name]
+        assert {(cell.data, cell.seeds) for cell in cells} == {(dataset.data, dataset.seeds)}
+
+
+def test_layers_lie_over_each_other_in_their_order(copy):
+    edit(copy, "experiments/linear.yaml", "  clip: 100", "  clip: 100\n  history_every: 7")
+    edit(copy, "scales/smoke.yaml", "  seeds: 2", "  seeds: [3, 5]\n  datasets: {digits: {train: {steps: 9}}}")
+    cells = {cell.name: cell for cell in load("smoke", copy, ["linear"]).cells}
+    dense, digits = cells["dense-moe-masked"].train, cells["digits-moe-masked"].train
+    assert (dense.steps, digits.steps) == (4, 9)  # the data set's section of the scale goes last
+    assert (dense.history_every, dense.clip) == (2, 100)  # the scale goes over the experiment, which stays below
+    assert cells["sparse-private_poe-masked"].model.latent == 5  # the grid goes over the data set
+    assert cells["dense-moe-masked"].seeds == (3, 5)
+
+
+SCALE, GRID = "scales/smoke.yaml", "experiments/linear.yaml"
+MISTAKES = {
+    "unknown key": (SCALE, "steps: 4", "stps: 4", "'linear.train.stps'", "did you mean 'steps'?"),
+    "negative": (SCALE, "steps: 4", "steps: -4", "'linear.train.steps'", "got -4"),
+    "not a number": (SCALE, "steps: 4", "steps: many", "'linear.train.steps'", "got 'many'"),
+    "in a list": (SCALE, "[16, 16]", "[16, 0]", "'linear.model.encoder_widths.1'", "greater than 0"),
+    "key twice": (SCALE, "steps: 4", "steps: 4\n    steps: 5", "line ", "'steps' twice"),
+    "no YAML": (SCALE, "steps: 4", "steps: [4", "smoke.yaml", "line "),
+    "no seeds": (SCALE, "seeds: 2", "seeds: []", "'linear.seeds'", "got []"),
+    "experiment": (SCALE, "linear:", "linar:", "unknown experiment 'linar'", "did you mean 'linear'?"),
+    "data set": (SCALE, "seeds: 2", "seeds: 2\n  datasets: {digts: {}}", "'digts'", "did you mean 'digits'?"),
+    "batch": (SCALE, "samples: 256", "samples: 16", "batch_size 32", "data.samples 16"),
+    "value": (GRID, "loading: dense", "loading: dens", "loading'", "did you mean 'dense'?"),
+    "kind": (GRID, "kind: digits", "kind: digit", "kind'", "did you mean 'digits'?"),
+    "no kind": (GRID, "{kind: digits}", "{}", "data set 'digits'", "lacks the key 'kind'"),
+    "other kind's key": (GRID, "kind: digits", "kind: digits, modalities: 3", "'modalities'", "known: kind"),
+    "union": (GRID, "noise_scale: data", "noise_scale: dat", "noise_scale'", "did you mean 'data'?"),
+    "aggregator": (GRID, "[poe,", "[peo,", "unknown aggregator 'peo'", "did you mean 'poe'?"),
+    "objective": (GRID, "[masked,", "[maskd,", "unknown objective 'maskd'", "did you mean 'masked'?"),
+    "grid's data set": (GRID, "datasets: [sparse]", "datasets: [sprse]", "'sprse'", "did you mean 'sparse'?"),
+    "duplicate": (GRID, "[private_poe,", "[private_poe, poe,", "same cell", "'sparse-poe-masked'"),
+    "grid's choice": (GRID, "decoder: linear", "aggregator: poe", "unknown key 'model.aggregator'", "known: "),
+    "missing": (GRID, "model: {latent: 5}", "model: {}", "data set 'dense'", "'latent' is missing"),
+    "device": ("config.yaml", "device: auto", "device: gpu", "'device' must be 'auto', 'cpu' or 'cuda'", "got 'gpu'"),
+    "settings": ("config.yaml", "scale: auto", "scal: auto", "unknown key 'scal'", "did you mean 'scale'?"),
+    "no experiment": ("config.yaml", "[linear]", "[liner]", "unknown experiment 'liner'", "did you mean 'linear'?"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "old", "new", "names", "helps"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_told_in_one_line(copy, file, old, new, names, helps):
+    edit(copy, file, old, new)
+    with pytest.raises(UserError) as caught:
+        load("smoke", copy)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert names in message
+    assert helps in message
+    if file != "config.yaml":
+        assert file in message
+
+
+def test_a_scale_that_is_not_there(root):
+    with pytest.raises(UserError, match=r"unknown scale 'smok' \(known: laptop, paper, smoke; did you mean 'smoke'"):
+        load("smok", root)
+    with pytest.raises(UserError, match="no such configuration file"):
+        load("smoke", root / "src")
+
+
+def test_a_cell_that_is_not_there_shows_the_nearest(root):
+    config = load("smoke", root, ["linear"])
+    assert find_cell(config, "linear", "dense-poe-masked").model.aggregator == "poe"
+    with pytest.raises(UserError, match=r"no cell 'dense-poe-maskd' \(nearest: dense-poe-masked,"):
+        find_cell(config, "linear", "dense-poe-maskd")
+    with pytest.raises(UserError, match="unknown experiment 'bimodal'"):
+        find_cell(config, "bimodal", "x")
+
+
+@pytest.mark.parametrize(("device", "scale"), [("cpu", "laptop"), ("cuda", "paper")])
+def test_auto_scale_follows_the_device(root, device, scale):
+    assert resolve_scale("auto", device)[0] == scale
+    config = load("auto", root, settings={"device": device, "experiments": ["linear"]})
+    assert (config.scale, config.device) == (scale, device)
+    assert config.headline().startswith(f"scale: {scale} (")
+
+
+def test_loading_imports_no_heavy_package(root):
+    heavy = {"torch", "pandas", "scipy", "matplotlib", "sklearn"}
+    code = f"import sys; from pimvae.config import load; load('smoke', {str(root)!r}); print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(root / "src")}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert "pimvae.config.experiments" in done.stdout.split()
+    assert not heavy & set(done.stdout.split())

@@ -1,0 +1,50 @@
+"""pip and conda users get the same packages in the same versions, and the code runs on what is pinned."""
+
+import importlib.metadata
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib", "snakemake-minimal": "snakemake"}
+ONLY_CONDA = {"python", "pip", "tectonic"}  # what pip cannot bring
+
+
+def pinned_by_pip(root: Path) -> dict[str, str]:
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    pins = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    return dict(pin.split("==") for pin in pins)
+
+
+def pinned_by_conda(root: Path) -> dict[str, str | None]:
+    pins = yaml.safe_load((root / "environment.yml").read_text())["dependencies"]
+    parts = [(*pin.split("="), None)[:2] for pin in pins]
+    return {CONDA_NAMES.get(name, name): version for name, version in parts}
+
+
+def test_pip_and_conda_agree(root):
+    conda = pinned_by_conda(root)
+    assert {name: version for name, version in conda.items() if name not in ONLY_CONDA} == pinned_by_pip(root)
+    assert set(conda) >= ONLY_CONDA
+
+
+def test_rules_use_the_same_environment(root):
+    assert (root / "workflow" / "envs" / "pimvae.yaml").read_text() == (root / "environment.yml").read_text()
+
+
+def test_python_is_one_that_the_package_accepts(root):
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert f">={pinned_by_conda(root)['python']}" == project["requires-python"]
+
+
+@pytest.mark.parametrize("folder", ["src", "tests"])
+def test_every_import_is_declared(root, folder):
+    imports = {"yaml": "pyyaml", "sklearn": "scikit-learn"}
+    found = set()
+    for path in (root / folder).rglob("*.py"):
+        found |= set(re.findall(r"^\s*(?:import|from) ([a-zA-Z]\w*)", path.read_text(), flags=re.MULTILINE))
+    installed = importlib.metadata.packages_distributions()
+    outside = {imports.get(name, name) for name in found if name in installed} - {"pimvae"}
+    assert outside <= set(pinned_by_pip(root))

@@ -1,0 +1,96 @@
+"""The sources that the workflow lists for a stage are those that Python loads for it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pimvae import provenance
+from pimvae.config import find_cell, load
+from pimvae.registry import names
+
+PACKAGE = Path(provenance.__file__).parent
+LOADED = """
+import importlib, json, sys
+entries, listed = json.loads(sys.argv[1])
+for names in (entries, listed):
+    for name in names:
+        importlib.import_module(name)
+    files = [module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "pimvae"]
+    print(json.dumps(sorted(files)))
+"""
+
+
+def modules(paths: list[Path]) -> list[str]:
+    """Names of the modules in these files."""
+    parts = [path.relative_to(PACKAGE.parent).with_suffix("").parts for path in paths]
+    return [".".join(part[:-1] if part[-1] == "__init__" else part) for part in parts]
+
+
+def loaded(root: Path, entries: list[str], listed: list[str]) -> list[list[Path]]:
+    """Files of this package that a fresh Python has loaded after it imported the entries, and then the listed ones."""
+    environment = {**os.environ, "PYTHONPATH": str(root / "src")}
+    command = [sys.executable, "-c", LOADED, json.dumps([entries, listed])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return [[Path(name) for name in json.loads(line)] for line in done.stdout.splitlines()]
+
+
+def stages(root: Path) -> dict[str, tuple[list[str], list[Path]]]:
+    """Of every stage: what is imported to run it, and what the workflow lists."""
+    cell = find_cell(load("smoke", root, ["linear"]), "linear", "sparse-private_self_attention-masked")
+    registered = ["pimvae.aggregators.private_self_attention", "pimvae.objectives.masked"]
+    report = {name: (name,) for name in ("claims", "macros")}
+    report["figure"] = ("figures", "figures.f1_bounds")
+    report["tables"] = ("tables", *(f"tables.{name}" for name in names("report.tables")))
+    return {
+        "data": (["pimvae.data.job", "pimvae.data.linear"], provenance.data_sources("linear")),
+        "train": (["pimvae.training.job", *registered], provenance.training_sources(cell)),
+        "evaluate": (
+            ["pimvae.evaluation.job", "pimvae.evaluation.linear", *registered],
+            provenance.evaluation_sources(cell),
+        ),
+        "collect": (["pimvae.report.collect"], provenance.sources("pimvae.report.collect")),
+        **{
+            stage: (
+                ["pimvae.report.job", *(f"pimvae.report.{part}" for part in parts[1:])],
+                provenance.report_sources(*parts),
+            )
+            for stage, parts in report.items()
+        },
+    }
+
+
+STAGES = stages(Path(__file__).resolve().parents[1])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_listed_sources_are_what_is_loaded(root, stage):
+    entries, listed = STAGES[stage]
+    at_start, at_end = loaded(root, entries, modules(listed))
+    assert set(at_start) <= set(listed)  # nothing that is loaded is missing
+    assert at_end == sorted(listed)  # nor what the imports inside functions load in turn
+
+
+def test_stages_do_not_depend_on_later_ones():
+    later = {"data": "training", "train": "evaluation", "evaluate": "report", "claims": "figures"}
+    for stage, forbidden in later.items():
+        folders = {path.relative_to(PACKAGE).parts[0] for path in STAGES[stage][1]}
+        assert folders - {"__init__.py"}
+        assert forbidden not in folders | {path.parent.name for path in STAGES[stage][1]}
+    names = {path.name for path in STAGES["train"][1]}
+    assert "experiments.py" not in names  # reading the configuration is not part of a training
+    assert {"private_self_attention.py", "masked.py"} <= names
+    assert not {"mixture.py", "moe.py"} & names
+
+
+def test_imports_of_other_functions_do_not_count():
+    assert "style.py" in {path.name for path in STAGES["figure"][1]}
+    assert "style.py" not in {path.name for path in STAGES["claims"][1]}
+
+
+def test_a_module_that_does_not_exist_is_refused():
+    with pytest.raises(ModuleNotFoundError, match=r"pimvae\.nothing"):
+        provenance.sources("pimvae.nothing")

@@ -1,0 +1,131 @@
+"""The whole workflow at smoke scale in a copy of the repository, and what a change then makes it do again."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_dag import jobs
+
+pytestmark = pytest.mark.smoke
+PARTS = ["config", "paper", "src", "workflow"]
+HAS_LATEX = bool(shutil.which("latexmk") or shutil.which("tectonic"))
+PAPER = {"paper": 1} if HAS_LATEX else {}
+
+
+def snakemake(copy: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "snakemake", "--cores", "all", "--config", "scale=smoke", *options]
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    return subprocess.run(command, cwd=copy, capture_output=True, text=True, env=environment)
+
+
+def planned(copy: Path) -> dict[str, int]:
+    done = snakemake(copy, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    return {name: count for name, count in jobs(done.stdout + done.stderr).items() if name != "all"}
+
+
+@pytest.fixture(scope="module")
+def copy(root, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("smoke")
+    for part in PARTS:
+        ignore = shutil.ignore_patterns("__pycache__", "tables" if part == "paper" else "-", "build", "*.pdf")
+        shutil.copytree(root / part, folder / part, ignore=ignore)
+    shutil.copy(root / "Snakefile", folder)
+    (folder / "profiles").symlink_to("workflow/profiles")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first(copy) -> subprocess.CompletedProcess[str]:
+    """The one real run; every other test looks at what it left."""
+    done = snakemake(copy)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return done
+
+
+@pytest.fixture
+def changed(copy, first):
+    """Change files for the length of one test."""
+    before: dict[Path, str] = {}
+
+    def change(file: str, old: str, new: str) -> None:
+        path = copy / file
+        before[path] = path.read_text()
+        assert old in before[path]
+        path.write_text(before[path].replace(old, new, 1))
+
+    yield change
+    for path, text in before.items():
+        path.write_text(text)
+
+
+def test_the_run_says_what_it_does_and_found(first):
+    said = first.stderr
+    assert "scale: smoke (as set), device " in said
+    assert "train linear/dense-sum_pooling-masked" in said
+    assert "claims at scale smoke:\nC1a" in said
+    assert ("paper/paper.pdf\n" if HAS_LATEX else "no LaTeX found") in said.partition("claims at scale")[2]
+
+
+def test_every_replica_has_metrics(copy, first):
+    with (copy / "results/smoke/metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    replicas = {(row["dataset"], row["aggregator"], row["objective"], row["seed"]) for row in rows}
+    assert len(replicas) == 36 * 2
+    assert {row["metric"] for row in rows} >= {"llh", "llh_gap", "bound_gap", "kl_posterior", "rate", "diverged"}
+
+
+@pytest.mark.skipif(not HAS_LATEX, reason="needs LaTeX")
+def test_the_paper_is_a_pdf_and_the_same_bytes_again(copy, first):
+    content = (copy / "paper/paper.pdf").read_bytes()
+    assert content.startswith(b"%PDF")
+    assert snakemake(copy, "--forcerun", "paper").returncode == 0
+    assert (copy / "paper/paper.pdf").read_bytes() == content
+
+
+def test_nothing_is_left_to_do(copy, first):
+    assert planned(copy) == {}
+
+
+def test_a_touched_source_changes_nothing(copy, first):
+    (copy / "src/pimvae/training/loop.py").touch()
+    assert planned(copy) == {}
+
+
+def test_a_changed_figure_is_drawn_again_and_no_other(copy, changed):
+    changed("src/pimvae/report/figures/f2_linear_gap.py", "\n", "\n# changed\n")
+    assert planned(copy) == {"figure": 1} | PAPER
+
+
+def test_a_changed_table_leaves_the_results_alone(copy, changed):
+    changed("src/pimvae/report/tables/t1_rates.py", "\n", "\n# changed\n")
+    assert planned(copy) == {"tables": 1} | PAPER
+
+
+def test_a_changed_text_only_compiles_the_paper(copy, changed):
+    changed("paper/main.tex", "\n", "\n% changed\n")
+    assert planned(copy) == PAPER
+
+
+def test_a_changed_aggregator_retrains_its_cells_only(copy, changed):
+    changed("src/pimvae/aggregators/moe.py", "\n", "\n# changed\n")
+    found = planned(copy)
+    assert (found["train"], found["evaluate"], found["evaluate_images"]) == (6, 4, 2)
+
+
+def test_other_sample_sizes_evaluate_again_without_training(copy, changed):
+    changed("config/scales/smoke.yaml", "    particles: 16", "    particles: 17")
+    found = planned(copy)
+    assert "train" not in found
+    assert found["evaluate"] + found["evaluate_images"] == 36
+
+
+def test_other_steps_train_again(copy, changed):
+    changed("config/scales/smoke.yaml", "    steps: 4", "    steps: 5")
+    found = planned(copy)
+    assert found["train"] == 36
+    assert not {name for name in found if name.startswith("data_")}

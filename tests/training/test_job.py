@@ -1,0 +1,90 @@
+"""The training stage from data files to a run's files, as the workflow calls it (float32, as it is run)."""
+
+import csv
+import json
+import math
+
+import pytest
+import torch
+from builders import training_cell
+from safetensors.torch import load_file
+
+from pimvae.config.schema import LinearData
+from pimvae.data.job import run as make_data
+from pimvae.errors import UserError
+from pimvae.training import job
+
+DATA = LinearData(loading="dense", modalities=3, dim_low=3, dim_high=7, latent=2, samples=40)
+STEPS, EVERY = 6, 3
+
+
+def cell(seeds=(0, 1), **changes):
+    changes = {"steps": STEPS, "history_every": EVERY} | changes
+    return training_cell("sum_pooling", **changes).model_copy(update={"data": DATA, "seeds": seeds})
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    make_data(DATA, [0, 1], folder)
+    return folder
+
+
+def run(folder, data, **changes):
+    job.run(cell(**changes), data, folder, "cpu")
+    return load_file(folder / "weights.safetensors"), json.loads((folder / "run.json").read_text())
+
+
+def test_a_run_writes_weights_history_and_what_it_was(tmp_path, data):
+    weights, about = run(tmp_path, data, betas=(0.5, 2.0))
+    assert all(len(value) == 4 and value.dtype == torch.float32 for value in weights.values())
+    assert about["steps"] == STEPS and about["entries"] == STEPS * sum(v[0].numel() for v in weights.values())
+    members = [(r["seed"], r["beta"]) for r in about["replicas"]]
+    assert members == [(0, 0.5), (0, 2.0), (1, 0.5), (1, 2.0)]
+    assert all(r["nonfinite_entries"] == 0 and not r["diverged"] for r in about["replicas"])
+    assert about["cell"] == cell(betas=(0.5, 2.0)).model_dump(mode="json")
+    assert about["device"] == "cpu" and set(about["data_sha256"]) == {"0", "1"}
+    with (tmp_path / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {int(row["step"]) for row in rows} == {3, 6} and len(rows) == 2 * 4 * 5  # windows, replicas, terms
+    assert all(math.isfinite(float(row["value"])) for row in rows)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.csv", "run.json", "weights.safetensors"]
+
+
+def test_a_run_twice_writes_the_same_bytes(tmp_path, data):
+    for folder in ("first", "second"):
+        run(tmp_path / folder, data)
+    for name in ("weights.safetensors", "history.csv"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_a_seed_trains_as_it_does_alone(tmp_path, data):
+    """In single precision only nearly: kernels may add up in another order."""
+    together, _ = run(tmp_path / "together", data)
+    alone, _ = run(tmp_path / "alone", data, seeds=(1,))
+    for name, value in alone.items():
+        torch.testing.assert_close(together[name][1], value[0], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("device", "seeds", "message"),
+    [("tpu", (0,), "known: auto, cpu, cuda"), ("cpu", (0, 5), "seed5.safetensors does not exist")],
+)
+def test_what_cannot_run_is_refused_before_anything_is_written(tmp_path, data, device, seeds, message):
+    with pytest.raises(UserError, match=message):
+        job.run(cell(seeds), data, tmp_path / "out", device)
+    assert not (tmp_path / "out").exists()
+
+
+def test_cuda_asked_for_but_absent(tmp_path, data, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="no CUDA device"):
+        job.run(cell(), data, tmp_path / "out", "cuda")
+
+
+def test_a_step_that_fails_leaves_no_run_behind(tmp_path, data, monkeypatch):
+    """run.json comes last: without it there is no run."""
+    monkeypatch.setattr(job, "write_csv", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        run(tmp_path / "out", data)
+    assert not (tmp_path / "out" / "run.json").exists()
