@@ -60,6 +60,14 @@ def test_standard_has_no_batch_axes_and_the_type_of_its_example(family):
     torch.testing.assert_close(q.log_prob(z), FAMILIES[family](0.0, 1.0).log_prob(z).sum(-1))
 
 
+def test_stratified_draws_move_and_scale_their_noise(mixture):
+    noise = normal(COMPONENTS, 2, 5, BATCH, LATENT)
+    z = mixture.rsample(noise)
+    for k in range(COMPONENTS):
+        torch.testing.assert_close(z[k], mixture.loc[:, k] + mixture.scale[:, k] * noise[k])
+    assert torch.equal(mixture.rsample(noise[:, 0, 0]), z[:, 0, 0])
+
+
 def test_stratified_draws_have_the_moments_of_the_mixture(mixture):
     noise = standard_noise((COMPONENTS, 20_000, BATCH, LATENT), mixture.family, generator())
     z = mixture.rsample(noise)

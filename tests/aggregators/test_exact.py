@@ -103,6 +103,44 @@ def test_private_poe_is_a_product_beside_independent_experts():
     torch.testing.assert_close(q.log_prob(z), shared + torch.where(subset, own, Normal(0.0, 1.0).log_prob(z[..., 2:])).sum(-1))
 
 
+def private(name):
+    """A private learned aggregator and its q for features [5, 3, 5] under five subsets."""
+    with seeded(0):
+        module = randomised(registry.lookup("aggregators", name)(model_config(name), 5), 0)
+    h, mask = normal(5, 3, 5), torch.tensor([[1, 1, 1], [1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 0]]).bool()
+    return module, module(h, mask), h, mask
+
+
+def independent(output, z, mask):
+    """Σ_s log q(z̃_s) with (mean, log-scale) = output for s ∈ S, the standard normal otherwise."""
+    loc, scale = output[..., :2], output[..., 2:].exp() + FLOOR
+    inside = Normal(loc, scale).log_prob(z).sum(-1)
+    return torch.where(mask, inside, Normal(0.0, 1.0).log_prob(z).sum(-1)).sum(-1)
+
+
+def test_private_sum_pooling_has_its_formula():
+    r"""q(z'|x_S) from ρ(Σ χ(h_s)); q(z̃_s|z', x_S) from ρ(Σ_{j∈S} χ_0(h_j) + χ_1(z') + χ_2(h_s))."""
+    module, q, h, mask = private("private_sum_pooling")
+    z, inside = normal(7, 5, 8), mask.unsqueeze(-1)
+    shared = module.rho((module.chi(h) * inside).sum(-2))
+    net = module.equivariant
+    context = (module.chi_set(h) * inside).sum(-2, keepdim=True) + module.chi_own(h)
+    output = net.rho(context + net.chi_shared(z[..., :2]).unsqueeze(-2))
+    expected = Normal(shared[:, :2], shared[:, 2:].exp() + FLOOR).log_prob(z[..., :2]).sum(-1)
+    torch.testing.assert_close(q.log_prob(z), expected + independent(output, z[..., 2:].unflatten(-1, (3, 2)), mask))
+
+
+def test_private_self_attention_has_its_formula():
+    r"""q(z̃_s|z', x_S) from a transformer on the tokens χ_2(h_s) + χ_1(z'), s ∈ S, one output per token."""
+    module, q, h, mask = private("private_self_attention")
+    z, net = normal(7, 5, 8), module.equivariant
+    shared = module.rho(module.transformer(module.chi(h), mask).sum(-2))
+    tokens = module.chi_own(h) + net.chi_shared(z[..., :2]).unsqueeze(-2)
+    output = net.rho(net.transformer(tokens, mask.expand(7, 5, 3)))
+    expected = Normal(shared[:, :2], shared[:, 2:].exp() + FLOOR).log_prob(z[..., :2]).sum(-1)
+    torch.testing.assert_close(q.log_prob(z), expected + independent(output, z[..., 2:].unflatten(-1, (3, 2)), mask))
+
+
 def test_scales_have_their_floor():
     h = torch.full((1, 3, 2), -1e4)
     module = registry.lookup("aggregators", "moe")(model_config("moe", latent=1, encoder_floor=0.25), 2)

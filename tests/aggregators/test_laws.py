@@ -178,7 +178,7 @@ def test_draws_and_density_belong_together(case):
 
 
 def test_density_of_the_own_draw_is_that_of_an_equal_tensor(case):
-    """Posteriors may remember their last draw: the same density and gradients as without that."""
+    """Posteriors may remember their last draw: the same density and gradients as without that, for other points too."""
     results = []
     for copy in (lambda z: z, lambda z: z * 1):
         h = case.h.clone().requires_grad_()
@@ -186,6 +186,9 @@ def test_density_of_the_own_draw_is_that_of_an_equal_tensor(case):
         z = posterior.rsample(normal(posterior.components, *case.z.shape))
         density = posterior.log_prob(copy(z))
         inputs = [h, *case.module.parameters()]
+        others = [q.log_prob(copy(z) + 0.3) for q in (posterior, posterior.detach(), case.module(h, MASK))]
+        torch.testing.assert_close(others[0], others[2])
+        torch.testing.assert_close(others[1], others[2])
         results.append([density, posterior.detach().log_prob(copy(z)), *torch.autograd.grad(density.sum(), inputs)])
     for first, second in zip(*results, strict=True):
         torch.testing.assert_close(first, second)

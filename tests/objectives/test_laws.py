@@ -5,6 +5,7 @@ import pytest
 import torch
 from builders import DIMS, MAX_DIM, double_precision, draws, normal, observations, randomised, vae, within
 from torch.func import vmap
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from pimvae import registry
 from pimvae.data._dataset import Split
@@ -145,6 +146,22 @@ def test_importance_weighting_is_never_below_the_plain_average(case):
     weighted = case(draws=noise).value
     assert (weighted >= torch.stack(plain).mean(0) - 1e-12).all()
     assert (weighted > torch.stack(plain).mean(0) + 1e-6).any()
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_plain_gradients_are_derivatives(case, samples):
+    """Without sticking the landing nothing is cut: central differences along random directions of all parameters."""
+    parameters, settings = list(case.model.parameters()), {"draws": case.noise(samples), "sticking_the_landing": False}
+    start = parameters_to_vector(parameters).detach()
+    gradient = torch.cat([g.flatten() for g in gradients(case.model, case(beta=0.7, **settings).value)])
+    for seed in range(3):
+        direction, values = normal(len(start), seed=seed), []
+        for step in (1e-6, -1e-6):
+            vector_to_parameters(start + step * direction, parameters)
+            values.append(case(beta=0.7, **settings).value.sum().item())
+        vector_to_parameters(start, parameters)
+        slope = (values[0] - values[1]) / 2e-6
+        assert slope == pytest.approx((gradient @ direction).item(), rel=1e-5, abs=1e-4)
 
 
 def test_sticking_the_landing_changes_gradients_and_no_values(case):

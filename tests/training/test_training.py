@@ -154,6 +154,12 @@ def test_optimiser_without_clipping_leaves_large_gradients():
     assert torch.equal(flat.grad, torch.tensor([[1e6, 1.0]])) and optimiser.clipped.tolist() == [0]
 
 
+def test_the_clip_is_for_the_sum_over_the_batch_that_there_is():
+    """35 samples, batches of 1000 asked for: the mean loss is over 35."""
+    result = trained(training_cell(batch_size=1_000, clip=70.0, steps=2), [0])
+    assert result.optimiser.limit == 2.0 and result.batches == 1
+
+
 def test_learning_rate_is_constant_or_falls_to_zero_by_a_cosine():
     flat = torch.zeros(1, 2, requires_grad=True)
     cosine = StackOptimiser(flat, TrainConfig(steps=100, batch_size=1, learning_rate=0.2, schedule="cosine"), 1)
@@ -190,7 +196,8 @@ def test_streams_continue_from_a_saved_state():
 def test_seeds_of_different_purposes_differ():
     seeds = {derived_seed(seed, purpose) for seed in range(50) for purpose in range(3)}
     assert len(seeds) == 150 and all(0 <= seed < 2**63 for seed in seeds)
-    assert derived_seed(3, 1) == derived_seed(3, 1)
+    expected = torch.rand(4, generator=torch.Generator().manual_seed(derived_seed(3, 1)))
+    assert torch.equal(Streams([3]).uniform(4)[0], expected)
 
 
 @pytest.mark.parametrize("junk", [np.nan, np.inf, 1e30])
