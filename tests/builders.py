@@ -65,9 +65,7 @@ def randomised(module: Module, seed: int) -> Module:
     return module
 
 
-def vae(
-    name: str, seed: int = 0, likelihoods: tuple[str, ...] = ("gaussian",) * 3, **changes: object
-) -> MultimodalVAE:
+def vae(name: str, seed: int = 0, likelihoods: tuple[str, ...] = ("gaussian",) * 3, **changes: object) -> MultimodalVAE:
     config = model_config(name, **changes)
     return randomised(build_model(config, DIMS[: len(likelihoods)], MAX_DIM, likelihoods, 0.7, seed), seed)
 
@@ -134,6 +132,35 @@ def draws(components: int, samples: int, subsets: int, batch: int, latent: int, 
     return Draws(noise[:, :, :-1], noise[:, :, -1:])
 
 
+# O of four samples, and three subsets S of each: empty, full and something between.
+OBSERVED = torch.tensor([[1, 1, 1], [1, 1, 0], [0, 1, 1], [0, 1, 0]]).bool()
+CHOSEN = torch.stack([torch.zeros(4, 3).bool(), OBSERVED, OBSERVED & torch.tensor([1, 0, 1]).bool()])
+BATCH = len(OBSERVED)
+
+
+class BoundCase:
+    """A model, a bound, cleaned observations with missing modalities and noise."""
+
+    def __init__(self, objective, aggregator, **changes):
+        self.model = vae(aggregator, **changes)
+        self.bound = registry.lookup("objectives", objective)
+        self.x = torch.where(OBSERVED.T.unsqueeze(-1), observations(BATCH), 0.0)
+        with torch.no_grad():
+            self.components = self.model.posterior(self.x, OBSERVED).components
+
+    def noise(self, samples=1, subsets=3, seed=0):
+        return draws(self.components, samples, subsets, BATCH, self.model.latent_size, seed)
+
+    def __call__(self, samples=1, **changes):
+        if "draws" not in changes:
+            changes["draws"] = self.noise(samples)
+        return self.bound(self.model, **({"x": self.x, "observed": OBSERVED, "subset": CHOSEN} | changes))
+
+
+def gradients(model, value):
+    return torch.autograd.grad(value.sum(), list(model.parameters()), allow_unused=True, materialize_grads=True)
+
+
 def training_cell(aggregator: str = "sum_pooling", objective: str = "masked", **changes: object) -> Cell:
     """A short training; ``changes`` are split between the objective's and the trainer's settings."""
     options = {key: value for key, value in changes.items() if key in ObjectiveConfig.model_fields}
@@ -165,3 +192,8 @@ def trained(cell: Cell, seeds: Sequence[int], betas: Sequence[float] | None = No
     result = trainer(cell, seeds, betas)
     result.run()
     return result
+
+
+def affine(layer, s, size_in, size_out, h):
+    """One modality's part of a batched layer, padding cut off."""
+    return h @ layer.weight[s, :size_in, :size_out] + layer.bias[s, :size_out]

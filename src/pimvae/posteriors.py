@@ -58,7 +58,7 @@ class Mixture:
         """K, the number of components."""
         return self.logits.shape[-1]
 
-    def log_weights(self) -> Float[Tensor, "component *batch"]:
+    def log_weights(self) -> Float[Tensor, " component *batch"]:
         """log π with the component axis in front, as in the draws of `rsample`."""
         return self.logits.log_softmax(-1).movedim(-1, 0)
 
@@ -130,7 +130,7 @@ def single(loc: Tensor, scale: Tensor, family: Family = "gaussian") -> Mixture:
 
 
 def standard(latent: int, like: Tensor, family: Family = "gaussian") -> Mixture:
-    """The standard distribution (location 0, scale 1) without batch axes, in the dtype and on the device of ``like``."""
+    """The standard distribution (location 0, scale 1) without batch axes, dtype and device as ``like``."""
     return single(like.new_zeros(latent), like.new_ones(latent), family)
 
 

@@ -26,7 +26,9 @@ def experts(loc, scale):
 
 def posterior(name, subset, loc=LOC, scale=SCALE, **changes):
     """q(z|x_S) of one sample."""
-    module = registry.lookup("aggregators", name)(model_config(name, latent=loc.shape[-1], **changes), 2 * loc.shape[-1])
+    module = registry.lookup("aggregators", name)(
+        model_config(name, latent=loc.shape[-1], **changes), 2 * loc.shape[-1]
+    )
     return module(experts(loc, scale).unsqueeze(0), subset.unsqueeze(0))
 
 
@@ -38,7 +40,9 @@ def density(q):
 def test_poe_is_the_normalised_product_with_the_prior(subset):
     log_product = Normal(0.0, 1.0).log_prob(GRID) + Normal(LOC, SCALE).log_prob(GRID)[subset].sum(0)
     product = (log_product - log_product.max()).exp()
-    torch.testing.assert_close(density(posterior("poe", subset)), product / torch.trapezoid(product, GRID), rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(
+        density(posterior("poe", subset)), product / torch.trapezoid(product, GRID), rtol=1e-8, atol=1e-10
+    )
 
 
 @pytest.mark.parametrize("subset", all_subsets(3)[1:], ids=lambda s: "".join(map(str, s.int().tolist())))
@@ -100,7 +104,9 @@ def test_private_poe_is_a_product_beside_independent_experts():
     z = normal(20, 1, 5)
     shared = posterior("poe", subset, loc[:, :2], scale[:, :2]).log_prob(z[..., :2])
     own = Normal(loc[:, 2], scale[:, 2]).log_prob(z[..., 2:])
-    torch.testing.assert_close(q.log_prob(z), shared + torch.where(subset, own, Normal(0.0, 1.0).log_prob(z[..., 2:])).sum(-1))
+    torch.testing.assert_close(
+        q.log_prob(z), shared + torch.where(subset, own, Normal(0.0, 1.0).log_prob(z[..., 2:])).sum(-1)
+    )
 
 
 def private(name):
@@ -153,7 +159,10 @@ def test_attention_is_that_of_torch():
     with seeded(0):
         block = randomised(Block(width, heads), 0)
         reference = nn.MultiheadAttention(width, heads, bias=True, batch_first=True)
-    reference.in_proj_weight.data, reference.in_proj_bias.data = block.query_key_value.weight.data, torch.zeros(3 * width)
+    reference.in_proj_weight.data, reference.in_proj_bias.data = (
+        block.query_key_value.weight.data,
+        torch.zeros(3 * width),
+    )
     reference.out_proj.load_state_dict(block.output.state_dict())
     subsets = all_subsets(4)[1:]
     g = normal(len(subsets), 4, width)

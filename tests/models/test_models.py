@@ -1,18 +1,13 @@
-"""Encoders, decoders, priors and the VAE that joins them."""
-
-import math
+"""Decoders against torch's distributions, and the VAE that joins the parts."""
 
 import pytest
 import torch
-from builders import DIMS, MAX_DIM, double_precision, model_config, normal, observations, randomised, vae, within
-from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
+from builders import DIMS, MAX_DIM, affine, double_precision, model_config, normal, observations, randomised, vae
+from torch.distributions import Categorical, Normal
 
 from pimvae import registry
 from pimvae.errors import UserError
 from pimvae.models.decoders import VectorDecoder
-from pimvae.models.encoders import VectorEncoder
-from pimvae.models.layers import MLP, ModalityDense, dense
-from pimvae.models.priors import LearnedMixturePrior, build_prior
 from pimvae.models.vae import build_model, parameter_count, seeded
 
 float64 = pytest.fixture(double_precision, autouse=True)
@@ -38,11 +33,6 @@ def data(likelihoods):
     return x
 
 
-def affine(layer, s, size_in, size_out, h):
-    """One modality's part of a batched layer, padding cut off."""
-    return h @ layer.weight[s, :size_in, :size_out] + layer.bias[s, :size_out]
-
-
 def by_hand(module, s, z):
     """d_s(z) without padding."""
     hidden = affine(module.layers[0], s, z.shape[-1], DIMS[s], z)
@@ -53,7 +43,9 @@ def by_hand(module, s, z):
 
 @pytest.mark.parametrize("scale", ["fixed", "learned"])
 @pytest.mark.parametrize("kind", ["linear", "injective"])
-@pytest.mark.parametrize("likelihoods", [GAUSSIAN, MIXED, ("categorical",) * 3], ids=["gaussian", "mixed", "categorical"])
+@pytest.mark.parametrize(
+    "likelihoods", [GAUSSIAN, MIXED, ("categorical",) * 3], ids=["gaussian", "mixed", "categorical"]
+)
 def test_log_likelihood_is_that_of_torch(likelihoods, kind, scale):
     module = decoder(likelihoods, decoder=kind, decoder_scale=scale)
     x, z = data(likelihoods), normal(3, 5, 2, BATCH, 2)
@@ -92,7 +84,11 @@ def test_padding_starts_at_zero_and_never_gets_a_gradient(aggregator, likelihood
     z = q.rsample(normal(q.components, BATCH, model.latent_size))
     (model.log_likelihood(x, z).sum() - q.log_prob(z).sum()).backward()
     own = model.config.latent + model.config.private_latent
-    layers = [(model.encoder.layers[0], DIMS, [8] * 3), (model.decoder.layers[0], [own] * 3, DIMS), (model.decoder.layers[1], DIMS, DIMS)]
+    layers = [
+        (model.encoder.layers[0], DIMS, [8] * 3),
+        (model.decoder.layers[0], [own] * 3, DIMS),
+        (model.decoder.layers[1], DIMS, DIMS),
+    ]
     for layer, sizes_in, sizes_out in layers:
         for s, (size_in, size_out) in enumerate(zip(sizes_in, sizes_out, strict=True)):
             inside = torch.zeros_like(layer.weight[s], dtype=torch.bool)
@@ -118,63 +114,6 @@ def test_parameter_count_of_equal_sizes_is_the_number_of_parameters():
     assert parameter_count(model) == sum(p.numel() for p in model.parameters())
 
 
-def test_encoder_is_one_relu_network_per_modality():
-    with seeded(0):
-        module = randomised(VectorEncoder(DIMS, MAX_DIM, (8, 7), 5), 0)
-    x = observations(BATCH)
-    for s, dim in enumerate(DIMS):
-        hidden = torch.relu(affine(module.layers[0], s, dim, 8, x[s, :, :dim]))
-        hidden = torch.relu(affine(module.layers[1], s, 8, 7, hidden))
-        torch.testing.assert_close(module(x)[:, s], affine(module.layers[2], s, 7, 5, hidden))
-
-
-@pytest.mark.parametrize("fan_in", [1, 25, 400])
-def test_dense_layers_start_lecun_normal(fan_in):
-    with seeded(1):
-        layer = dense(fan_in, 40_000 // fan_in)
-        batched = ModalityDense([fan_in, 3 * fan_in], [40_000 // fan_in] * 2)
-    for weight, size in ((layer.weight, fan_in), (batched.weight[0, :fan_in], fan_in), (batched.weight[1], 3 * fan_in)):
-        entries = weight.detach().flatten()
-        within(entries, 0.0)
-        within(entries.square(), 1 / size)
-        assert entries.abs().max() <= 2 / (math.sqrt(size) * 0.8796256) * (1 + 1e-6)  # cut at two standard deviations
-    assert (layer.bias == 0).all() and (batched.bias == 0).all()
-
-
-def test_mlp_is_leaky_between_layers_and_affine_at_the_end():
-    with seeded(0):
-        mlp = MLP([3, 5, 2])
-    h = mlp.layers[0](normal(6, 3))
-    torch.testing.assert_close(mlp(normal(6, 3)), mlp.layers[1](torch.where(h > 0, h, 0.01 * h)))
-
-
-def test_mixture_prior_is_that_of_torch():
-    prior = randomised(LearnedMixturePrior(2, 4, "gaussian"), 0)
-    z = normal(5, BATCH, 2)
-    expected = MixtureSameFamily(Categorical(logits=prior.logits), Independent(Normal(prior.loc, prior.log_scale.exp()), 1))
-    torch.testing.assert_close(prior.distribution().log_prob(z), expected.log_prob(z))
-
-
-def test_mixture_prior_starts_as_documented():
-    """Means and log-scales N(0, 1/(2·latent)), equal logits."""
-    latent = 4
-    with seeded(0):
-        prior = LearnedMixturePrior(latent, 5_000, "gaussian")
-    assert (prior.logits == 0).all()
-    for entries in (prior.loc.detach().flatten(), prior.log_scale.detach().flatten()):
-        within(entries, 0.0)
-        within(entries.square(), 1 / (2 * latent))
-    assert abs(torch.corrcoef(torch.stack([prior.loc.flatten(), prior.log_scale.flatten()]))[0, 1]) < 0.05
-
-
-@pytest.mark.parametrize(("family", "reference"), [("gaussian", Normal), ("laplace", torch.distributions.Laplace)])
-def test_standard_prior(family, reference):
-    prior = build_prior(model_config("poe", family=family))
-    z = normal(7, 2)
-    torch.testing.assert_close(prior.distribution().log_prob(z), reference(0.0, 1.0).log_prob(z).sum(-1))
-    assert not list(prior.parameters())
-
-
 @pytest.mark.parametrize("prior", ["standard", "mixture"])
 def test_private_latents_have_a_standard_normal_prior(prior):
     model = vae("private_poe", prior=prior)
@@ -188,10 +127,14 @@ def test_each_modality_is_decoded_from_the_shared_and_its_own_latent():
     z = normal(3, BATCH, model.latent_size)
     latents = model.modality_latents(z)
     for s in range(3):
-        torch.testing.assert_close(latents[s], torch.cat([z[..., :2], z[..., 2 + 2 * s : 4 + 2 * s]], -1), rtol=0, atol=0)
+        torch.testing.assert_close(
+            latents[s], torch.cat([z[..., :2], z[..., 2 + 2 * s : 4 + 2 * s]], -1), rtol=0, atol=0
+        )
         changed = z.clone()
         changed[..., 2 + 2 * s : 4 + 2 * s] += 1.0
-        moved = (model.log_likelihood(observations(BATCH), changed) != model.log_likelihood(observations(BATCH), z)).flatten(0, -2)
+        moved = (
+            model.log_likelihood(observations(BATCH), changed) != model.log_likelihood(observations(BATCH), z)
+        ).flatten(0, -2)
         assert moved[:, s].all() and moved.sum(-1).max() == 1
 
 
@@ -211,7 +154,10 @@ def test_weights_depend_on_the_seed_alone():
 def test_true_sizes_do_not_move_the_draws_of_the_rest():
     """Replicas of one cell differ in their sizes D_s; all have the padded shapes, so that they can be stacked."""
     shapes = [
-        {name: p.shape for name, p in build_model(model_config("poe"), dims, MAX_DIM, GAUSSIAN, 1.0, 0).named_parameters()}
+        {
+            name: p.shape
+            for name, p in build_model(model_config("poe"), dims, MAX_DIM, GAUSSIAN, 1.0, 0).named_parameters()
+        }
         for dims in (DIMS, (6, 2, 1))
     ]
     assert shapes[0] == shapes[1]

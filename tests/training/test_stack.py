@@ -19,7 +19,9 @@ BATCH = 5
 EXACT = {"rtol": 0.0, "atol": 1e-10}
 
 
-def loss(model: MultimodalVAE, x: torch.Tensor, noise: torch.Tensor, beta: torch.Tensor, objective: str) -> torch.Tensor:
+def loss(
+    model: MultimodalVAE, x: torch.Tensor, noise: torch.Tensor, beta: torch.Tensor, objective: str
+) -> torch.Tensor:
     observed = torch.ones(BATCH, len(DIMS), dtype=torch.bool)
     subset = torch.tensor([True, False, True]).expand(2, BATCH, -1) & torch.tensor([True, False])[:, None, None]
     draws = Draws(noise[:, :, :-1], noise[:, :, -1:])

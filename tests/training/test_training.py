@@ -20,7 +20,7 @@ float64 = pytest.fixture(double_precision, autouse=True)
 
 
 def plain_training(cell, seed, beta=1.0):
-    """The same training as a textbook loop: one model, torch's Adam and clipping; also the number of clipped entries."""
+    """The same training as a textbook loop: one model, torch's Adam and clipping; also how many entries it clips."""
     model = build_model(cell.model, DIMS, MAX_DIM, ("gaussian",) * 3, 0.7, seed)
     adam = torch.optim.Adam(model.parameters(), lr=cell.train.learning_rate)
     data, streams, size = training_data(seed), Streams([seed]), cell.train.batch_size
@@ -44,7 +44,11 @@ def plain_training(cell, seed, beta=1.0):
 
 @pytest.mark.parametrize(
     ("aggregator", "objective", "law"),
-    [("self_attention", "masked", "uniform_size"), ("moe", "mixture", "independent"), ("private_poe", "tc", "uniform_size")],
+    [
+        ("self_attention", "masked", "uniform_size"),
+        ("moe", "mixture", "independent"),
+        ("private_poe", "tc", "uniform_size"),
+    ],
 )
 def test_training_equals_a_plain_loop(aggregator, objective, law):
     cell = training_cell(aggregator, objective, subset_law=law, clip=10.0, steps=9)
@@ -60,7 +64,9 @@ def test_training_twice_gives_the_same_bits():
     cell = training_cell("self_attention_mixture")
     first, second, other = trained(cell, [1, 2]), trained(cell, [1, 2]), trained(cell, [1, 3])
     assert torch.equal(first.stack.flat, second.stack.flat)
-    assert torch.equal(first.stack.flat[0], other.stack.flat[0]) and not torch.equal(first.stack.flat[1], other.stack.flat[1])
+    assert torch.equal(first.stack.flat[0], other.stack.flat[0]) and not torch.equal(
+        first.stack.flat[1], other.stack.flat[1]
+    )
 
 
 def test_training_raises_the_bound():
@@ -104,7 +110,9 @@ def test_enumerated_subsets_are_weighed_by_their_law():
     bound = registry.lookup("objectives", "masked")(model, x, observed, subset, Draws(noise[:, :, :8], noise[:, :, 8:]))
     weights = subset_weights(all_subsets(3), observed)
     torch.testing.assert_close(result.history.rows[0][1]["loss"][0], -(weights * bound.value).sum(0).mean().detach())
-    torch.testing.assert_close(result.history.rows[0][1]["information_rest"][0], (weights * bound.terms["information_rest"]).sum(0).mean())
+    torch.testing.assert_close(
+        result.history.rows[0][1]["information_rest"][0], (weights * bound.terms["information_rest"]).sum(0).mean()
+    )
 
 
 def test_history_averages_over_windows():

@@ -13,7 +13,7 @@ from pimvae.posteriors import Family, Mixture, Posterior, single
 
 
 def zero_missing(values: Tensor, mask: Tensor) -> Tensor:
-    """``values`` [*batch, M, width] with masked-out modalities set to 0; they pass neither values, NaN nor gradients."""
+    """``values`` [*batch, M, width] with masked-out modalities set to 0: neither values, NaN nor gradients pass."""
     return torch.where(mask.unsqueeze(-1), values, torch.zeros((), dtype=values.dtype, device=values.device))
 
 

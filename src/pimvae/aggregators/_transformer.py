@@ -42,7 +42,8 @@ class Attention(torch.autograd.Function):
     def vmap(info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor) -> tuple[Tensor, int]:
         size = info.batch_size
         front = [
-            t.expand(size, *t.shape) if dim is None else t.movedim(dim, 0) for t, dim in zip(tensors, in_dims, strict=True)
+            tensor.expand(size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+            for tensor, dim in zip(tensors, in_dims, strict=True)
         ]
         q, k, v, bias = (tensor.flatten(0, 1) for tensor in front)
         output = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
@@ -63,7 +64,7 @@ class Block(nn.Module):
 
     def attend(self, g: Tensor, mask: Tensor) -> Tensor:
         """Multi-head attention in which no modality outside S is a key; masked keys get a bias of −10³⁰."""
-        q, k, v = self.query_key_value(g).unflatten(-1, (3, self.heads, -1)).unbind(-3)  # each [*, M, heads, width/heads]
+        q, k, v = self.query_key_value(g).unflatten(-1, (3, self.heads, -1)).unbind(-3)  # [*, M, heads, d]
         # A large finite number instead of −∞: an empty subset then gives finite (and later ignored) values, not NaN.
         bias = torch.zeros(mask.shape, dtype=g.dtype, device=g.device).masked_fill(~mask, -1e30)
         shape = g.shape[:-1]

@@ -3,6 +3,7 @@
 __all__ = ["VectorEncoder"]
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -26,7 +27,7 @@ class VectorEncoder(nn.Module):
         modalities = len(dims)
         sizes = [*widths, features]
         first = ModalityDense(dims, [sizes[0]] * modalities, padded_in=max_dim)
-        rest = (ModalityDense([i] * modalities, [o] * modalities) for i, o in zip(sizes, sizes[1:], strict=False))
+        rest = (ModalityDense([i] * modalities, [o] * modalities) for i, o in pairwise(sizes))
         self.layers = nn.ModuleList([first, *rest])
 
     def forward(self, x: Float[Tensor, "modality batch dim"]) -> Float[Tensor, "batch modality feature"]:

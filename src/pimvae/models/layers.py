@@ -4,6 +4,7 @@ __all__ = ["ACTIVATIONS", "MLP", "ModalityDense", "dense"]
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -39,7 +40,7 @@ class MLP(nn.Module):
 
     def __init__(self, widths: Sequence[int], activation: str = "leaky_relu") -> None:
         super().__init__()
-        self.layers = nn.ModuleList(dense(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = nn.ModuleList(dense(i, o) for i, o in pairwise(widths))
         self.activation = ACTIVATIONS[activation]
 
     def forward(self, x: Float[Tensor, "*batch input"]) -> Float[Tensor, "*batch output"]:

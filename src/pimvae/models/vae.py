@@ -33,7 +33,9 @@ class MultimodalVAE(nn.Module):
         scheme = registry.lookup("aggregators", config.aggregator)
         if scheme.private != (config.private_latent > 0):
             need = "needs" if scheme.private else "does not use"
-            raise UserError(f"aggregator '{config.aggregator}' {need} private latents; private_latent is {config.private_latent}")
+            raise UserError(
+                f"aggregator '{config.aggregator}' {need} private latents; private_latent is {config.private_latent}"
+            )
         if scheme.private and config.family != "gaussian":
             raise UserError(f"aggregator '{config.aggregator}' is Gaussian only; family is '{config.family}'")
         own = config.latent + config.private_latent
@@ -54,7 +56,9 @@ class MultimodalVAE(nn.Module):
         """Encoder features and what of the aggregation does not depend on the subset."""
         return self.aggregator.embed(self.encoder(x))
 
-    def posterior(self, x: Float[Tensor, "modality batch dim"], mask: Bool[Tensor, "*subset batch modality"]) -> Posterior:
+    def posterior(
+        self, x: Float[Tensor, "modality batch dim"], mask: Bool[Tensor, "*subset batch modality"]
+    ) -> Posterior:
         """q(z | x_S)."""
         return self.aggregator.pool(self.embed(x), mask)
 

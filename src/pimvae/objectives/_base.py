@@ -1,6 +1,6 @@
 """What the bounds share: draws, expectations over mixture components, the result type."""
 
-__all__ = ["Bound", "Draws", "aggregate", "expectation", "infer", "join", "select_latents", "zero_unless"]
+__all__ = ["Bound", "Draws", "aggregate", "expectation", "infer", "join", "landing", "select_latents", "zero_unless"]
 
 import math
 from dataclasses import dataclass
@@ -37,6 +37,14 @@ def infer(model: MultimodalVAE, x: Tensor, subset: Tensor, observed: Tensor) -> 
     joint = model.posterior(x, torch.cat([subset, observed.unsqueeze(0)]))
     count = subset.shape[0]
     return joint.select(slice(0, count)), joint.select(slice(count, count + 1))
+
+
+def landing(posterior: Posterior, samples: int, cut: bool) -> Posterior:
+    """The posterior for log q at its own draws: detached if ``cut``, so that the gradient flows through the draw alone.
+
+    With several importance samples that gradient would be biased (Tucker et al., 2019), and nothing is cut.
+    """
+    return posterior.detach() if cut and samples == 1 else posterior
 
 
 def zero_unless(mask: Bool[Tensor, "*batch modality"], values: Tensor) -> Tensor:

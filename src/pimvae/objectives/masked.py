@@ -5,7 +5,17 @@ __all__ = ["masked"]
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Bound, Draws, aggregate, expectation, infer, join, select_latents, zero_unless
+from pimvae.objectives._base import (
+    Bound,
+    Draws,
+    aggregate,
+    expectation,
+    infer,
+    join,
+    landing,
+    select_latents,
+    zero_unless,
+)
 
 
 def masked(
@@ -32,14 +42,15 @@ def masked(
         draws: standard noise.
         beta: β ≥ 0.
         sticking_the_landing: cut the gradient of log q through its parameters where q is evaluated at its own draw;
-            log q(z_O|x_S) is never cut.
+            log q(z_O|x_S) is never cut, and nothing is with several importance samples.
 
     References:
         Hirt et al. (2024), section 2; sticking the landing: Roeder et al. (2017).
     """
     q_subset, q_full = infer(model, x, subset, observed)
     z_subset, z_full = q_subset.rsample(draws.subset), q_full.rsample(draws.full)
-    own_subset, own_full = (q.detach() if sticking_the_landing else q for q in (q_subset, q_full))
+    samples = draws.subset.shape[1]
+    own_subset, own_full = (landing(q, samples, sticking_the_landing) for q in (q_subset, q_full))
     likelihood = model.decoder.log_likelihood(x, select_latents(model, subset, z_subset, z_full))
 
     fit_subset = zero_unless(subset, likelihood)
@@ -47,7 +58,6 @@ def masked(
     information_subset = own_subset.log_prob(z_subset) - model.log_prior(z_subset)
     information_rest = own_full.log_prob(z_full) - q_subset.log_prob(z_full)
 
-    samples = draws.subset.shape[1]
     f = aggregate(fit_subset - beta * information_subset, q_subset, samples)
     g = aggregate(fit_rest - beta * information_rest, q_full, samples)
     terms = {

@@ -5,7 +5,7 @@ __all__ = ["mixture"]
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Bound, Draws, aggregate, expectation, join, zero_unless
+from pimvae.objectives._base import Bound, Draws, aggregate, expectation, join, landing, zero_unless
 
 
 def mixture(
@@ -27,11 +27,12 @@ def mixture(
     """
     q_subset = model.posterior(x, subset)
     z = q_subset.rsample(draws.subset)
-    own = q_subset.detach() if sticking_the_landing else q_subset
+    samples = draws.subset.shape[1]
+    own = landing(q_subset, samples, sticking_the_landing)
 
     fit = zero_unless(observed, model.log_likelihood(x, z))
     information = own.log_prob(z) - model.log_prior(z)
 
-    bracket = aggregate(fit - beta * information, q_subset, draws.subset.shape[1])
+    bracket = aggregate(fit - beta * information, q_subset, samples)
     terms = {"log_likelihood": expectation(fit, q_subset), "information": expectation(information, q_subset)}
     return Bound(join(bracket), terms)

@@ -5,7 +5,7 @@ __all__ = ["tc"]
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Bound, Draws, aggregate, expectation, infer, join, zero_unless
+from pimvae.objectives._base import Bound, Draws, aggregate, expectation, infer, join, landing, zero_unless
 
 
 def tc(
@@ -27,11 +27,12 @@ def tc(
     """
     q_subset, q_full = infer(model, x, subset, observed)
     z = q_full.rsample(draws.full)
-    own = q_full.detach() if sticking_the_landing else q_full
+    samples = draws.full.shape[1]
+    own = landing(q_full, samples, sticking_the_landing)
 
     fit = zero_unless(observed, model.log_likelihood(x, z))
     information = own.log_prob(z) - q_subset.log_prob(z)
 
-    value = join(aggregate(fit - beta * information, q_full, draws.full.shape[1]))
+    value = join(aggregate(fit - beta * information, q_full, samples))
     log_likelihood = expectation(fit, q_full).expand_as(value)  # the same for every subset
     return Bound(value, {"log_likelihood": log_likelihood, "information": expectation(information, q_full)})
