@@ -7,6 +7,7 @@ from torch import Tensor
 from pimvae.aggregators._base import Aggregator, gaussian_head, zero_missing
 from pimvae.aggregators._transformer import SetTransformer
 from pimvae.config.schema import ModelConfig
+from pimvae.errors import UserError
 from pimvae.models.layers import MLP
 from pimvae.posteriors import Mixture
 
@@ -23,6 +24,8 @@ class SelfAttention(Aggregator):
     def __init__(self, config: ModelConfig, features: int) -> None:
         super().__init__(config, features)
         width = config.pooling_width
+        if width % config.attention_heads:
+            raise UserError(f"pooling_width {width} cannot be shared by {config.attention_heads} attention_heads")
         self.chi = MLP([features, width, width, width])
         self.transformer = SetTransformer(width, config.attention_heads, config.attention_blocks)
         self.rho = MLP([width, width, width, self.outputs()])

@@ -61,6 +61,7 @@ def run(cell: Cell, data_dir: Path | str, out: Path | str, device: str = "auto")
     Raises:
         UserError: CUDA asked for but absent, missing or damaged data, a name that does not exist.
     """
+    (Path(out) / "run.json").unlink(missing_ok=True)  # until the new run is whole, there is none
     started, cpu_started = time.perf_counter(), time.process_time()
     chosen = _device(device)
     datasets = {seed: load(data_file(data_dir, seed)) for seed in cell.seeds}
