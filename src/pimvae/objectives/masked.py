@@ -28,13 +28,13 @@ def masked(
     beta: Tensor | float = 1.0,
     sticking_the_landing: bool = True,
 ) -> Bound:
-    r"""E_{q(z_S|x_S)} f + E_{q(z_O|x_O)} g: a bound on log p(x_S) plus one on log ∫ q(z|x_S) p(x_{O∖S}|z) dz, which
-    stands in for log p(x_{O∖S} | x_S), with
+    r"""E_{q(z_S|x_S)} f + E_{q(z_O|x_O)} g.
 
     f = log p(x_S|z_S) + β [log p(z_S) − log q(z_S|x_S)],
     g = log p(x_{O∖S}|z_O) + β [log q(z_O|x_S) − log q(z_O|x_O)].
 
-    With exact posteriors and β = 1 it equals log p(x_O) for every draw.
+    The first is a bound on log p(x_S), the second on log ∫ q(z|x_S) p(x_{O∖S}|z) dz, which stands in for
+    log p(x_{O∖S} | x_S). With exact posteriors and β = 1 their sum equals log p(x_O) for every draw.
 
     Args:
         model: the VAE.
