@@ -9,7 +9,15 @@ from torch import Tensor
 
 from pimvae import registry
 from pimvae.aggregators._base import Aggregator
-from pimvae.config.schema import Cell, EvaluationConfig, LinearData, ModelConfig, ObjectiveConfig, TrainConfig
+from pimvae.config.schema import (
+    Cell,
+    DataConfig,
+    EvaluationConfig,
+    LinearData,
+    ModelConfig,
+    ObjectiveConfig,
+    TrainConfig,
+)
 from pimvae.data._dataset import Split
 from pimvae.evaluation.oracle import LinearGaussian
 from pimvae.models.vae import MultimodalVAE, build_model, seeded
@@ -197,3 +205,14 @@ def trained(cell: Cell, seeds: Sequence[int], betas: Sequence[float] | None = No
 def affine(layer, s, size_in, size_out, h):
     """One modality's part of a batched layer, padding cut off."""
     return h @ layer.weight[s, :size_in, :size_out] + layer.bias[s, :size_out]
+
+
+def single_cell(experiment: str, data: DataConfig, aggregator: str, prior: str, family: str = "gaussian") -> Cell:
+    """A cell of an identifiable experiment with one seed, small enough to evaluate untrained."""
+    vector = {"decoder_scale": "fixed", "noise_scale": "data"} if experiment == "bimodal" else {}
+    model = model_config(aggregator, latent=data.latent, prior=prior, family=family, decoder="injective", **vector)
+    return Cell(
+        experiment=experiment, dataset="data", data=data, model=model, objective=ObjectiveConfig(name="masked"),
+        train=TrainConfig(steps=1, batch_size=8), seeds=(0,),
+        evaluation=EvaluationConfig(samples=20, particles=8, draws=4, llh_samples=20, ceiling_particles=16),
+    )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from pimvae import stages
 from pimvae.cli import main
 
-COMMANDS = ["cells", "data", "train", "evaluate", "collect", "tables", "figures", "claims", "macros"]
+COMMANDS = ["cells", "data", "train", "evaluate", "ceiling", "collect", "tables", "figures", "claims", "macros"]
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -51,6 +51,8 @@ MISTAKES = {
     "data": (["train", "linear", "dense-poe-masked", "--data", "nowhere", "--out", "x"], "does not exist"),
     "data set": (["data", "linear", "digts", "--out", "x"], "did you mean 'digits'?"),
     "run": (["evaluate", "linear", "dense-poe-masked", "--data", "x", "--run", "nowhere"], "does not exist"),
+    "ceiling": (["ceiling", "bimodal", "cluster", "--data", "x", "--out", "y"], "did you mean 'clusters'?"),
+    "ceiling of digits": (["ceiling", "linear", "digits", "--data", "nowhere", "--out", "y"], "does not exist"),
     "cell's folder": (["collect", "--out", "x", "nowhere"], "does not exist"),
     "results": (["claims", "--results", "nowhere", "--out", "x"], "does not exist"),
     "table": (["tables", "t1", "--results", "x", "--out", "x"], "unknown table 't1'"),

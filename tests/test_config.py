@@ -13,7 +13,8 @@ from pimvae.config.scale import resolve_scale
 from pimvae.errors import UserError
 
 SCALES = ["smoke", "laptop", "paper"]
-GRIDS = {"linear": 36, "bimodal": 20, "multimodal": 40}
+GRIDS = {"linear": 36, "bimodal": 20, "multimodal": 52}
+EXCLUDED = {("laptop", "multimodal"): {"laplace"}}  # data sets that a scale leaves out
 
 
 @pytest.fixture
@@ -32,9 +33,16 @@ def edit(copy: Path, file: str, old: str, new: str) -> None:
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize(("experiment", "count"), GRIDS.items())
 def test_every_scale_has_the_whole_grid(root, scale, experiment, count):
-    cells = load(scale, root, [experiment]).cells
-    assert len(cells) == len({cell.name for cell in cells}) == count
-    assert {cell.name for cell in cells} == {cell.name for cell in load("paper", root, [experiment]).cells}
+    cells, left_out = load(scale, root, [experiment]).cells, EXCLUDED.get((scale, experiment), set())
+    wanted = [cell.name for cell in load("paper", root, [experiment]).cells]
+    assert len(wanted) == len(set(wanted)) == count
+    assert [cell.name for cell in cells] == [name for name in wanted if name.partition("-")[0] not in left_out]
+
+
+def test_laplace_sources_have_laplace_models(root):
+    for cell in load("paper", root, ["multimodal"]).cells:
+        laplace = cell.dataset == "laplace"
+        assert (cell.data.source, cell.model.family) == (("laplace",) * 2 if laplace else ("gaussian",) * 2)
 
 
 def test_linear_grid_is_that_of_the_publication(root):
@@ -59,6 +67,8 @@ def test_cells_of_one_data_set_share_data_and_seeds(root, scale):
     for dataset in config.datasets:
         cells = [cell for cell in config.of(dataset.experiment) if cell.dataset == dataset.name]
         assert {(cell.data, cell.seeds) for cell in cells} == {(dataset.data, dataset.seeds)}
+        # The likelihood under the true model is that of the samples on which every cell reports its own.
+        assert {cell.evaluation.llh_samples for cell in cells} == {dataset.evaluation.llh_samples}
 
 
 def test_layers_lie_over_each_other_in_their_order(copy):
@@ -83,6 +93,7 @@ MISTAKES = {
     "no seeds": (SCALE, "seeds: 2", "seeds: []", "'linear.seeds'", "got []"),
     "experiment": (SCALE, "linear:", "linar:", "unknown experiment 'linar'", "did you mean 'linear'?"),
     "data set": (SCALE, "seeds: 2", "seeds: 2\n  datasets: {digts: {}}", "'digts'", "did you mean 'digits'?"),
+    "left out": (SCALE, "seeds: 2", "seeds: 2\n  exclude: [digts]", "'digts'", "did you mean 'digits'?"),
     "batch": (SCALE, "samples: 256", "samples: 16", "batch_size 32", "data.samples 16"),
     "value": (GRID, "loading: dense", "loading: dens", "loading'", "did you mean 'dense'?"),
     "kind": (GRID, "kind: digits", "kind: digit", "kind'", "did you mean 'digits'?"),
@@ -97,7 +108,7 @@ MISTAKES = {
     "missing": (GRID, "model: {latent: 5}", "model: {}", "data set 'dense'", "'latent' is missing"),
     "device": ("config.yaml", "device: auto", "device: gpu", "'device' must be 'auto', 'cpu' or 'cuda'", "got 'gpu'"),
     "settings": ("config.yaml", "scale: auto", "scal: auto", "unknown key 'scal'", "did you mean 'scale'?"),
-    "no experiment": ("config.yaml", "[linear]", "[liner]", "unknown experiment 'liner'", "did you mean 'linear'?"),
+    "no experiment": ("config.yaml", "[linear,", "[liner,", "unknown experiment 'liner'", "did you mean 'linear'?"),
 }  # fmt: skip
 
 

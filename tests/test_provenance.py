@@ -52,6 +52,7 @@ def stages(root: Path) -> dict[str, tuple[list[str], list[Path]]]:
             ["pimvae.evaluation.job", "pimvae.evaluation.linear", *registered],
             provenance.evaluation_sources(cell),
         ),
+        "ceiling": (["pimvae.evaluation.ceiling_job"], provenance.ceiling_sources()),
         "collect": (["pimvae.report.collect"], provenance.sources("pimvae.report.collect")),
         **{
             stage: (
@@ -84,6 +85,7 @@ def test_stages_do_not_depend_on_later_ones():
     assert "experiments.py" not in names  # reading the configuration is not part of a training
     assert {"private_self_attention.py", "masked.py"} <= names
     assert not {"mixture.py", "moe.py"} & names
+    assert not {"vae.py", "loop.py"} & {path.name for path in STAGES["ceiling"][1]}
 
 
 def test_imports_of_other_functions_do_not_count():

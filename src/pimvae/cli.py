@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     _add_data(commands)
     _add_train(commands)
     _add_evaluate(commands)
+    _add_ceiling(commands)
     _add_collect(commands)
     _add_tables(commands)
     _add_figures(commands)
@@ -154,6 +155,19 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     added.add_argument("--run", type=Path, required=True, help="folder that 'pimvae train' wrote")
 
 
+def _add_ceiling(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "ceiling", stages.ceiling, "log-likelihood of a data set under the model that generated it",
+        "Writes tidy metrics of every seed, for the samples on which learned models are evaluated.",
+        "pimvae ceiling bimodal clusters --scale smoke --data results/smoke/bimodal/data/clusters --out ceiling.csv",
+    )  # fmt: skip
+    added.add_argument("experiment", help="name of a file in config/experiments")
+    added.add_argument("dataset", help="one of its data sets with clusters")
+    added.add_argument("--data", type=Path, required=True, help="folder that 'pimvae data' wrote")
+    added.add_argument("--out", type=Path, required=True, help="file to write")
+    _add_scale(added)
+
+
 def _add_collect(commands: argparse._SubParsersAction) -> None:
     added = _command(
         commands, "collect", stages.collect, "join the results of cells",
@@ -162,6 +176,9 @@ def _add_collect(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     added.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of evaluated cells")
     added.add_argument("--out", type=Path, required=True, help="folder to write to")
+    added.add_argument(
+        "--ceilings", nargs="*", type=Path, default=[], metavar="FILE", help="files that 'pimvae ceiling' wrote"
+    )
 
 
 def _add_tables(commands: argparse._SubParsersAction) -> None:

@@ -4,7 +4,7 @@ The Snakefile lists these files as inputs, so that a change of a module reruns t
 Imports inside functions count. Registry look-ups are invisible to this reading: a caller names those modules itself.
 """
 
-__all__ = ["data_sources", "evaluation_sources", "report_sources", "sources", "training_sources"]
+__all__ = ["ceiling_sources", "data_sources", "evaluation_sources", "report_sources", "sources", "training_sources"]
 
 import ast
 import importlib.util
@@ -60,6 +60,11 @@ def training_sources(cell: Cell) -> list[Path]:
 def evaluation_sources(cell: Cell) -> list[Path]:
     """Sources of the evaluation of a cell."""
     return sources("pimvae.evaluation.job", f"pimvae.evaluation.{cell.experiment}", *_registered(cell))
+
+
+def ceiling_sources() -> list[Path]:
+    """Sources of the log-likelihood under the true model."""
+    return sources("pimvae.evaluation.ceiling_job")
 
 
 def report_sources(function: str, *modules: str) -> list[Path]:

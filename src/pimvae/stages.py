@@ -1,6 +1,6 @@
 """What the commands of ``pimvae`` do; heavy modules are imported by the command that needs them."""
 
-__all__ = ["cells", "claims", "collect", "data", "evaluate", "figures", "macros", "tables", "train"]
+__all__ = ["ceiling", "cells", "claims", "collect", "data", "evaluate", "figures", "macros", "tables", "train"]
 
 import argparse
 from collections.abc import Sequence
@@ -19,15 +19,11 @@ def cells(options: argparse.Namespace) -> None:
 
 def data(options: argparse.Namespace) -> None:
     """Draw one data set for every seed."""
-    from pimvae.config import load
-
-    config = load(options.scale, options.root, [options.experiment])
-    known = {dataset.name: dataset for dataset in config.datasets}
-    if options.dataset not in known:
-        raise UserError(f"unknown data set '{options.dataset}' ({did_you_mean(options.dataset, known)})")
+    from pimvae.config import find_dataset, load
     from pimvae.data.job import run
 
-    run(known[options.dataset].data, known[options.dataset].seeds, options.out)
+    dataset = find_dataset(load(options.scale, options.root, [options.experiment]), options.dataset)
+    run(dataset.data, dataset.seeds, options.out)
 
 
 def train(options: argparse.Namespace) -> None:
@@ -50,11 +46,20 @@ def evaluate(options: argparse.Namespace) -> None:
     run(cell, options.data, options.run)
 
 
+def ceiling(options: argparse.Namespace) -> None:
+    """Log-likelihood of one data set under the model that generated it."""
+    from pimvae.config import find_dataset, load
+    from pimvae.evaluation.ceiling_job import run
+
+    dataset = find_dataset(load(options.scale, options.root, [options.experiment]), options.dataset)
+    run(options.experiment, dataset.name, dataset.evaluation, dataset.seeds, options.data, options.out)
+
+
 def collect(options: argparse.Namespace) -> None:
     """Join the results of cells."""
     from pimvae.report.collect import run
 
-    run(options.runs, options.out)
+    run(options.runs, options.out, options.ceilings)
 
 
 def tables(options: argparse.Namespace) -> None:

@@ -1,8 +1,11 @@
 """One set of made-up results for all tests of the report."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
+from report import identifiable
 from report.synthetic import write_cells
 
 from pimvae.report import collect
@@ -15,10 +18,17 @@ FAILED = ("sparse", "moe", "mixture", 1)
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Collected results with one diverged replica."""
     root = tmp_path_factory.mktemp("results")
-    collect.run(write_cells(root, diverged=FAILED), root)
+    cells, ceilings = identifiable.write_cells(root)
+    collect.run([*write_cells(root, diverged=FAILED), *cells], root, ceilings)
     return root
 
 
 @pytest.fixture(scope="session")
 def results(folder: Path) -> Results:
     return Results.load(folder)
+
+
+@pytest.fixture(autouse=True)
+def no_figure_is_left_open() -> Iterator[None]:
+    yield
+    plt.close("all")

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from report.identifiable import CELLS
 from report.synthetic import write_cells
 
 from pimvae.errors import UserError
@@ -87,7 +88,7 @@ def test_run_rows(results):
     row = results.runs.iloc[0]
     assert row["ms_per_step"] == pytest.approx(1e3 * 9.0 / (1500 * 3))
     assert row["clipped_fraction"] == pytest.approx(0.01)
-    assert len(results.runs) == 36 and row["replicas"] == 3
+    assert len(results.runs) == 36 + len(CELLS) and row["replicas"] == 3
 
 
 @pytest.mark.parametrize("name", ["metrics.csv", "history.csv", "run.json"])

@@ -19,6 +19,7 @@ except UserError as error:
 
 SCALE = CONFIG.scale
 RESULTS = f"results/{SCALE}"
+EXAMPLE_FIGURES = {"digits": "digits", "f3_bimodal": "bimodal"}  # and the data they show
 ENVIRONMENT = ROOT / "workflow" / "envs" / "pimvae.yaml"
 LATEX = shutil.which("latexmk") or shutil.which("tectonic")
 LATEX_MISSING = (
@@ -108,14 +109,23 @@ def figure_sources(wildcards):
 
 
 def figure_examples(wildcards):
-    """Example reconstructions, for the one figure that shows them."""
-    shown = wildcards.figure == "digits"
-    return cell_files("examples.npz", has_examples) if shown else []
+    """Example reconstructions, for the figures that show them."""
+    kind = EXAMPLE_FIGURES.get(wildcards.figure)
+    return cell_files("examples.npz", lambda cell: cell.data.kind == kind)
 
 
-def has_examples(cell):
-    """Whether the evaluation of a cell writes example reconstructions."""
-    return cell.data.kind == "digits"
+def ceiling_files():
+    """Log-likelihoods under the true model, one file per data set whose true model is known."""
+    return [
+        f"{RESULTS}/{dataset.experiment}/ceiling/{dataset.name}.csv"
+        for dataset in CONFIG.datasets
+        if has_ceiling(dataset)
+    ]
+
+
+def has_ceiling(dataset):
+    """Whether the model that generated a data set is known, but not in closed form."""
+    return dataset.data.kind in ("bimodal", "multimodal")
 
 
 def closing_words():

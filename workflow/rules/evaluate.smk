@@ -15,7 +15,7 @@ rule evaluate:
     benchmark:
         f"{RESULTS}/benchmarks/{{experiment}}/{{cell}}-evaluate.tsv"
     wildcard_constraints:
-        cell="|".join(cell.name for cell in CONFIG.cells if not has_examples(cell)),
+        cell="|".join(cell.name for cell in CONFIG.cells if not cell.has_examples),
     conda:
         ENVIRONMENT
     threads: 1
@@ -32,9 +32,37 @@ rule evaluate:
         " {params.options} > {log} 2>&1"
 
 
-use rule evaluate as evaluate_images with:
+use rule evaluate as evaluate_examples with:
     output:
         metrics=f"{RESULTS}/{{experiment}}/{{cell}}/metrics.csv",
         examples=f"{RESULTS}/{{experiment}}/{{cell}}/examples.npz",
     wildcard_constraints:
-        cell="|".join(cell.name for cell in CONFIG.cells if has_examples(cell)),
+        cell="|".join(cell.name for cell in CONFIG.cells if cell.has_examples),
+
+
+# One job per data set with clusters: log-likelihood under the model that generated it, all seeds.
+for dataset in CONFIG.datasets:
+    if has_ceiling(dataset):
+
+        rule:
+            name:
+                f"ceiling_{dataset.experiment}_{dataset.name}"
+            input:
+                data=data_files(dataset.experiment, dataset.name, dataset.seeds),
+                sources=local(provenance.ceiling_sources()),
+            output:
+                f"{RESULTS}/{dataset.experiment}/ceiling/{dataset.name}.csv",
+            log:
+                f"{RESULTS}/logs/{dataset.experiment}/ceiling-{dataset.name}.log",
+            benchmark:
+                f"{RESULTS}/benchmarks/{dataset.experiment}/ceiling-{dataset.name}.tsv"
+            conda:
+                ENVIRONMENT
+            params:
+                command=f"{PIMVAE} ceiling {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
+                data=data_folder(dataset.experiment, dataset.name),
+                settings=as_json(dataset.evaluation, dataset.seeds),
+            message:
+                f"likelihood of {dataset.experiment}/{dataset.name} under the true model"
+            shell:
+                "{params.command} --data {params.data} --out {output} > {log} 2>&1"

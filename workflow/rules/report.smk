@@ -18,6 +18,7 @@ rule collect:
         metrics=cell_files("metrics.csv"),
         history=cell_files("history.csv"),
         records=cell_files("run.json"),
+        ceilings=ceiling_files(),
         sources=local(provenance.sources("pimvae.report.collect")),
     output:
         COLLECTED,
@@ -30,10 +31,11 @@ rule collect:
     params:
         command=f"{PIMVAE} collect --out {RESULTS}",
         runs=[f"{RESULTS}/{cell.experiment}/{cell.name}" for cell in CONFIG.cells],
+        ceilings=" ".join(["--ceilings", *ceiling_files()]),
     message:
         f"collect the results of {len(CONFIG.cells)} cells"
     shell:
-        "{params.command} {params.runs} > {log} 2>&1"
+        "{params.command} {params.runs} {params.ceilings} > {log} 2>&1"
 
 
 rule claims:

@@ -11,6 +11,10 @@ from torch import Tensor, nn
 from pimvae.config.schema import ModelConfig
 from pimvae.posteriors import Family, Mixture, Posterior, single
 
+# exp(20) is far beyond any scale that matters. Without a limit one remote sample can overflow the scale of a component
+# whose weight is 0, and 0 · ∞ makes the loss of its batch NaN in every epoch from then on.
+LARGEST_LOG_SCALE = 20.0
+
 
 def zero_missing(values: Tensor, mask: Tensor) -> Tensor:
     """``values`` [*batch, M, width] with masked-out modalities set to 0: neither values, NaN nor gradients pass."""
@@ -51,9 +55,9 @@ class Aggregator(nn.Module):
 
 
 def expert_parameters(tokens: Tensor, floor: float) -> tuple[Tensor, Tensor]:
-    """Location and scale = floor + exp(log-scale) from features [..., 2·latent]."""
+    """Location and scale = floor + exp(log-scale) from features [..., 2·latent]; log-scales end at 20."""
     loc, log_scale = tokens.chunk(2, dim=-1)
-    return loc, floor + log_scale.exp()
+    return loc, floor + log_scale.clamp(max=LARGEST_LOG_SCALE).exp()
 
 
 def gaussian_head(output: Tensor, config: ModelConfig) -> Mixture:

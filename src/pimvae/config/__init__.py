@@ -4,12 +4,12 @@ The names below are resolved on first use, so that a training job, which needs o
 imports the loader nor depends on it: a change of the loader retrains nothing unless it changes a cell.
 """
 
-__all__ = ["Config", "find_cell", "load"]
+__all__ = ["Config", "find_cell", "find_dataset", "load"]
 
 import importlib
 from typing import Any
 
-HOMES = {"Config": "experiments", "find_cell": "experiments", "load": "experiments"}
+HOMES = dict.fromkeys(__all__, "experiments")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """From YAML to cells: the grid of an experiment, laid over by one scale."""
 
-__all__ = ["Config", "DataSet", "find_cell", "load"]
+__all__ = ["Config", "DataSet", "find_cell", "find_dataset", "load"]
 
 import difflib
 import itertools
@@ -41,12 +41,13 @@ Part = TypeVar("Part", bound=Strict)
 
 @dataclass(frozen=True)
 class DataSet:
-    """One data set of an experiment and the seeds for which it is drawn."""
+    """One data set of an experiment, the seeds for which it is drawn and the sample sizes of its evaluation."""
 
     experiment: str
     name: str
     data: DataConfig
     seeds: tuple[int, ...]
+    evaluation: EvaluationConfig
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,11 @@ class Config:
 
     @property
     def datasets(self) -> tuple[DataSet, ...]:
-        """The data sets that the cells use, each once."""
-        found = {(cell.experiment, cell.dataset): cell for cell in self.cells}
-        return tuple(DataSet(experiment, name, cell.data, cell.seeds) for (experiment, name), cell in found.items())
+        """The data sets that the cells use, each once; the evaluation is that of its first cell."""
+        found: dict[tuple[str, str], Cell] = {}
+        for cell in self.cells:
+            found.setdefault((cell.experiment, cell.dataset), cell)
+        return tuple(DataSet(*key, cell.data, cell.seeds, cell.evaluation) for key, cell in found.items())
 
     def headline(self) -> str:
         """What is about to run, in one line."""
@@ -132,6 +135,17 @@ def find_cell(config: Config, experiment: str, name: str) -> Cell:
     raise UserError(f"experiment '{experiment}' has no cell '{name}' (nearest: {', '.join(near)}; {listing})")
 
 
+def find_dataset(config: Config, name: str) -> DataSet:
+    """The data set called ``name``, of a configuration of one experiment.
+
+    Raises:
+        UserError: if no cell uses a data set of this name.
+    """
+    known = {dataset.name: dataset for dataset in config.datasets}
+    _known(name, list(known), "data set")
+    return known[name]
+
+
 def _settings(folder: Path, settings: Mapping[str, Any] | None) -> Settings:
     path = folder / "config.yaml"
     if settings is None:
@@ -160,12 +174,14 @@ def _cells(
     experiment: str, content: ExperimentFile, scaled: ScaledExperiment, path: Path, scale_path: Path
 ) -> Iterator[Cell]:
     """All cells of one experiment, grid by grid; two of the same name are refused."""
-    for dataset in scaled.datasets:
+    for dataset in (*scaled.datasets, *scaled.exclude):
         _known(dataset, list(content.datasets), "data set", scale_path)
     seen: set[str] = set()
     for grid in content.grids:
         _check_names(grid, content, path)
         for combination in itertools.product(grid.datasets, grid.aggregators, grid.objectives, grid.priors):
+            if combination[0] in scaled.exclude:
+                continue
             cell = _cell(experiment, content, scaled, grid, combination, f"{path} with {scale_path}")
             if cell.name in seen:
                 raise UserError(f"{path}: two grids give the same cell '{cell.name}'")

@@ -82,9 +82,13 @@ class ExperimentFile(Overrides):
 
 
 class ScaledExperiment(Parts):
-    """One experiment's section of a scale file; the sections of single data sets go last."""
+    """One experiment's section of a scale file; the sections of single data sets go last.
+
+    ``exclude`` names data sets that this scale leaves out.
+    """
 
     seeds: PositiveInt | Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
+    exclude: tuple[str, ...] = ()
     datasets: dict[NAME, Parts] = Field(default_factory=dict)
 
 

@@ -119,6 +119,7 @@ class EvaluationConfig(Strict):
     particles: PositiveInt = 512  # importance-sampling particles
     draws: PositiveInt = 64  # Monte-Carlo draws per component where no closed form exists
     llh_samples: PositiveInt = 1000  # samples in the importance-sampled log-likelihood
+    ceiling_particles: PositiveInt = 256  # importance-sampling particles under the true model
 
 
 class Cell(Strict):
@@ -132,6 +133,11 @@ class Cell(Strict):
     train: TrainConfig
     evaluation: EvaluationConfig
     seeds: tuple[int, ...]
+
+    @property
+    def has_examples(self) -> bool:
+        """Whether the evaluation also writes ``examples.npz``, the material of a figure."""
+        return self.data.kind in ("digits", "bimodal")
 
     @property
     def name(self) -> str:

@@ -11,7 +11,7 @@ from pimvae.data._dataset import Dataset
 from pimvae.evaluation._identifiable import evaluate_split
 from pimvae.evaluation.identifiability import mcc
 from pimvae.evaluation.multimodal import cluster_accuracy
-from pimvae.evaluation.rows import Rows
+from pimvae.evaluation.rows import COLUMNS, Rows
 from pimvae.models.vae import MultimodalVAE
 from pimvae.training.packing import pack
 from pimvae.training.streams import derived_seed
@@ -22,7 +22,7 @@ SHOWN = 800  # samples in the figure
 
 @torch.no_grad()
 def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: int) -> dict[str, np.ndarray]:
-    """All metrics of one replica into ``rows``; returns the points of the latent-recovery figure.
+    """All metrics of one replica into ``rows``; returns the points of the latent-recovery figure (β = 1 only).
 
     Training data is evaluated as in the publication; data held out from the same clusters beside it.
     """
@@ -35,7 +35,9 @@ def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: 
         if cell.model.prior == "mixture":
             score = cluster_accuracy(model, packed.x, packed.mask, split.truth["labels"])
             rows.add("cluster_accuracy", score, split=name)
-    return _points(model, data)
+    if rows.keys[COLUMNS.index("beta")] != 1:
+        return {}
+    return _points(model, data) | {"seed": np.array(seed)}
 
 
 def _one_given(

@@ -18,9 +18,10 @@ from pimvae.training.job import replicas
 
 
 def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
-    """Evaluate the cell trained in ``run_dir``; writes ``metrics.csv`` (and ``examples.npz`` for images) there.
+    """Evaluate the cell trained in ``run_dir``; writes ``metrics.csv`` (and ``examples.npz`` for some data) there.
 
-    A replica that diverged gets the metric ``diverged`` = 1 and no other.
+    A replica that diverged gets the metric ``diverged`` = 1 and no other; the examples are those of the first replica
+    that has any, an empty archive if none has.
 
     Raises:
         UserError: if the run or the data is missing, damaged or of another configuration.
@@ -40,6 +41,6 @@ def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
             examples = examples or found
         rows += collected.rows
     write_csv(run_dir / "metrics.csv", COLUMNS, rows)
-    if examples:
+    if cell.has_examples:
         with replacing(run_dir / "examples.npz") as temporary, temporary.open("wb") as file:
             np.savez(file, **examples)

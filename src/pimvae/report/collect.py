@@ -17,12 +17,13 @@ RUN_COLUMNS = ["parameters", "steps", "replicas", "ms_per_step", "seconds", "dev
 SETTINGS = ("cell", "versions")  # parts of run.json that the paper quotes
 
 
-def run(cell_dirs: Sequence[Path | str], out_dir: Path | str) -> None:
+def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, ceilings: Sequence[Path | str] = ()) -> None:
     """Write ``metrics.csv``, ``runs.csv``, ``history.csv`` and ``settings.csv`` to ``out_dir``.
 
     Args:
         cell_dirs: folders of cells; each holds ``metrics.csv``, ``history.csv`` and ``run.json``.
         out_dir: folder of the scale, ``results/<scale>``.
+        ceilings: files with the log-likelihood under true models; the metric ``ceiling_gap`` is computed from them.
 
     Raises:
         UserError: if a file is missing, broken, or two cells have the same keys.
@@ -37,8 +38,9 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str) -> None:
         settings.extend({**keys, "key": key, "value": value}
                         for part in SETTINGS for key, value in _flat(record.get(part, {}), f"{part}."))  # fmt: skip
     out = Path(out_dir)
-    joined = pd.concat(metrics, ignore_index=True)
+    joined = pd.concat([*metrics, *(_ceiling(Path(path)) for path in ceilings)], ignore_index=True)
     _refuse_duplicates(joined)
+    joined = pd.concat([joined, _ceiling_gaps(joined)], ignore_index=True)
     write_frame(out / "metrics.csv", joined)
     write_frame(out / "history.csv", pd.concat(history, ignore_index=True))
     write_frame(out / "runs.csv", pd.DataFrame(runs, columns=[*CELL, *RUN_COLUMNS]))
@@ -71,6 +73,26 @@ def _keys(frame: pd.DataFrame, folder: Path) -> dict[str, Any]:
     if len(distinct) != 1:
         raise UserError(f"{folder / 'metrics.csv'} holds {len(distinct)} cells, expected one")
     return distinct.iloc[0].to_dict()
+
+
+def _ceiling(path: Path) -> pd.DataFrame:
+    """Metrics of true models, checked for their columns."""
+    frame = _read_csv(path)
+    missing = [column for column in COLUMNS if column not in frame]
+    if missing:
+        raise UserError(f"{path} lacks the column(s) {', '.join(missing)}")
+    return frame[COLUMNS]
+
+
+def _ceiling_gaps(metrics: pd.DataFrame) -> pd.DataFrame:
+    """``ceiling_gap``: log-likelihood under the true model minus that of a replica, same seed, split and samples.
+
+    Data sets of different seeds differ in how likely they are at best, by more than models differ: the gap does not.
+    """
+    same = ["experiment", "dataset", "seed", "split", "subset"]
+    best = metrics.loc[metrics["metric"] == "llh_ceiling", [*same, "value"]].rename(columns={"value": "best"})
+    reached = metrics[metrics["metric"] == "llh"].merge(best, on=same)
+    return reached.assign(metric="ceiling_gap", value=reached["best"] - reached["value"])[COLUMNS]
 
 
 def _with_keys(frame: pd.DataFrame, keys: dict[str, Any]) -> pd.DataFrame:

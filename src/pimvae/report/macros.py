@@ -87,7 +87,8 @@ def _overall(results: Results) -> Iterator[tuple[str, str]]:
     yield "SeedList", ", ".join(str(int(seed)) for seed in seeds)
     yield "Device", escape(_join(sorted(map(str, devices))) or "unknown device")
     yield "CellCount", str(len(runs))
-    yield "ReplicaCount", str(int(metrics[REPLICA].drop_duplicates().shape[0]))
+    trained = metrics[metrics["prior"] != "true"]  # the true models have rows, but no training
+    yield "ReplicaCount", str(int(trained[REPLICA].drop_duplicates().shape[0]))
     yield "DivergedCount", str(len(diverged_replicas(metrics)))
     yield "DeviceMinutes", format_number(runs["seconds"].astype(float).sum() / 60, 2)
     yield "Threads", escape(_distinct(runs["threads"].dropna().astype(int))) if runs["threads"].notna().any() else "--"
@@ -111,9 +112,14 @@ def _check(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
 
 
 def _values(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    """Mean with interval over seeds of every metric of every cell with β = 1, times the metric's factor."""
-    rows = select(drop_diverged(metrics), {"beta": 1, "prior": "standard"})
+    """Mean with interval over seeds of every metric of every cell with β = 1, times the metric's factor.
+
+    Of two splits the held-out one counts. Cells with a learned prior are named ``<aggregator>-mixture_prior``.
+    """
+    rows = select(drop_diverged(metrics), {"beta": 1})
     rows = rows[rows["metric"].isin(catalogue().entries["metrics"])]
+    rows = rows.assign(aggregator=rows["aggregator"].where(
+        rows["prior"] != "mixture", rows["aggregator"] + "-mixture_prior"))  # fmt: skip
     keys = ["dataset", "aggregator", "objective", "metric", "subset"]
     split = rows.groupby(keys)["split"].transform("nunique") > 1
     rows = rows[~split | (rows["split"] == "test")]

@@ -28,9 +28,9 @@ def data(results: Results) -> pd.DataFrame:
     rows = []
     for cell in cells.sort_values(["aggregator", "objective"]).to_dict("records"):
         path = _find(results.folder / cell["experiment"], cell)
-        if path is None:
+        images = load_examples(path) if path else {}
+        if not images:
             continue
-        images = load_examples(path)
         for kind in ("inferred",) if rows else ("true", "exact", "inferred"):
             who = (cell["aggregator"], cell["objective"]) if kind == "inferred" else ("", "")
             for index, image in enumerate(images[kind][:LIMIT]):
@@ -45,13 +45,15 @@ def _find(folder: Path, cell: dict) -> Path | None:
 
 
 def load_examples(path: Path) -> dict[str, np.ndarray]:
-    """Arrays ``given`` [k], ``true``, ``inferred``, ``exact`` [k, 4, 14, 14] of one cell (never unpickled).
+    """Arrays ``given`` [k], ``true``, ``inferred``, ``exact`` [k, 4, 14, 14] of one cell; empty if it diverged.
 
     Raises:
         UserError: if the file is damaged, or an array is absent or has another shape.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
+            if not archive.files:
+                return {}
             arrays = {name: archive[name] for name in ("given", "true", "inferred", "exact")}
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path} cannot be read: {error}") from None

@@ -1,6 +1,6 @@
 """What every table shares: cells of mean ± interval, marks for the best, rows of a booktabs tabular."""
 
-__all__ = ["Column", "body", "cell", "escape", "tabular"]
+__all__ = ["Column", "Rows", "body", "cell", "escape", "tabular"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,19 +10,24 @@ import pandas as pd
 
 from pimvae.report.methods import catalogue
 from pimvae.report.selection import diverged_replicas, drop_diverged, select
-from pimvae.report.statistics import format_estimate, marks, mean_interval
+from pimvae.report.statistics import format_estimate, format_number, marks, mean_interval
 
 MISSING = "--"
+Rows = Sequence[tuple[str, Mapping[str, Any]]]  # label of each row and its selection
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: a metric of one subset, and which rows of the metrics belong to it."""
+    """One column: a metric of one subset, and which rows of the metrics belong to it.
+
+    Without ``interval`` only means are shown: for values whose spread over seeds says how the data sets differ.
+    """
 
     heading: str
     metric: str
     subset: str
     where: tuple[tuple[str, Any], ...] = ()
+    interval: bool = True
 
     @property
     def selection(self) -> dict[str, Any]:
@@ -30,35 +35,39 @@ class Column:
         return {"metric": self.metric, "subset": self.subset, **dict(self.where)}
 
 
-def cell(values: Sequence[float], diverged: int, mark: str) -> str:
+def cell(values: Sequence[float], diverged: int, mark: str, interval: bool = True) -> str:
     r"""One cell: mean ± half-width; ``\best`` or ``\tie`` around it; the count of diverged replicas as a note."""
     if not values:
         return rf"\diverged{{{diverged}}}" if diverged else MISSING
-    text = format_estimate(mean_interval(values))
+    estimate = mean_interval(values)
+    text = format_estimate(estimate) if interval else format_number(estimate.mean, 4)
     if mark:
         text = rf"\{mark}{{{text}}}"
     return text + (rf"\,\diverged{{{diverged}}}" if diverged else "")
 
 
-def body(metrics: pd.DataFrame, rows: Mapping[str, Mapping[str, Any]], columns: Sequence[Column]) -> list[str]:
+def body(metrics: pd.DataFrame, rows: Rows, columns: Sequence[Column]) -> list[str]:
     """The rows of a table as LaTeX, best values marked per column.
 
     Args:
         metrics: tidy metrics, already restricted to one experiment (and data set, where rows do not name it).
-        rows: label of each row and its selection.
+        rows: label of each row and its selection; labels may recur.
         columns: see `Column`; values are multiplied by the metric's factor.
     """
     sound, bad = drop_diverged(metrics), diverged_replicas(metrics)
-    cells: dict[str, list[str]] = {label: [] for label in rows}
+    selections = {str(index): where for index, (_, where) in enumerate(rows)}
+    cells: dict[str, list[str]] = {name: [] for name in selections}
     for column in columns:
         known = catalogue().metric(column.metric)
         part = select(sound, column.selection)
-        values = {label: _by_seed(select(part, where), known.factor) for label, where in rows.items()}
+        values = {name: _by_seed(select(part, where), known.factor) for name, where in selections.items()}
         marked = marks(values, known.better)
-        for label, where in rows.items():
+        for name, where in selections.items():
             keys = {key: value for key, value in {**where, **dict(column.where)}.items() if key in bad}
-            cells[label].append(cell(list(values[label].values()), len(select(bad, keys)), marked[label]))
-    return [" & ".join([escape(label), *cells[label]]) + r" \\" for label in rows]
+            shown = list(values[name].values())
+            cells[name].append(cell(shown, len(select(bad, keys)), marked[name], column.interval))
+    labels = [escape(label) for label, _ in rows]
+    return [" & ".join([label, *row]) + r" \\" for label, row in zip(labels, cells.values(), strict=True)]
 
 
 def _by_seed(rows: pd.DataFrame, factor: float) -> dict[int, float]:
@@ -68,10 +77,10 @@ def _by_seed(rows: pd.DataFrame, factor: float) -> dict[int, float]:
     return {int(seed): float(value) * factor for seed, value in zip(rows["seed"], rows["value"], strict=True)}
 
 
-def aggregator_rows(metrics: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def aggregator_rows(metrics: pd.DataFrame) -> list[tuple[str, dict[str, Any]]]:
     """One row per aggregator that has metrics, in the order of the catalogue."""
-    return {catalogue().aggregator(name).label: {"aggregator": name}
-            for name in catalogue().order("aggregators", metrics["aggregator"])}  # fmt: skip
+    return [(catalogue().aggregator(name).label, {"aggregator": name})
+            for name in catalogue().order("aggregators", metrics["aggregator"])]  # fmt: skip
 
 
 def tabular(alignment: str, lines: Sequence[str]) -> str:

@@ -1,0 +1,79 @@
+"""F4: recovery of the latents by the number of modalities that are given."""
+
+__all__ = ["F4_RECOVERY"]
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from pimvae.report.figures._drawing import Drawing, empty_figure
+from pimvae.report.files import Results
+from pimvae.report.methods import catalogue
+from pimvae.report.selection import drop_diverged, select
+from pimvae.report.statistics import mean_interval
+from pimvae.report.style import figure
+
+EXPERIMENT, METRIC = "multimodal", "mcc_strong_mean"
+UNIT = ["dataset", "prior", "objective", "aggregator", "given"]
+SPREAD = 0.36  # modalities over which the methods of one panel are set side by side
+
+
+def data(results: Results) -> pd.DataFrame:
+    """Mean and 95% interval over seeds of the strong MCC of posterior means, held out."""
+    rows = select(drop_diverged(results.metrics), {"experiment": EXPERIMENT, "metric": METRIC, "split": "test"})
+    rows = rows[rows["subset"].astype(str).str.startswith("size") & np.isfinite(rows["value"].astype(float))]
+    rows = rows.assign(given=rows["subset"].astype(str).str.removeprefix("size"))
+    found = []
+    for keys, part in rows.groupby(UNIT):
+        estimate = mean_interval(part["value"].tolist())
+        ends = [max(estimate.low, 0.0), min(estimate.high, 1.0)]  # an MCC lies between 0 and 1
+        found.append([*keys[:-1], int(keys[-1]), estimate.mean, *ends, estimate.count])
+    return pd.DataFrame(found, columns=[*UNIT, "mean", "low", "high", "seeds"])
+
+
+def plot(table: pd.DataFrame) -> Figure:
+    """A row per data set, a column per bound and prior; one line per aggregator, intervals over seeds as bars."""
+    if table.empty:
+        return empty_figure("experiment not run at this scale, or too few samples")
+    datasets = catalogue().order("datasets", table["dataset"])
+    columns = [(objective, prior) for prior in catalogue().order("priors", table["prior"])
+               for objective in catalogue().order("objectives", table["objective"])]  # fmt: skip
+    methods = catalogue().order("aggregators", table["aggregator"])
+    drawn = figure(0.8 + 1.55 * len(datasets))
+    axes = drawn.subplots(len(datasets), len(columns), sharex=True, sharey=True, squeeze=False)
+    for row, dataset in enumerate(datasets):
+        for column, (objective, prior) in enumerate(columns):
+            part = select(table, {"dataset": dataset, "objective": objective, "prior": prior})
+            _panel(axes[row, column], part)
+        axes[row, 0].set_ylabel(f"{catalogue().look('datasets', dataset).label}\nMCC", linespacing=1.4)
+    for panel, (objective, prior) in zip(axes[0], columns, strict=True):
+        names = [catalogue().look("objectives", objective).label, catalogue().look("priors", prior).label]
+        panel.set_title(f"{names[0]} bound,\n{names[1]}", fontweight="bold")
+    for panel in axes[-1]:
+        panel.set_xlabel("modalities given")
+        panel.set_xticks(sorted(set(table["given"].astype(int).tolist())))
+    handles = [_handle(name) for name in methods]
+    drawn.legend(handles=handles, loc="outside lower center", ncols=(len(handles) + 1) // 2)
+    return drawn
+
+
+def _panel(axes: plt.Axes, part: pd.DataFrame) -> None:
+    axes.grid(axis="y")
+    methods = catalogue().order("aggregators", part["aggregator"])
+    shifts = np.linspace(-SPREAD / 2, SPREAD / 2, len(methods)) if len(methods) > 1 else [0.0]
+    for name, shift in zip(methods, shifts, strict=True):
+        rows = part[part["aggregator"] == name].sort_values("given")
+        look = catalogue().aggregator(name)
+        place = rows["given"] + shift
+        axes.vlines(place, rows["low"], rows["high"], color=look.colour, lw=0.8, alpha=0.6)
+        axes.plot(place, rows["mean"], color=look.colour, marker=look.marker, ms=3, lw=0.9)
+
+
+def _handle(name: str) -> Line2D:
+    look = catalogue().aggregator(name)
+    return Line2D([], [], color=look.colour, marker=look.marker, ms=3, lw=0.9, label=look.short)
+
+
+F4_RECOVERY = Drawing(data, plot)

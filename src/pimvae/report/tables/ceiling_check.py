@@ -1,0 +1,39 @@
+"""The log-likelihood under the true models: values, Monte-Carlo errors and effective sample sizes."""
+
+__all__ = ["table_ceiling_check"]
+
+from pimvae.report.files import Results
+from pimvae.report.methods import catalogue
+from pimvae.report.selection import drop_diverged, select
+from pimvae.report.statistics import format_number
+from pimvae.report.tables._layout import escape, not_run, tabular
+
+TRUE_MODEL = "true_model"
+SPLITS = {"train": "training", "test": "held out"}
+
+
+def table_ceiling_check(results: Results) -> str:
+    """Per data set and split: LLH under the true model, its error, effective samples; the learned models too."""
+    metrics = drop_diverged(results.metrics)
+    true = metrics[metrics["aggregator"] == TRUE_MODEL]
+    if true.empty:
+        return not_run()
+    lines = [
+        r" & & \multicolumn{4}{c}{true model} & \multicolumn{2}{c}{learned models} \\",
+        r"\cmidrule(lr){3-6} \cmidrule(lr){7-8}",
+        r" & samples & LLH & largest s.e. & eff.\ (\%) & few (\%) & eff.\ (\%) & least (\%) \\",
+        r"\midrule",
+    ]
+    for name in catalogue().order("datasets", true["dataset"]):
+        for split, title in SPLITS.items():
+            part = select(metrics, {"dataset": name, "split": split, "subset": "all"})
+            mine = select(part, {"aggregator": TRUE_MODEL})
+            theirs = part[(part["aggregator"] != TRUE_MODEL) & (part["metric"] == "ess_fraction")]["value"]
+            if mine.empty:
+                continue
+            value = {metric: rows["value"] for metric, rows in mine.groupby("metric")}
+            numbers = [value["llh_ceiling"].mean(), value["llh_ceiling_se"].max(), 100 * value["ess_fraction"].mean(),
+                       100 * value["ess_few"].max(), 100 * theirs.mean(), 100 * theirs.min()]  # fmt: skip
+            cells = [escape(catalogue().look("datasets", name).label), title, *map(format_number, numbers)]
+            lines.append(" & ".join(cells) + r" \\")
+    return tabular("ll" + "r" * 6, lines)
