@@ -15,7 +15,10 @@ from pimvae.errors import UserError
 
 Command = Callable[[argparse.Namespace], None]
 # What a user can mend; any other OSError is a bug and keeps its traceback.
-OUTSIDE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR}
+OUTSIDE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT),
+}
 
 
 class Parser(argparse.ArgumentParser):

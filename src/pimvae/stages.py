@@ -31,6 +31,7 @@ def train(options: argparse.Namespace) -> None:
     from pimvae.config import find_cell, load
 
     cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
+    options.out.mkdir(parents=True, exist_ok=True)  # not after the training
     from pimvae.training.job import run
 
     run(cell, options.data, options.out, options.device)

@@ -87,8 +87,16 @@ def test_a_value_that_is_not_finite_counts_as_divergence(tmp_path):
 def test_run_rows(results):
     row = results.runs.iloc[0]
     assert row["ms_per_step"] == pytest.approx(1e3 * 9.0 / (1500 * 3))
-    assert row["clipped_fraction"] == pytest.approx(0.01)
+    assert row["clipped_fraction"] == pytest.approx(10 / (1500 * 123456))  # of true entries: padding is never clipped
     assert len(results.runs) == 36 + len(CELLS) and row["replicas"] == 3
+
+
+def test_a_file_that_was_cut_off_is_refused(tmp_path):
+    cells = write_cells(tmp_path, range(1))
+    path = cells[0] / "metrics.csv"
+    path.write_text(path.read_text()[:-4])
+    with pytest.raises(UserError, match="cut off"):
+        collect.run(cells, tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["metrics.csv", "history.csv", "run.json"])

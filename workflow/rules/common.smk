@@ -19,7 +19,7 @@ except UserError as error:
 
 SCALE = CONFIG.scale
 RESULTS = f"results/{SCALE}"
-EXAMPLE_FIGURES = {"digits": "digits", "f3_bimodal": "bimodal"}  # and the data they show
+EXAMPLE_FIGURES = {"digits": "digits", "f3_bimodal": "bimodal"}  # figure: data
 ENVIRONMENT = ROOT / "workflow" / "envs" / "pimvae.yaml"
 LATEX = shutil.which("latexmk") or shutil.which("tectonic")
 LATEX_MISSING = (

@@ -49,6 +49,7 @@ for dataset in CONFIG.datasets:
                 f"ceiling_{dataset.experiment}_{dataset.name}"
             input:
                 data=data_files(dataset.experiment, dataset.name, dataset.seeds),
+                manifest=f"{data_folder(dataset.experiment, dataset.name)}/manifest.json",
                 sources=local(provenance.ceiling_sources()),
             output:
                 f"{RESULTS}/{dataset.experiment}/ceiling/{dataset.name}.csv",
@@ -60,7 +61,7 @@ for dataset in CONFIG.datasets:
                 ENVIRONMENT
             params:
                 command=f"{PIMVAE} ceiling {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
-                data=data_folder(dataset.experiment, dataset.name),
+                data=subpath(input.manifest, parent=True),
                 settings=as_json(dataset.evaluation, dataset.seeds),
             message:
                 f"likelihood of {dataset.experiment}/{dataset.name} under the true model"

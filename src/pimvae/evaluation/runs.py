@@ -27,9 +27,11 @@ def read_run(folder: Path | str, cell: Cell) -> dict[str, object]:
         record = json.loads(path.read_text())
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: train the cell first") from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # no JSON, or bytes that are no text
         raise UserError(f"{path} is damaged, train the cell again: {error}") from None
-    trained, wanted = record.get("cell", {}), cell.model_dump(mode="json")
+    if not isinstance(record, dict) or not {"cell", "replicas"} <= record.keys():
+        raise UserError(f"{path} is not the record of a run, train the cell again")
+    trained, wanted = record["cell"], cell.model_dump(mode="json")
     differing = sorted(key for key in wanted if key != "evaluation" and trained.get(key) != wanted[key])
     if differing:
         raise UserError(f"{path} was trained with another configuration (differs in: {', '.join(differing)})")

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pimvae.errors import UserError
-from pimvae.report.files import CELL, COLUMNS, write_frame
+from pimvae.report.files import CELL, COLUMNS, read_csv, write_frame
 
 RUN_COLUMNS = ["parameters", "steps", "replicas", "ms_per_step", "seconds", "device", "threads", "clipped_fraction",
                "nonfinite", "diverged"]  # fmt: skip
@@ -30,7 +30,7 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, ceilings: Sequence
     """
     metrics, runs, history, settings = [], [], [], []
     for folder in sorted(map(Path, cell_dirs)):
-        frame, record = _read_csv(folder / "metrics.csv"), _read_json(folder / "run.json")
+        frame, record = _read_csv(folder / "metrics.csv", COLUMNS), _read_json(folder / "run.json")
         keys = _keys(frame, folder)
         metrics.append(frame[COLUMNS])
         history.append(_with_keys(_read_csv(folder / "history.csv"), keys))
@@ -38,7 +38,7 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, ceilings: Sequence
         settings.extend({**keys, "key": key, "value": value}
                         for part in SETTINGS for key, value in _flat(record.get(part, {}), f"{part}."))  # fmt: skip
     out = Path(out_dir)
-    joined = pd.concat([*metrics, *(_ceiling(Path(path)) for path in ceilings)], ignore_index=True)
+    joined = pd.concat([*metrics, *(_read_csv(Path(path), COLUMNS)[COLUMNS] for path in ceilings)], ignore_index=True)
     _refuse_duplicates(joined)
     joined = pd.concat([joined, _ceiling_gaps(joined)], ignore_index=True)
     write_frame(out / "metrics.csv", joined)
@@ -47,13 +47,8 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, ceilings: Sequence
     write_frame(out / "settings.csv", pd.DataFrame(settings, columns=[*CELL, "key", "value"]))
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: the cell has not been run") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise UserError(f"{path} is not a valid CSV file: {str(error).strip()}") from None
+def _read_csv(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
+    return read_csv(path, list(columns), "the cell has not been run")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -61,27 +56,15 @@ def _read_json(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text())
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: the cell has not been run") from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise UserError(f"{path} is not valid JSON: {error}") from None
 
 
 def _keys(frame: pd.DataFrame, folder: Path) -> dict[str, Any]:
-    missing = [column for column in COLUMNS if column not in frame]
-    if missing:
-        raise UserError(f"{folder / 'metrics.csv'} lacks the column(s) {', '.join(missing)}")
     distinct = frame[CELL].drop_duplicates()
     if len(distinct) != 1:
         raise UserError(f"{folder / 'metrics.csv'} holds {len(distinct)} cells, expected one")
     return distinct.iloc[0].to_dict()
-
-
-def _ceiling(path: Path) -> pd.DataFrame:
-    """Metrics of true models, checked for their columns."""
-    frame = _read_csv(path)
-    missing = [column for column in COLUMNS if column not in frame]
-    if missing:
-        raise UserError(f"{path} lacks the column(s) {', '.join(missing)}")
-    return frame[COLUMNS]
 
 
 def _ceiling_gaps(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -111,8 +94,8 @@ def _refuse_duplicates(metrics: pd.DataFrame) -> None:
 def _run_row(record: dict[str, Any], path: Path) -> dict[str, Any]:
     """Sizes, times and counts of one run: ``ms_per_step`` is per replica; counts are over all replicas."""
     try:
-        replicas, entries = record["replicas"], record["entries"]
-        clipped = [replica["clipped_entries"] / max(entries, 1) for replica in replicas]
+        replicas, entries = record["replicas"], record["steps"] * record["parameters"]  # padding is never clipped
+        clipped = [replica["clipped_entries"] / entries for replica in replicas]
         device = f"{record['device']} ({record['device_name']})"
         return {
             "parameters": record["parameters"], "steps": record["steps"], "replicas": len(replicas),

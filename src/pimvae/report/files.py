@@ -1,7 +1,8 @@
 """Results as tables in memory, and atomic writing of what is made from them."""
 
-__all__ = ["COLUMNS", "KEYS", "Results", "write_frame", "write_text"]
+__all__ = ["COLUMNS", "KEYS", "Results", "read_csv", "write_frame", "write_text"]
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,17 +65,29 @@ def flag_nonfinite(metrics: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _read(path: Path, columns: list[str], text: bool = False) -> pd.DataFrame:
+def read_csv(path: Path, columns: list[str], remedy: str, text: bool = False) -> pd.DataFrame:
+    """A CSV file with at least ``columns``; ``remedy`` says what to do when it is missing.
+
+    Raises:
+        UserError: if it is missing, cut off (its last line has no end), no CSV, or lacks columns.
+    """
     try:
-        frame = pd.read_csv(path, dtype=str if text else None, keep_default_na=not text)
+        content = path.read_text(encoding="utf-8")
+        if not content.endswith("\n"):
+            raise UserError(f"{path} is cut off: make it again")
+        frame = pd.read_csv(io.StringIO(content), dtype=str if text else None, keep_default_na=not text)
     except FileNotFoundError:
-        raise UserError(f"{path} does not exist: collect the cells' results first") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise UserError(f"{path} does not exist: {remedy}") from None
+    except ValueError as error:  # what pandas raises for broken tables, and Python for bytes that are no text
         raise UserError(f"{path} is not a valid CSV file: {str(error).strip()}") from None
     missing = [column for column in columns if column not in frame]
     if missing:
         raise UserError(f"{path} lacks the column(s) {', '.join(missing)}")
     return frame
+
+
+def _read(path: Path, columns: list[str], text: bool = False) -> pd.DataFrame:
+    return read_csv(path, columns, "collect the cells' results first", text)
 
 
 def write_text(path: Path, text: str) -> None:
