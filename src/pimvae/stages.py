@@ -3,7 +3,9 @@
 __all__ = ["ceiling", "cells", "claims", "collect", "data", "evaluate", "figures", "macros", "tables", "train"]
 
 import argparse
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from pimvae.errors import UserError, did_you_mean
 
@@ -31,7 +33,7 @@ def train(options: argparse.Namespace) -> None:
     from pimvae.config import find_cell, load
 
     cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
-    options.out.mkdir(parents=True, exist_ok=True)  # not after the training
+    _check_writable(options.out)  # before the training, not after it
     from pimvae.training.job import run
 
     run(cell, options.data, options.out, options.device)
@@ -91,6 +93,13 @@ def macros(options: argparse.Namespace) -> None:
     from pimvae.report import job
 
     job.macros(options.results, options.out, options.scale, options.claims)
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuse a folder that could not be made; nothing is made here."""
+    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK)):
+        raise UserError(f"cannot write to {folder}: {existing} is not a writable folder")
 
 
 def _check_names(registry: str, names: Sequence[str]) -> None:
