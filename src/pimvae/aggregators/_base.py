@@ -1,6 +1,15 @@
 """The interface of every aggregator and the pieces that several of them share."""
 
-__all__ = ["Aggregator", "expert_parameters", "gaussian_head", "mixture_head", "moe_posterior", "zero_missing"]
+__all__ = [
+    "Aggregator",
+    "MixtureHead",
+    "PooledAggregator",
+    "expert_parameters",
+    "gaussian_head",
+    "mixture_head",
+    "moe_posterior",
+    "zero_missing",
+]
 
 from typing import ClassVar
 
@@ -70,6 +79,37 @@ def mixture_head(output: Tensor, config: ModelConfig) -> Mixture:
     logits, rest = output.split([config.components, output.shape[-1] - config.components], dim=-1)
     rest = rest.unflatten(-1, (config.components, 2 * config.latent))
     return Mixture(logits, *expert_parameters(rest, config.encoder_floor), config.family)
+
+
+class PooledAggregator(Aggregator):
+    """What learned schemes share: embeddings χ(h_s), and ρ, whose numbers are one Gaussian component.
+
+    A scheme makes ``chi`` and ``rho`` and defines `pool`.
+    """
+
+    chi: nn.Module
+    rho: nn.Module
+
+    def outputs(self) -> int:
+        """Numbers that ρ emits."""
+        return 2 * self.config.latent
+
+    def head(self, output: Tensor) -> Mixture:
+        """The posterior from the numbers that ρ emits."""
+        return gaussian_head(output, self.config)
+
+    def embed(self, h: Tensor) -> Tensor:
+        return self.chi(h)
+
+
+class MixtureHead(PooledAggregator):
+    """Turns the Gaussian of a pooled scheme into K components; name it before the scheme among the bases."""
+
+    def outputs(self) -> int:
+        return self.config.components * (1 + 2 * self.config.latent)
+
+    def head(self, output: Tensor) -> Mixture:
+        return mixture_head(output, self.config)
 
 
 def moe_posterior(loc: Tensor, scale: Tensor, mask: Tensor, family: Family) -> Mixture:

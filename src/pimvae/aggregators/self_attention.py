@@ -4,7 +4,7 @@ __all__ = ["SelfAttention"]
 
 from torch import Tensor
 
-from pimvae.aggregators._base import Aggregator, gaussian_head, zero_missing
+from pimvae.aggregators._base import PooledAggregator, zero_missing
 from pimvae.aggregators._transformer import SetTransformer
 from pimvae.config.schema import ModelConfig
 from pimvae.errors import UserError
@@ -12,7 +12,7 @@ from pimvae.models.layers import MLP
 from pimvae.posteriors import Mixture
 
 
-class SelfAttention(Aggregator):
+class SelfAttention(PooledAggregator):
     r"""q(z|x_S) = N(μ, diag σ²) with (μ, log σ) = ρ(Σ_{s∈S} t_s), {t_s} = transformer({χ(h_s) : s ∈ S}).
 
     Tokens attend to the tokens of S alone. S = ∅ gives ρ(0).
@@ -29,17 +29,6 @@ class SelfAttention(Aggregator):
         self.chi = MLP([features, width, width, width])
         self.transformer = SetTransformer(width, config.attention_heads, config.attention_blocks)
         self.rho = MLP([width, width, width, self.outputs()])
-
-    def outputs(self) -> int:
-        """Numbers that ρ emits."""
-        return 2 * self.config.latent
-
-    def head(self, output: Tensor) -> Mixture:
-        """The posterior from the numbers that ρ emits."""
-        return gaussian_head(output, self.config)
-
-    def embed(self, h: Tensor) -> Tensor:
-        return self.chi(h)
 
     def pool(self, tokens: Tensor, mask: Tensor) -> Mixture:
         tokens = zero_missing(tokens, mask)

@@ -4,13 +4,13 @@ __all__ = ["SumPooling"]
 
 from torch import Tensor
 
-from pimvae.aggregators._base import Aggregator, gaussian_head, zero_missing
+from pimvae.aggregators._base import PooledAggregator, zero_missing
 from pimvae.config.schema import ModelConfig
 from pimvae.models.layers import MLP
 from pimvae.posteriors import Mixture
 
 
-class SumPooling(Aggregator):
+class SumPooling(PooledAggregator):
     r"""q(z|x_S) = N(μ, diag σ²) with (μ, log σ) = ρ(Σ_{s∈S} χ(h_s)).
 
     χ and ρ are MLPs with two hidden layers (leaky ReLU), the pooled width as hidden width. S = ∅ gives ρ(0), which the
@@ -25,17 +25,6 @@ class SumPooling(Aggregator):
         width = config.pooling_width
         self.chi = MLP([features, width, width, width])
         self.rho = MLP([width, width, width, self.outputs()])
-
-    def outputs(self) -> int:
-        """Numbers that ρ emits."""
-        return 2 * self.config.latent
-
-    def head(self, output: Tensor) -> Mixture:
-        """The posterior from the numbers that ρ emits."""
-        return gaussian_head(output, self.config)
-
-    def embed(self, h: Tensor) -> Tensor:
-        return self.chi(h)
 
     def pool(self, tokens: Tensor, mask: Tensor) -> Mixture:
         return self.head(self.rho(zero_missing(tokens, mask).sum(-2)))

@@ -5,9 +5,7 @@ __all__ = ["GENERATOR_VERSION", "Dataset", "Split", "load", "manifest_entry", "s
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from pimvae.errors import UserError
+from pimvae.files import replacing
 
 GENERATOR_VERSION = "1"  # raise it whenever the same configuration and seed give other data
 FORMAT = "pimvae-dataset-1"
@@ -193,13 +192,8 @@ def _split(tensors: Mapping[str, np.ndarray], name: str) -> Split:
 
 
 def _write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            write(temporary)
     except (OSError, SafetensorError) as error:
         raise UserError(f"cannot write {path}: {error}") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
