@@ -147,6 +147,16 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     added.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: CUDA if torch finds it (default)"
     )
+    added.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="save the training here, and go on from here if it was cut off"
+    )
+    added.add_argument(
+        "--checkpoint-seconds", type=float, default=60.0, metavar="S", help="time between two checkpoints (default: 60)"
+    )
+    added.add_argument(
+        "--bad-checkpoint", choices=["restart", "stop"], default="restart",
+        help="what to do if FILE is damaged or of another training: train afresh (default) or stop",
+    )  # fmt: skip
 
 
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:

@@ -36,7 +36,8 @@ def train(options: argparse.Namespace) -> None:
     _check_writable(options.out)  # before the training, not after it
     from pimvae.training.job import run
 
-    run(cell, options.data, options.out, options.device)
+    strict = options.bad_checkpoint == "stop"
+    run(cell, options.data, options.out, options.device, options.checkpoint, options.checkpoint_seconds, strict)
 
 
 def evaluate(options: argparse.Namespace) -> None:

@@ -60,6 +60,7 @@ class Config:
     experiments: tuple[str, ...]
     cells: tuple[Cell, ...]
     titles: Mapping[str, str]
+    settings: Settings
 
     def of(self, experiment: str) -> tuple[Cell, ...]:
         """The cells of one experiment."""
@@ -117,7 +118,7 @@ def load(
         content = read(path, ExperimentFile)
         titles[experiment] = content.title
         cells += _cells(experiment, content, scaled[experiment], path, scale_path)
-    return Config(name, reason, device, tuple(titles), tuple(cells), titles)
+    return Config(name, reason, device, tuple(titles), tuple(cells), titles, chosen)
 
 
 def find_cell(config: Config, experiment: str, name: str) -> Cell:

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union
 
 import yaml
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, RootModel, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    RootModel,
+    ValidationError,
+    create_model,
+)
 
 from pimvae.config.schema import (
     BimodalData,
@@ -103,6 +112,8 @@ class Settings(Strict):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     experiments: Annotated[tuple[str, ...], Field(min_length=1)]
     results: Literal["fresh"] = "fresh"
+    checkpoint_seconds: NonNegativeFloat = 60.0
+    bad_checkpoint: Literal["restart", "stop"] = "restart"
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -109,6 +109,7 @@ class TrainConfig(Strict):
     schedule: Literal["constant", "cosine"] = "constant"  # cosine: falls to 0 at the last step
     clip: PositiveFloat | None = 100.0
     history_every: PositiveInt = 50  # steps that one row of history.csv averages
+    patience: PositiveInt = 100  # steps with a non-finite loss in a row after which a replica is stopped
     noise_reuse: bool = False  # audit: one noise draw for all batches of an epoch
 
 

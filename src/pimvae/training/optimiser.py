@@ -35,6 +35,7 @@ class StackOptimiser:
         self.nonfinite = torch.zeros(len(flat), dtype=torch.int64, device=flat.device)
         self.clipped = torch.zeros_like(self.nonfinite)
         self.entries = 0
+        self.alive = torch.ones(len(flat), 1, dtype=flat.dtype, device=flat.device)  # 0: the replica stands still
         # What changes from step to step are two numbers on the device, so that a captured update can read them.
         self.factors = torch.zeros(2, dtype=flat.dtype, device=flat.device)
 
@@ -50,6 +51,10 @@ class StackOptimiser:
         self.factors.copy_(torch.tensor([size, (1 - SQUARE_DECAY**t) ** -0.5]))
         self.entries += self.flat.shape[1]
 
+    def stop(self, replicas: Tensor) -> None:
+        """Freeze the replicas whose entry of ``replicas`` [R] is True; their gradients are no longer counted."""
+        self.alive[replicas] = 0.0
+
     @torch.no_grad()
     def update(self, gradient: Tensor) -> None:
         """Clean, clip, move: device operations alone."""
@@ -58,7 +63,7 @@ class StackOptimiser:
         self.square.mul_(SQUARE_DECAY).addcmul_(gradient, gradient, value=1 - SQUARE_DECAY)
         size, correction = self.factors
         denominator = self.square.sqrt().mul_(correction).add_(EPS)
-        self.flat.sub_(torch.div(self.mean, denominator, out=denominator).mul_(size))
+        self.flat.sub_(torch.div(self.mean, denominator, out=denominator).mul_(size * self.alive))
 
     def _clean(self, gradient: Tensor) -> Tensor:
         """The gradient without non-finite entries and clipped; on most steps one pass tells that there is no need."""
@@ -68,13 +73,16 @@ class StackOptimiser:
         largest = math.nan if size.is_cuda else float(size.amax())
         if not math.isfinite(largest):
             finite = gradient.isfinite()
-            self.nonfinite += (~finite).sum(1)
+            self.nonfinite += self._counted((~finite).sum(1))
             gradient = torch.where(finite, gradient, torch.zeros_like(gradient))
             size = gradient.abs()
         if not largest <= limit:
-            self.clipped += size.gt_(limit).sum(1, dtype=torch.float64).to(torch.int64)  # in place: half the time
+            self.clipped += self._counted(size.gt_(limit).sum(1, dtype=torch.float64))  # in place: half the time
             gradient = gradient.clamp(-limit, limit)
         return gradient
+
+    def _counted(self, entries: Tensor) -> Tensor:
+        return entries.to(torch.int64) * self.alive[:, 0].to(torch.int64)
 
     def learning_rate(self, index: int) -> float:
         """The rate of update ``index``: constant, or η (1 + cos(π index/steps)) / 2."""

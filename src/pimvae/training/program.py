@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pimvae.training.recording import record
+from pimvae.training.captured import Captured
+from pimvae.training.recording import Operations, record
 
 Losses = Callable[..., tuple[Tensor, dict[str, Tensor]]]  # (flat, *inputs) -> losses [R], named terms
-Operations = Callable[..., list[Tensor]]  # (flat, *inputs) -> gradient, losses, terms in their order
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Program:
     """Losses and gradients of a stack, traced once and then replayed without autograd, modules or vmap.
 
     Small networks spend a good part of a step in Python: dispatch of vmap, modules, recording for autograd. Here the
-    first call runs the step once under a tracer that writes down the plain tensor operations of forward *and* backward;
-    equal operations are merged, unused ones dropped, and from then on that list is run. The operations are the same, in
-    the same order, so the result is the same bit for bit.
+    first call runs the step once while the plain tensor operations of forward *and* backward are written down; equal
+    ones are merged, unused ones dropped, and from then on that list is run. The operations are the same, in the same
+    order, so the result is the same bit for bit. On a GPU the step is captured in a CUDA graph instead.
 
     Args:
         losses: (flat parameters [R, P], *inputs) -> losses [R] and named terms; the shapes of inputs never change.
-        trace: whether to trace; False runs ``losses`` and autograd at every call.
+        trace: False runs ``losses`` and autograd at every call.
     """
 
     def __init__(self, losses: Losses, trace: bool = True) -> None:
@@ -45,10 +45,16 @@ class Program:
         """The step at parameters ``flat``."""
         flat = flat.detach()
         if self._run is None:
-            self._run = record(self._step, flat, *inputs).interpreted(flat, *inputs) if self.trace else self._step
+            self._run = self._prepared(flat, *inputs) if self.trace else self._step
         with torch.no_grad():
             gradient, loss, *terms = self._run(flat, *inputs)
         return StepResult(loss, dict(zip(self.names, terms, strict=True)), gradient)
+
+    def _prepared(self, *inputs: Tensor) -> Operations:
+        """The step in its fastest form on the device of its inputs."""
+        if inputs[0].is_cuda:
+            return Captured(self._step, *inputs)
+        return record(self._step, *inputs).interpreted(*inputs)
 
     def _step(self, flat: Tensor, *inputs: Tensor) -> list[Tensor]:
         """Gradient, losses and terms, in this order."""

@@ -1,6 +1,6 @@
 """A computation written down as a list of tensor operations, and run again from the list."""
 
-__all__ = ["Recording", "record"]
+__all__ = ["Operations", "Recording", "record"]
 
 import warnings
 from collections.abc import Callable, Sequence

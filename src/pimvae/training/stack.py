@@ -35,9 +35,7 @@ class Stack:
     def parameters(self, flat: Tensor | None = None) -> dict[str, Tensor]:
         """Views of the flat tensor by name, [R, *shape]; one split, so that its gradient is one concatenation."""
         parts = (self.flat if flat is None else flat).split([shape.numel() for shape in self.shapes], dim=1)
-        return {
-            name: part.view(-1, *shape) for name, part, shape in zip(self.names, parts, self.shapes, strict=True)
-        }
+        return {name: part.view(-1, *shape) for name, part, shape in zip(self.names, parts, self.shapes, strict=True)}
 
     def map(self, function: Callable[..., object], *arguments: object, flat: Tensor | None = None) -> object:
         """``function(module, *arguments)`` of every replica; arguments and results carry a leading axis R.
