@@ -3,8 +3,8 @@
 usage: python scripts/draw_glyphs.py [FILE]   (default: src/pimvae/data/_house_numbers.npz)
 
 The atlas is stored because outlines differ between versions of matplotlib, and the images must not. Each glyph is a
-signed distance to its outline (positive inside), in units of the digit's height, cut at ±LIMIT, rounded to 63 levels, on
-a grid whose centre is the centre of the glyph's box. From a distance field one atlas gives every stroke weight, blur
+signed distance to its outline (positive inside), in units of the digit's height, cut at ±LIMIT, of 63 levels, on a
+grid whose centre is the centre of the glyph's box. From a distance field one atlas gives every stroke weight, blur
 and outline. Faces: DejaVu (Bitstream Vera licence), STIX (SIL OFL) and Computer Modern (BaKoMa); what is stored are
 pictures of ten digits, no font software.
 """

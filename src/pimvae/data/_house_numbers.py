@@ -21,6 +21,7 @@ from pimvae.data._raster import Draws, interpolated, mixed_blur, noise, smooth_f
 SIDE = 32
 BLOCK = 100  # pictures that one generator draws: picture i is the same however many are asked for
 DIGITS, FOOTLESS, BAR, NONE = 10, 10, 11, 12  # glyphs of a face: ten digits, "1" without foot, bare "1", nothing
+SANS = (0, 1, 14)  # upright faces without serifs: most house numbers are like them
 
 
 class Atlas(NamedTuple):
@@ -128,7 +129,8 @@ def _distance(draws: Draws, digits: np.ndarray, x: np.ndarray, y: np.ndarray) ->
     before, after = position < -(half[:, 1] + gap / 2), position > half[:, 1] + gap / 2
     moved = np.where(before, half[:, 0] + half[:, 1] + gap, np.float32(0))
     moved = moved - np.where(after, half[:, 2] + half[:, 1] + gap, np.float32(0))
-    glyph = np.where(before, glyphs[:, 0, None, None], np.where(after, glyphs[:, 2, None, None], glyphs[:, 1, None, None]))
+    left, centre, right = (glyphs[:, side, None, None] for side in range(3))
+    glyph = np.where(before, left, np.where(after, right, centre))
     columns = np.where(column, x, x + moved) / np.float32(table.step)
     rows = np.where(column, y + moved, y) / np.float32(table.step)
     return interpolated(table.fields, glyph, rows, columns)
@@ -141,7 +143,9 @@ def _glyphs(draws: Draws, digits: np.ndarray) -> Int64[np.ndarray, "n 3"]:
     one = np.where(kind < 0.25, 1, np.where(kind < 0.75, FOOTLESS, BAR))
     absent = draws.happens(0.35, 3) & np.array([True, False, True])
     shown = np.where(absent, NONE, np.where(shown == 1, one, shown))
-    return draws.integers(atlas().faces)[:, None] * (NONE + 1) + shown
+    plain = np.array(SANS)[draws.integers(len(SANS))]
+    face = np.where(draws.happens(0.3), plain, draws.integers(atlas().faces))
+    return face[:, None] * (NONE + 1) + shown
 
 
 def _colours(draws: Draws) -> tuple[np.ndarray, np.ndarray]:
@@ -174,7 +178,8 @@ def _surface(draws: Draws, scene: Scene, wall: np.ndarray) -> np.ndarray:
 
 def _boards(draws: Draws, scene: Scene) -> np.ndarray:
     """Boards or courses of brick on some walls: a triangular wave along the glyph's rows or columns."""
-    place = np.where(draws.happens(0.8, 1, 1), scene.y, scene.x) * draws.uniform(0.8, 4, 1, 1) + draws.uniform(0, 1, 1, 1)
+    across = np.where(draws.happens(0.8, 1, 1), scene.y, scene.x)
+    place = across * draws.uniform(0.8, 4, 1, 1) + draws.uniform(0, 1, 1, 1)
     height = np.where(draws.happens(0.2, 1, 1), draws.uniform(0, 40, 1, 1), np.float32(0))
     return height * (np.abs(place - np.floor(place) - np.float32(0.5)) - np.float32(0.25))
 
