@@ -92,14 +92,16 @@ def half_width(glyph: np.ndarray) -> float:
     return float(np.ptp(np.flatnonzero(glyph.any(axis=0))) + 1) / 2 * STEP / FINE
 
 
+def draw_face(face: str) -> tuple[list[np.ndarray], list[float]]:
+    """Fields and half widths of the digits 0-9 of a face, of its "1" without foot and of its bare "1"."""
+    glyphs = [fill(outline(face, digit)) for digit in "0123456789"]
+    glyphs += [without_foot(glyphs[1]), bar(glyphs[1])]
+    return [distance_field(glyph) for glyph in glyphs], [half_width(glyph) for glyph in glyphs]
+
+
 def draw() -> dict[str, np.ndarray]:
-    """``fields`` uint8 [faces, 12, ROWS, COLUMNS] (0-9, "1" without foot, bare "1"), ``half_widths``, ``grid``."""
-    fields, widths = [], []
-    for face in FACES:
-        glyphs = [fill(outline(face, digit)) for digit in "0123456789"]
-        glyphs += [without_foot(glyphs[1]), bar(glyphs[1])]
-        fields.append([distance_field(glyph) for glyph in glyphs])
-        widths.append([half_width(glyph) for glyph in glyphs])
+    """``fields`` uint8 [faces, 12, ROWS, COLUMNS], ``half_widths`` float32 [faces, 12], ``grid``: STEP and LIMIT."""
+    fields, widths = zip(*map(draw_face, FACES), strict=True)
     grid = np.array([STEP, LIMIT], dtype=np.float32)
     return {"fields": np.array(fields), "half_widths": np.array(widths, dtype=np.float32), "grid": grid}
 

@@ -41,12 +41,11 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             start = file.read(len(HEADER))
-        _require(path, start == HEADER, "it is no MATLAB file of version 5")
-        return loadmat(path, variable_names=["X", "y"])
-    except UserError:
-        raise
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    _require(path, start == HEADER, "it is no MATLAB file of version 5")
+    try:
+        return loadmat(path, variable_names=["X", "y"])
     except Exception as error:  # the parser raises whatever a damaged file leads it into
         raise UserError(f"{path} is cut off or damaged: {error}") from None
 

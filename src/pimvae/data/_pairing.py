@@ -9,12 +9,11 @@ from pimvae.errors import UserError
 
 PER_LABEL = 10_000  # at most so many rows of each collection and label
 
-Labels = Int64[np.ndarray, " n"]
 Pairs = Int64[np.ndarray, "pair 2"]
 Rows = list[tuple[np.ndarray, np.ndarray]]  # per label
 
 
-def first_rows(a: Labels, b: Labels, repeats: int = 1) -> Rows:
+def first_rows(a: Int64[np.ndarray, " a"], b: Int64[np.ndarray, " b"], repeats: int = 1) -> Rows:
     """Per label in 0..9 the first n rows of ``a`` and of ``b``, n = min(#a, #b, 10,000).
 
     With ``repeats`` the rows of ``a`` are gone through so many times, and #a counts them as often.
@@ -67,6 +66,6 @@ def _order(rng: np.random.Generator, size: int) -> np.ndarray:
     return np.argsort(rng.random(size), kind="stable")
 
 
-def _first_of_each(pairs: Pairs) -> Pairs:
+def _first_of_each(pairs: np.ndarray) -> np.ndarray:
     _, first = np.unique(pairs, axis=0, return_index=True)
     return pairs[np.sort(first)]
