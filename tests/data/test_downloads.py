@@ -167,7 +167,7 @@ def test_a_damaged_file_in_the_cache_is_replaced(folder, server, capsys):
 def test_the_second_address_is_tried(folder, server, monkeypatch, capsys):
     expect(monkeypatch, NOWHERE, server.base)
     assert locate(NAME).read_bytes() == CONTENT
-    assert f"{NOWHERE}{NAME}: no connection" in capsys.readouterr().err
+    assert f"no {NAME} from {NOWHERE} (no connection: " in capsys.readouterr().err
 
 
 def test_without_network_one_line_says_what_to_do(folder, monkeypatch, capsys):

@@ -105,18 +105,19 @@ def _fetched(name: str, folder: Path) -> Path:
 
 def _from_any(path: Path, remote: Remote) -> None:
     """Try the addresses in turn."""
-    logging.getLogger("pooch").setLevel(logging.WARNING)  # its messages would interrupt the progress bar
+    pooch.get_logger().setLevel(logging.WARNING)  # its messages would interrupt the progress bar
     faults = []
     for base in remote.bases:
+        if faults:
+            _tell(f"no {path.name} from {faults[-1]}; trying {base}")
         try:
             _from_one(path, remote, base)
             return
         except DownloadError as error:
-            faults.append(f"{base}{path.name}: {error}")
-            _tell(faults[-1])
+            faults.append(f"{base} ({error})")
     raise UserError(
-        f"cannot download {path.name} ({'; '.join(faults)}); without network put {', '.join(FILES)} into a folder "
-        "('pimvae download --to FOLDER' does it on another machine) and name it in data.data_dir"
+        f"cannot download {path.name} from {' or '.join(faults)}; without network, fetch the files elsewhere with "
+        "'pimvae download --to FOLDER' and name the folder in data.data_dir"
     )
 
 

@@ -73,11 +73,11 @@ class ResumingDownloader:
         except urllib.error.HTTPError as error:
             if error.code == UNSATISFIABLE:
                 self.part.unlink(missing_ok=True)
-            return f"HTTP error {error.code} ({error.reason})"
+            return f"HTTP error {error.code}, {error.reason}"
         except urllib.error.URLError as error:
-            return f"no connection ({error.reason})"
+            return f"no connection: {getattr(error.reason, 'strerror', None) or error.reason}"
         except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
-            return f"the connection broke ({error or type(error).__name__})"
+            return f"the connection broke: {str(error) or type(error).__name__}"
         return None
 
     def _copy(self, response: http.client.HTTPResponse, part: BinaryIO) -> None:
