@@ -125,7 +125,9 @@ def _add_download(commands: argparse._SubParsersAction) -> None:
         "download goes on where it stopped. SVHN is for non-commercial use only.",
         "pimvae download --to downloads",
     )  # fmt: skip
-    added.add_argument("--to", type=Path, metavar="FOLDER", help="folder to write to, for 'data_dir' (default: the user's cache)")
+    added.add_argument(
+        "--to", type=Path, metavar="FOLDER", help="folder to write to, for 'data_dir' (default: the user's cache)"
+    )
 
 
 def _add_data(commands: argparse._SubParsersAction) -> None:
