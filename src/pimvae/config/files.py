@@ -25,6 +25,7 @@ from pimvae.config.schema import (
     BimodalData,
     DigitsData,
     EvaluationConfig,
+    ImagesData,
     LinearData,
     ModelConfig,
     MultimodalData,
@@ -49,7 +50,7 @@ def partial(name: str, *models: type[Strict], without: Collection[str] = ()) -> 
     return create_model(name, __base__=Strict, **fields)
 
 
-PartialData = partial("PartialData", LinearData, DigitsData, BimodalData, MultimodalData)
+PartialData = partial("PartialData", LinearData, DigitsData, BimodalData, MultimodalData, ImagesData)
 PartialModel = partial("PartialModel", ModelConfig, without=("aggregator", "prior"))
 PartialObjective = partial("PartialObjective", ObjectiveConfig, without=("name",))
 PartialTrain = partial("PartialTrain", TrainConfig)
