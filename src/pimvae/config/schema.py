@@ -78,9 +78,7 @@ class ImagesData(Strict):
     matchings: PositiveInt = 20  # of all base pairs
 
 
-DataConfig = Annotated[
-    LinearData | DigitsData | BimodalData | MultimodalData | ImagesData, Field(discriminator="kind")
-]
+DataConfig = Annotated[LinearData | DigitsData | BimodalData | MultimodalData | ImagesData, Field(discriminator="kind")]
 
 
 class ModelConfig(Strict):
