@@ -14,8 +14,10 @@ ONLY_CONDA = {"python", "pip", "tectonic"}  # what pip cannot bring
 
 def pinned_by_pip(root: Path) -> dict[str, str]:
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    pins = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    return dict(pin.split("==") for pin in pins)
+    extras = project["optional-dependencies"].values()
+    pins = {tuple(pin.split("==")) for pin in [*project["dependencies"], *(pin for extra in extras for pin in extra)]}
+    assert len({name for name, _ in pins}) == len(pins)  # an extra that repeats a package repeats its version
+    return dict(pins)
 
 
 def pinned_by_conda(root: Path) -> dict[str, str | None]:

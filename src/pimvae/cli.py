@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     _add_figures(commands)
     _add_claims(commands)
     _add_macros(commands)
+    _add_webpages(commands)
     return top
 
 
@@ -227,6 +228,16 @@ def _add_macros(commands: argparse._SubParsersAction) -> None:
     added.add_argument("--out", type=Path, required=True, help="file to write")
     _add_results(added)
     _add_claims_file(added)
+
+
+def _add_webpages(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "webpages", stages.webpages, "show the tables in a browser", "One .html file per .tex file of a table.",
+        "pimvae webpages --tables paper/tables/laptop --scale laptop --out results/laptop/tables",
+    )  # fmt: skip
+    added.add_argument("--tables", type=Path, required=True, help="folder that 'pimvae tables' wrote")
+    added.add_argument("--scale", required=True, help="name of the scale, for the text")
+    added.add_argument("--out", type=Path, required=True, help="folder to write to")
 
 
 if __name__ == "__main__":

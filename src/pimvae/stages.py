@@ -1,6 +1,7 @@
 """What the commands of ``pimvae`` do; heavy modules are imported by the command that needs them."""
 
-__all__ = ["ceiling", "cells", "claims", "collect", "data", "evaluate", "figures", "macros", "tables", "train"]
+__all__ = ["ceiling", "cells", "claims", "collect", "data", "evaluate", "figures", "macros", "tables", "train",
+           "webpages"]  # fmt: skip
 
 import argparse
 import os
@@ -93,6 +94,13 @@ def macros(options: argparse.Namespace) -> None:
     from pimvae.report import job
 
     job.macros(options.results, options.out, options.scale, options.claims)
+
+
+def webpages(options: argparse.Namespace) -> None:
+    """Show the tables as web pages."""
+    from pimvae.report.webpage import pages
+
+    pages(options.tables, options.out, options.scale)
 
 
 def _check_writable(folder: Path) -> None:

@@ -1,4 +1,5 @@
 # The configuration, and what several rules share. No science here: that is in src/pimvae.
+import importlib.util
 import json
 import os
 import shlex
@@ -10,7 +11,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from pimvae import provenance
 from pimvae.config import find_cell, load
 from pimvae.errors import UserError
-from pimvae.registry import names
+from pimvae.registry import names, summary
 
 try:
     CONFIG = load(root=ROOT, settings=config)
@@ -112,6 +113,21 @@ def figure_examples(wildcards):
     """Example reconstructions, for the figures that show them."""
     kind = EXAMPLE_FIGURES.get(wildcards.figure)
     return cell_files("examples.npz", lambda cell: cell.data.kind == kind)
+
+
+def labels_of(registry, name):
+    """What the report lists a table or figure under: its name and the first line of its docstring."""
+    return {"name": name, "content": summary(registry, name).rstrip(".")}
+
+
+def figure_labels(wildcards):
+    """The labels of a figure."""
+    return labels_of("report.figures", wildcards.figure)
+
+
+def category_of(name):
+    """The chapter of the report that shows a table or figure."""
+    return "Claims" if name.endswith("_claims") else "Results"
 
 
 def ceiling_files():

@@ -36,7 +36,12 @@ rule paper:
         figures=[name for name in FIGURE_FILES if name.endswith(".pdf")],
         script=local([ROOT / "workflow" / "scripts" / "compile_paper.sh"]),
     output:
-        "paper/paper.pdf",
+        report(
+            "paper/paper.pdf",
+            caption="../report/paper.rst",
+            category="Paper",
+            labels={"name": "paper.pdf"},
+        ),
     log:
         f"{RESULTS}/logs/paper.log",
     benchmark:
