@@ -2,6 +2,7 @@
 import importlib.util
 import json
 import os
+import re
 import shlex
 import shutil
 
@@ -115,19 +116,19 @@ def figure_examples(wildcards):
     return cell_files("examples.npz", lambda cell: cell.data.kind == kind)
 
 
-def labels_of(registry, name):
-    """What the report lists a table or figure under: its name and the first line of its docstring."""
-    return {"name": name, "content": summary(registry, name).rstrip(".")}
+def content(registry, name, note=""):
+    """What the report lists a table or figure under: as much of its summary as is short."""
+    short, *rest = re.split("(?=[,;:])", summary(registry, name).rstrip("."))
+    for part in rest:
+        if len(short + part) > 70:
+            break
+        short += part
+    return {"content": short + note}
 
 
-def figure_labels(wildcards):
-    """The labels of a figure."""
-    return labels_of("report.figures", wildcards.figure)
-
-
-def category_of(name):
+def category(name, otherwise):
     """The chapter of the report that shows a table or figure."""
-    return "Claims" if name.endswith("_claims") else "Results"
+    return "Claims" if name.endswith("_claims") else otherwise
 
 
 def ceiling_files():

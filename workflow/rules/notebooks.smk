@@ -55,7 +55,7 @@ rule render_notebook:
             f"{RESULTS}/notebooks/{{notebook}}.html",
             caption="../report/notebook.rst",
             category="Notebooks",
-            labels={"notebook": "{notebook}"},
+            labels={"content": "{notebook}"},
         ),
     log:
         f"{RESULTS}/logs/notebook-{{notebook}}.log",

@@ -11,9 +11,9 @@ FIGURE_FILES = expand(
 )
 CLAIMS = local([ROOT / "config" / "claims.yaml"])
 CLAIM_FILES = {
-    "claims": "verdicts",
-    "claims_groups": "comparisons behind the verdicts",
-    "claims_strata": "pairs of cells behind the comparisons",
+    "claims": "verdicts (CSV)",
+    "claims_groups": "comparisons behind the verdicts (CSV)",
+    "claims_strata": "pairs of cells behind the comparisons (CSV)",
 }
 WEBPAGES = [f"{RESULTS}/tables/{name}.html" for name in TABLES]
 METHODS = local([ROOT / "config" / "methods.yaml"])
@@ -56,15 +56,15 @@ rule claims:
                 f"{RESULTS}/{name}.csv",
                 caption="../report/claims.rst",
                 category="Claims",
-                labels={"name": name, "content": content},
+                labels={"content": text},
             )
-            for name, content in CLAIM_FILES.items()
+            for name, text in CLAIM_FILES.items()
         ],
         text=report(
             f"{RESULTS}/claims.txt",
             caption="../report/claims.rst",
             category="Claims",
-            labels={"name": "claims", "content": "one line per claim"},
+            labels={"content": "one line per claim"},
         ),
     log:
         f"{RESULTS}/logs/claims.log",
@@ -116,16 +116,18 @@ rule figure:
         report(
             f"figures/{SCALE}/{{figure}}.png",
             caption="../report/figure.rst",
-            category=lambda wildcards: category_of(wildcards.figure),
-            subcategory="Figures",
-            labels=figure_labels,
+            category=lambda wildcards: category(wildcards.figure, "Figures"),
+            labels=lambda wildcards: content("report.figures", wildcards.figure),
         ),
         report(
             f"figures/{SCALE}/{{figure}}.csv",
             caption="../report/figure.rst",
-            category=lambda wildcards: category_of(wildcards.figure),
-            subcategory="Data behind the figures",
-            labels=figure_labels,
+            category=lambda wildcards: category(
+                wildcards.figure, "Numbers behind the figures"
+            ),
+            labels=lambda wildcards: content(
+                "report.figures", wildcards.figure, " (numbers)"
+            ),
         ),
     log:
         f"{RESULTS}/logs/figure-{{figure}}.log",
@@ -172,9 +174,8 @@ rule webpages:
             report(
                 path,
                 caption="../report/table.rst",
-                category=category_of(name),
-                subcategory="Tables",
-                labels=labels_of("report.tables", name),
+                category=category(name, "Tables"),
+                labels=content("report.tables", name),
             )
             for name, path in zip(TABLES, WEBPAGES)
         ],
