@@ -232,7 +232,8 @@ def _add_macros(commands: argparse._SubParsersAction) -> None:
 
 def _add_webpages(commands: argparse._SubParsersAction) -> None:
     added = _command(
-        commands, "webpages", stages.webpages, "show the tables in a browser", "One .html file per .tex file of a table.",
+        commands, "webpages", stages.webpages, "show the tables in a browser",
+        "Turns the .tex file of every table into an .html file with the same cells.",
         "pimvae webpages --tables paper/tables/laptop --scale laptop --out results/laptop/tables",
     )  # fmt: skip
     added.add_argument("--tables", type=Path, required=True, help="folder that 'pimvae tables' wrote")

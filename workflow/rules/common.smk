@@ -131,6 +131,17 @@ def category(name, otherwise):
     return "Claims" if name.endswith("_claims") else otherwise
 
 
+def notebook_inputs(wildcards):
+    """What a notebook reads: its sources, and the results or the tests if it shows them."""
+    path = NOTEBOOK_FOLDER / f"{wildcards.notebook}.ipynb"
+    found = local(provenance.notebook_sources(path, *NOTEBOOKS[wildcards.notebook]))
+    if wildcards.notebook == "02_read_the_results":
+        found += COLLECTED + CLAIMS + METHODS
+    if wildcards.notebook == "03_add_an_aggregator":
+        found += local([ROOT / "tests" / "aggregators" / "test_laws.py"])
+    return found
+
+
 def ceiling_files():
     """Log-likelihoods under the true model, one file per data set whose true model is known."""
     return [

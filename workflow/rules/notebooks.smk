@@ -34,20 +34,9 @@ NOTEBOOKS_MISSING = (
 NOTEBOOK_FILES = [f"{RESULTS}/notebooks/{name}.html" for name in NOTEBOOKS]
 
 
-def notebook_inputs(wildcards):
-    """What a notebook reads: its sources, and the results or the tests if it shows them."""
-    path = NOTEBOOK_FOLDER / f"{wildcards.notebook}.ipynb"
-    found = local(provenance.notebook_sources(path, *NOTEBOOKS[wildcards.notebook]))
-    if wildcards.notebook == "02_read_the_results":
-        found += COLLECTED + CLAIMS + METHODS
-    if wildcards.notebook == "03_add_an_aggregator":
-        found += local([ROOT / "tests" / "aggregators" / "test_laws.py"])
-    return found
-
-
 rule render_notebook:
     input:
-        notebook=local([NOTEBOOK_FOLDER])[0] + "/{notebook}.ipynb",
+        notebook=os.path.join(*local([NOTEBOOK_FOLDER]), "{notebook}.ipynb"),
         sources=notebook_inputs,
         template=local([TEMPLATES / "offline" / "index.html.j2"]),
     output:
@@ -69,8 +58,9 @@ rule render_notebook:
         command=f"{shlex.quote(PYTHON)} -m nbconvert --execute --to html --template offline",
         options=f"--TemplateExporter.extra_template_basedirs={shlex.quote(str(TEMPLATES))}",
         out=subpath(output[0], parent=True),
+        results=subpath(output[0], ancestor=2),
     message:
         "run notebook {wildcards.notebook}"
     shell:
-        "PIMVAE_RESULTS=$(realpath {RESULTS}) {params.command} {params.options} --output-dir {params.out}"
+        "PIMVAE_RESULTS=$(realpath {params.results}) {params.command} {params.options} --output-dir {params.out}"
         " {input.notebook} > {log} 2>&1"
