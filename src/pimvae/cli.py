@@ -74,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     _add_claims(commands)
     _add_macros(commands)
     _add_webpages(commands)
+    _add_readme(commands)
     return top
 
 
@@ -239,6 +240,18 @@ def _add_webpages(commands: argparse._SubParsersAction) -> None:
     added.add_argument("--tables", type=Path, required=True, help="folder that 'pimvae tables' wrote")
     added.add_argument("--scale", required=True, help="name of the scale, for the text")
     added.add_argument("--out", type=Path, required=True, help="folder to write to")
+
+
+def _add_readme(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "readme", stages.readme, "write verdicts and times into Markdown files",
+        "Replaces what stands between <!-- begin:NAME --> and <!-- end:NAME -->.",
+        "pimvae readme --results results/laptop --scale laptop README.md docs/REVIEWERS.md",
+    )  # fmt: skip
+    added.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Markdown files with marked blocks")
+    added.add_argument("--scale", required=True, help="name of the scale, for the text")
+    _add_results(added)
+    _add_claims_file(added)
 
 
 if __name__ == "__main__":
