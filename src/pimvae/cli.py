@@ -74,6 +74,8 @@ def parser() -> argparse.ArgumentParser:
     _add_figures(commands)
     _add_claims(commands)
     _add_macros(commands)
+    _add_webpages(commands)
+    _add_readme(commands)
     return top
 
 
@@ -248,6 +250,29 @@ def _add_macros(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     added.add_argument("--scale", required=True, help="name of the scale, for the text")
     added.add_argument("--out", type=Path, required=True, help="file to write")
+    _add_results(added)
+    _add_claims_file(added)
+
+
+def _add_webpages(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "webpages", stages.webpages, "show the tables in a browser",
+        "Turns the .tex file of every table into an .html file with the same cells.",
+        "pimvae webpages --tables paper/tables/laptop --scale laptop --out results/laptop/tables",
+    )  # fmt: skip
+    added.add_argument("--tables", type=Path, required=True, help="folder that 'pimvae tables' wrote")
+    added.add_argument("--scale", required=True, help="name of the scale, for the text")
+    added.add_argument("--out", type=Path, required=True, help="folder to write to")
+
+
+def _add_readme(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "readme", stages.readme, "write verdicts and times into Markdown files",
+        "Replaces what stands between <!-- begin:NAME --> and <!-- end:NAME -->.",
+        "pimvae readme --results results/laptop --scale laptop README.md docs/REVIEWERS.md",
+    )  # fmt: skip
+    added.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Markdown files with marked blocks")
+    added.add_argument("--scale", required=True, help="name of the scale, for the text")
     _add_results(added)
     _add_claims_file(added)
 

@@ -1,7 +1,7 @@
 """What the commands of ``pimvae`` do; heavy modules are imported by the command that needs them."""
 
-__all__ = ["ceiling", "cells", "claims", "collect", "data", "download", "evaluate", "figures", "macros", "tables",
-           "train"]  # fmt: skip
+__all__ = ["ceiling", "cells", "claims", "collect", "data", "download", "evaluate", "figures", "macros", "readme",
+           "tables", "train", "webpages"]  # fmt: skip
 
 import argparse
 import os
@@ -105,6 +105,22 @@ def macros(options: argparse.Namespace) -> None:
     from pimvae.report import job
 
     job.macros(options.results, options.out, options.scale, options.claims)
+
+
+def readme(options: argparse.Namespace) -> None:
+    """Write verdicts and times into Markdown files."""
+    from pimvae.report.blocks import Source, rewrite
+
+    source = Source.load(options.results, options.scale, options.claims)
+    for path in options.files:
+        rewrite(path, source)
+
+
+def webpages(options: argparse.Namespace) -> None:
+    """Show the tables as web pages."""
+    from pimvae.report.webpage import pages
+
+    pages(options.tables, options.out, options.scale)
 
 
 def _check_writable(folder: Path) -> None:
