@@ -166,11 +166,13 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
         "--checkpoint", type=Path, metavar="FILE", help="save the training here, and go on from here if it was cut off"
     )
     added.add_argument(
-        "--checkpoint-seconds", type=float, default=60.0, metavar="S", help="time between two checkpoints (default: 60)"
-    )
+        "--checkpoint-seconds", type=float, default=os.environ.get("PIMVAE_CHECKPOINT_SECONDS", "60"), metavar="S",
+        help="time between two checkpoints (default: 60, or $PIMVAE_CHECKPOINT_SECONDS)",
+    )  # fmt: skip
     added.add_argument(
-        "--bad-checkpoint", choices=["restart", "stop"], default="restart",
-        help="what to do if FILE is damaged or of another training: train afresh (default) or stop",
+        "--bad-checkpoint", choices=["restart", "stop"], default=os.environ.get("PIMVAE_BAD_CHECKPOINT", "restart"),
+        help="what to do if FILE is damaged or of another training: train afresh (default, or $PIMVAE_BAD_CHECKPOINT) "
+        "or stop",
     )  # fmt: skip
 
 

@@ -40,7 +40,10 @@ SCALE_OPTIONS = f"--scale {SCALE} --root {shlex.quote(str(ROOT))}"
 
 shell.executable("bash")
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(ROOT / 'src'))} SOURCE_DATE_EPOCH=0 MPLBACKEND=agg; "
+    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(ROOT / 'src'))} SOURCE_DATE_EPOCH=0 MPLBACKEND=agg"
+    # These two change no result; as parameters of a rule, a change of them would train everything again.
+    f" PIMVAE_CHECKPOINT_SECONDS={CONFIG.settings.checkpoint_seconds}"
+    f" PIMVAE_BAD_CHECKPOINT={CONFIG.settings.bad_checkpoint}; "
 )
 
 
