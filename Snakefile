@@ -11,9 +11,18 @@ configfile: Path(workflow.basedir) / "config" / "config.yaml"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/evaluate.smk"
+if CONFIG.shipped:
+
+    include: "workflow/rules/shipped.smk"
+
+else:
+
+    include: "workflow/rules/data.smk"
+    include: "workflow/rules/train.smk"
+    include: "workflow/rules/evaluate.smk"
+    include: "workflow/rules/collect.smk"
+
+
 include: "workflow/rules/report.smk"
 include: "workflow/rules/paper.smk"
 

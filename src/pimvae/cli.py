@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pimvae import __version__, stages
+from pimvae.cli_archive import add_archive_commands
 from pimvae.errors import UserError
 
 Command = Callable[[argparse.Namespace], None]
@@ -73,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     _add_figures(commands)
     _add_claims(commands)
     _add_macros(commands)
+    add_archive_commands(commands, _command)
     return top
 
 

@@ -1,6 +1,7 @@
 """What the commands of ``pimvae`` do; heavy modules are imported by the command that needs them."""
 
-__all__ = ["ceiling", "cells", "claims", "collect", "data", "evaluate", "figures", "macros", "tables", "train"]
+__all__ = ["ceiling", "cells", "claims", "collect", "compare", "data", "evaluate", "figures", "macros", "ship", "tables",
+           "train", "unpack"]  # fmt: skip
 
 import argparse
 import os
@@ -93,6 +94,30 @@ def macros(options: argparse.Namespace) -> None:
     from pimvae.report import job
 
     job.macros(options.results, options.out, options.scale, options.claims)
+
+
+def ship(options: argparse.Namespace) -> None:
+    """Ship the results of one scale and say how much that is."""
+    from pimvae.report.ship import LEFT_OUT
+    from pimvae.report.ship import ship as write
+
+    written = write(options.results, options.out)
+    size = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
+    print(f"{options.out}: {len(written)} files and their manifest, {size / 1e6:.2f} MB; left out: {LEFT_OUT}")
+
+
+def unpack(options: argparse.Namespace) -> None:
+    """Verify and unpack shipped results."""
+    from pimvae.archive import unpack as write
+
+    write(options.shipped, options.out)
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Compare two runs and print what was found."""
+    from pimvae.report import job
+
+    print("\n".join(job.compare(options.fresh, options.shipped, options.out, options.claims)))
 
 
 def _check_writable(folder: Path) -> None:

@@ -7,18 +7,24 @@ import shutil
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
 
-from pimvae import provenance
+from pimvae import archive, provenance
 from pimvae.config import find_cell, load
 from pimvae.errors import UserError
 from pimvae.registry import names
 
 try:
     CONFIG = load(root=ROOT, settings=config)
+    SHIPPED = ROOT / "results" / "shipped" / CONFIG.scale
+    MANIFEST = archive.verify(SHIPPED) if CONFIG.shipped else None
 except UserError as error:
     sys.exit(f"pimvae: error: {error}")
 
 SCALE = CONFIG.scale
-RESULTS = f"results/{SCALE}"
+# Where this run writes; what is made from shipped results never mixes with what was trained here.
+RESULTS = f"results/from_shipped/{SCALE}" if CONFIG.shipped else f"results/{SCALE}"
+COLLECTED = [
+    f"{RESULTS}/{name}.csv" for name in ("metrics", "runs", "history", "settings")
+]
 EXAMPLE_FIGURES = {"digits": "digits", "f3_bimodal": "bimodal"}  # figure: data
 ENVIRONMENT = ROOT / "workflow" / "envs" / "pimvae.yaml"
 LATEX = shutil.which("latexmk") or shutil.which("tectonic")
@@ -111,6 +117,8 @@ def figure_sources(wildcards):
 def figure_examples(wildcards):
     """Example reconstructions, for the figures that show them."""
     kind = EXAMPLE_FIGURES.get(wildcards.figure)
+    if CONFIG.shipped:
+        return SHIPPED_EXAMPLES if kind else []
     return cell_files("examples.npz", lambda cell: cell.data.kind == kind)
 
 

@@ -102,7 +102,7 @@ class Settings(Strict):
     scale: str = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     experiments: Annotated[tuple[str, ...], Field(min_length=1)]
-    results: Literal["fresh"] = "fresh"
+    results: Literal["fresh", "shipped"] = "fresh"
 
 
 Model = TypeVar("Model", bound=BaseModel)

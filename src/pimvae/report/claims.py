@@ -88,6 +88,8 @@ def read_claims(path: Path | str | None = None) -> list[Claim]:
         UserError: for an unknown key, column or metric, in one line that names the claim.
     """
     entries = parse_yaml(Path(path)) if path is not None else read_config("claims.yaml")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise UserError("claims.yaml is not a list of claims, each a mapping that starts with '- id:'")
     claims = [_parse(entry) for entry in entries]
     names = [claim.id for claim in claims]
     if len(set(names)) != len(names):
