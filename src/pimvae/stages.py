@@ -1,7 +1,7 @@
 """What the commands of ``pimvae`` do; heavy modules are imported by the command that needs them."""
 
-__all__ = ["ceiling", "cells", "claims", "collect", "compare", "data", "evaluate", "figures", "macros", "ship", "tables",
-           "train", "unpack"]  # fmt: skip
+__all__ = ["ceiling", "cells", "claims", "collect", "compare", "data", "evaluate", "figures", "macros", "ship",
+           "tables", "train", "unpack"]  # fmt: skip
 
 import argparse
 import os
@@ -30,7 +30,18 @@ def data(options: argparse.Namespace) -> None:
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train one cell."""
+    """Train one cell, of an experiment or on the user's own data."""
+    if _is_own(options):
+        from pimvae import own_data
+
+        _require(options, "aggregator", "objective")
+        out = options.out or own_data.folder_of(options.data, options.aggregator, options.objective)
+        _check_writable(out)
+        own_data.train(options.data, options.aggregator, options.objective, out, options.seeds, options.settings,
+                       options.device)  # fmt: skip
+        print(out)
+        return
+    _require(options, "experiment", "cell", "data", "out")
     from pimvae.config import find_cell, load
 
     cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
@@ -41,7 +52,15 @@ def train(options: argparse.Namespace) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Evaluate one trained cell."""
+    """Evaluate one trained cell, of an experiment or on the user's own data."""
+    if _is_own(options):
+        from pimvae import own_data
+
+        _require(options, *([] if options.run else ["aggregator", "objective"]))
+        folder = options.run or own_data.folder_of(options.data, options.aggregator, options.objective)
+        print("\n".join(own_data.evaluate(options.data, folder)))
+        return
+    _require(options, "experiment", "cell", "data", "run")
     from pimvae.config import find_cell, load
 
     cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
@@ -118,6 +137,24 @@ def compare(options: argparse.Namespace) -> None:
     from pimvae.report import job
 
     print("\n".join(job.compare(options.fresh, options.shipped, options.out, options.claims)))
+
+
+def _is_own(options: argparse.Namespace) -> bool:
+    """Whether the data are the user's own, in place of an experiment's."""
+    own = options.data is not None and options.data.suffix == ".npz"
+    if own and options.experiment:
+        raise UserError(f"{options.data} stands in place of an experiment and a cell: leave '{options.experiment}' out")
+    if not own and (options.aggregator or options.objective):
+        raise UserError("--aggregator and --objective go with --data FILE.npz; a cell has both in its name")
+    return own
+
+
+def _require(options: argparse.Namespace, *names: str) -> None:
+    """What the parser cannot demand by itself, since the two kinds of data need different arguments."""
+    missing = [name if name in ("experiment", "cell") else f"--{name}" for name in names if not getattr(options, name)]
+    if missing:
+        help_ = f"(see 'pimvae {options.name} --help')"
+        raise UserError(f"the following arguments are required: {', '.join(missing)} {help_}")
 
 
 def _check_writable(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Typed, strict configuration: one frozen model per part of a cell (no torch here: the DAG imports this)."""
 
 __all__ = ["BimodalData", "Cell", "DataConfig", "DigitsData", "EvaluationConfig", "LinearData", "ModelConfig",
-           "MultimodalData", "ObjectiveConfig", "TrainConfig"]  # fmt: skip
+           "MultimodalData", "NpzData", "ObjectiveConfig", "TrainConfig"]  # fmt: skip
 
 from typing import Annotated, Literal
 
@@ -65,7 +65,15 @@ class MultimodalData(Strict):
     draws: Literal["default", "published"] = "default"
 
 
-DataConfig = Annotated[LinearData | DigitsData | BimodalData | MultimodalData, Field(discriminator="kind")]
+class NpzData(Strict):
+    """The user's own modalities, from the command line; no experiment file names them."""
+
+    kind: Literal["npz"] = "npz"
+    path: str
+    samples: PositiveInt
+
+
+DataConfig = Annotated[LinearData | DigitsData | BimodalData | MultimodalData | NpzData, Field(discriminator="kind")]
 
 
 class ModelConfig(Strict):

@@ -24,7 +24,8 @@ def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
     that has any, an empty archive if none has.
 
     Raises:
-        UserError: if the run or the data is missing, damaged or of another configuration, or the data is not that of the training.
+        UserError: if the run or the data is missing, damaged or of another configuration, or the data are not those of
+            the training.
     """
     run_dir = Path(run_dir)
     record = read_run(run_dir, cell)

@@ -243,6 +243,6 @@ def _strata(pairs: pd.DataFrame, chosen: pd.DataFrame, claim: Claim) -> pd.DataF
             "mean_better": part["value_better"].mean(), "mean_worse": part["value_worse"].mean(),
             "difference": difference.mean, "difference_half": difference.half,
             "effect": effect.mean, "effect_half": effect.half,
-            "pairs": len(part), "diverged": sum(len(select(bad, cell)) for cell in cells),
+            "pairs": len(part), "diverged": sum(len(select(bad, cell)) for cell in cells) if len(bad) else 0,
         })  # fmt: skip
     return pd.DataFrame(rows, columns=STRATUM_COLUMNS)

@@ -53,9 +53,8 @@ def compare(fresh: pd.DataFrame, shipped: pd.DataFrame) -> pd.DataFrame:
     sides = [frame[np.isfinite(frame["value"].astype(float))] for frame in (fresh, shipped)]
     both = sides[0].merge(sides[1], on=[*UNIT, "seed"], suffixes=("_fresh", "_shipped"))
     paired = _paired(both)
-    summaries = [_summary(frame) for frame in sides]
-    units = summaries[0].join(summaries[1], how="outer", lsuffix="_fresh", rsuffix="_shipped")
-    units = units.join(paired)
+    summaries = [_summary(frame, side) for frame, side in zip(sides, ("fresh", "shipped"), strict=True)]
+    units = summaries[0].join(summaries[1], how="outer").join(paired)
     units["paired"] = units["seeds"].notna()
     _fill_unpaired(units)
     units["seed_half"] = _half(units["sd_shipped"], units["n_shipped"])
@@ -72,9 +71,9 @@ def compare_claims(fresh: pd.DataFrame, shipped: pd.DataFrame, claims: Sequence[
     return pd.DataFrame(rows, columns=["claim", "fresh", "shipped", "effect_fresh", "effect_shipped", "short"])
 
 
-def _summary(frame: pd.DataFrame) -> pd.DataFrame:
+def _summary(frame: pd.DataFrame, side: str) -> pd.DataFrame:
     found = frame.groupby(UNIT)["value"].agg(["mean", "std", "count"])
-    return found.set_axis(["mean", "sd", "n"], axis=1)
+    return found.set_axis([f"mean_{side}", f"sd_{side}", f"n_{side}"], axis=1)
 
 
 def _paired(both: pd.DataFrame) -> pd.DataFrame:

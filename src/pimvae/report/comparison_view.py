@@ -38,7 +38,8 @@ def _summary(numbers: pd.DataFrame, claims: pd.DataFrame) -> str:
     beyond = sum(counts.get(name, 0) for name in (SMALL, DIFFERS))
     chance = f"; {beyond} of {judged} beyond seed noise, {0.05 * judged:.0f} would be by chance" if judged else ""
     agreeing = int((claims["fresh"] == claims["shipped"]).sum())
-    return f"{len(numbers)} numbers: {found or 'none'}{chance}; {agreeing} of {len(claims)} claims have the same verdict"
+    verdicts = f"{agreeing} of {len(claims)} claims have the same verdict"
+    return f"{len(numbers)} numbers: {found or 'none'}{chance}; {verdicts}"
 
 
 def table_of(numbers: pd.DataFrame) -> str:
