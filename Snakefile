@@ -11,6 +11,8 @@ configfile: Path(workflow.basedir) / "config" / "config.yaml"
 
 
 include: "workflow/rules/common.smk"
+
+
 if CONFIG.shipped:
 
     include: "workflow/rules/shipped.smk"

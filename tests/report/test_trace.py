@@ -109,8 +109,9 @@ def values_of(rows: list[dict[str, str]], table: str, panel: str, bound: str, he
     mine = [r for r in rows if all(r[key] == value for key, value in where.items()) and float(r["beta"]) == beta]
     diverged = {r["seed"] for r in mine if r["metric"] == "diverged" and float(r["value"])}
     factor = METHODS["metrics"][metric].get("factor", 1)
+    wanted = metric, subset, split
     return [factor * float(r["value"]) for r in mine
-            if (r["metric"], r["subset"], r["split"]) == (metric, subset, split) and r["seed"] not in diverged]  # fmt: skip
+            if (r["metric"], r["subset"], r["split"]) == wanted and r["seed"] not in diverged]  # fmt: skip
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -27,7 +27,7 @@ rule collect:
 rule compare:
     input:
         fresh=f"{RESULTS}/metrics.csv",
-        shipped=local([SHIPPED / archive.MANIFEST]),
+        shipped=local([SHIPPED / archive.MANIFEST])[0],
         claims=local([ROOT / "config" / "claims.yaml"]),
         methods=local([ROOT / "config" / "methods.yaml"]),
         sources=local(provenance.report_sources("compare")),

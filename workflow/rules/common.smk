@@ -139,10 +139,17 @@ def has_ceiling(dataset):
 def closing_words():
     """What the claims said and where the paper is, as far as this run came."""
     claims, paper = Path(RESULTS) / "claims.txt", Path("paper/paper.pdf")
+    compared, metrics = (
+        Path(RESULTS) / "compare/compare.txt",
+        Path(RESULTS) / "metrics.csv",
+    )
     words = []
     if claims.is_file():
         verdicts = claims.read_text(encoding="utf-8").rstrip()
         words += ["", f"claims at scale {SCALE}:", verdicts]
+    if compared.is_file() and compared.stat().st_mtime >= metrics.stat().st_mtime:
+        summary = compared.read_text(encoding="utf-8").splitlines()[-1]
+        words.append(f"fresh against shipped: {summary} (more: {compared.parent})")
     if LATEX is None:
         words.append(LATEX_MISSING)
     elif paper.is_file():
