@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(SCALE),--config scale=$(SCALE))
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce report readme plan install test lint unit smoke clean distclean
+.PHONY: help reproduce rebuild report readme plan install test lint unit smoke clean distclean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,10 @@ report: install ## after 'make reproduce': report.html, all figures, tables, cla
 
 readme: install ## after 'make reproduce': write its verdicts and times into README.md and docs/REVIEWERS.md
 	$(BIN)/pimvae readme --results results/$(or $(SCALE),laptop) --scale $(or $(SCALE),laptop) README.md docs/REVIEWERS.md
+
+rebuild: install ## no training: tables, figures, claims and paper from the shipped results
+	@bash scripts/ensure_latex.sh
+	$(BIN)/snakemake --cores $(CORES) --config results=shipped $(if $(SCALE),scale=$(SCALE))
 
 plan: install ## list the jobs that 'make reproduce' would run
 	$(SNAKEMAKE) --dry-run

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 from test_dag import jobs
 
+from pimvae.config import load
 from pimvae.registry import names
+from pimvae.report.ship import ship
 
 pytestmark = pytest.mark.smoke
 KEYS = ("experiment", "dataset", "aggregator", "objective", "prior", "beta", "seed")
@@ -112,7 +115,7 @@ def test_tables_and_notebooks_are_web_pages_that_fetch_nothing(copy, first):
     for page in pages:
         text = page.read_text()
         assert text.rstrip().endswith("</html>")
-        assert "src=\"http" not in text and "import(" not in text
+        assert 'src="http' not in text and "import(" not in text
 
 
 def test_the_report_is_one_file(copy, first):
@@ -121,7 +124,7 @@ def test_the_report_is_one_file(copy, first):
     text = (copy / "report.html").read_text()
     for name in ("f2_linear_gap.png", "t1_dense_digits.html", "claims.csv", "01_tour.html"):
         assert name in text
-    assert "src=\"http" not in text
+    assert 'src="http' not in text
 
 
 def test_nothing_is_left_to_do(copy, first):
@@ -177,6 +180,15 @@ def test_a_changed_aggregator_retrains_its_cells_only(copy, changed):
     assert (found["train"], found["evaluate"], found["evaluate_examples"]) == (22, 16, 6)
 
 
+def test_a_changed_objective_retrains_its_cells_only(copy, changed):
+    changed("src/pimvae/objectives/masked.py", "\n", "\n# changed\n")
+    done = snakemake(copy, "--dry-run")
+    trained = set(re.findall(r"train (\w+/\S+)", done.stdout + done.stderr))
+    cells = [(cell.experiment, cell.name, cell.objective.name) for cell in load("smoke", copy).cells]
+    assert trained == {f"{experiment}/{name}" for experiment, name, objective in cells if objective == "masked"}
+    assert 0 < len(trained) < CELLS
+
+
 def test_other_sample_sizes_evaluate_again_without_training(copy, changed):
     changed("config/scales/smoke.yaml", "    particles: 16", "    particles: 17")
     found = planned(copy)
@@ -189,3 +201,21 @@ def test_other_steps_train_again(copy, changed):
     found = planned(copy)
     assert found["train"] == CELLS
     assert not {name for name in found if name.startswith("data_")}
+
+
+def test_shipped_results_give_the_same_bytes_without_torch(copy, first):
+    """Last, for it leaves tables and figures that are made from the shipped results; the paper would be made alike."""
+    results = copy / "results"
+    ship(results / "smoke", results / "shipped" / "smoke")
+    kept = ["figures/smoke/digits.pdf", "figures/smoke/f3_bimodal.csv", "paper/tables/smoke/t1_dense_digits.tex"]
+    before = [(copy / name).read_bytes() for name in kept]
+    blocked = copy / "src" / "torch.py"  # found before the real one, by the workflow and by its jobs
+    blocked.write_text("raise ImportError('torch is blocked')")
+    done = snakemake(copy, "results=shipped", "--", *kept, "results/from_shipped/smoke/claims.json")
+    blocked.unlink()
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    assert "nothing is trained" in done.stderr and "claims at scale smoke:\nC1a" in done.stderr
+    assert [(copy / name).read_bytes() for name in kept] == before
+    verdicts = [(results / folder / "claims.json").read_bytes() for folder in ("smoke", "from_shipped/smoke")]
+    assert verdicts[0] == verdicts[1]
+    assert not {"train", "evaluate", "collect", "claims"} & planned(copy).keys()

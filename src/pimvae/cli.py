@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pimvae import __version__, stages
+from pimvae.cli_archive import add_archive_commands
 from pimvae.errors import UserError
 
 Command = Callable[[argparse.Namespace], None]
@@ -76,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     _add_macros(commands)
     _add_webpages(commands)
     _add_readme(commands)
+    add_archive_commands(commands, _command)
     return top
 
 
@@ -145,9 +147,12 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_cell(added: argparse.ArgumentParser) -> None:
-    added.add_argument("experiment", help="name of a file in config/experiments")
-    added.add_argument("cell", help="name of a cell; 'pimvae cells' lists them")
-    added.add_argument("--data", type=Path, required=True, help="folder that 'pimvae data' wrote")
+    added.add_argument("experiment", nargs="?", help="name of a file in config/experiments")
+    added.add_argument("cell", nargs="?", help="name of a cell; 'pimvae cells' lists them")
+    added.add_argument("--data", type=Path, help="folder that 'pimvae data' wrote, or your own FILE.npz")
+    own = added.add_argument_group("with FILE.npz, in place of EXPERIMENT and CELL")
+    own.add_argument("--aggregator", metavar="NAME", help="for example sum_pooling")
+    own.add_argument("--objective", metavar="NAME", help="masked, mixture or tc")
     _add_scale(added)
 
 
@@ -158,7 +163,12 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
         "pimvae train linear dense-poe-masked --scale smoke --data results/smoke/linear/data/dense --out run",
     )  # fmt: skip
     _add_cell(added)
-    added.add_argument("--out", type=Path, required=True, help="folder to write to")
+    added.add_argument("--out", type=Path, help="folder to write to (FILE.npz: default below results/own)")
+    added.add_argument("--seeds", type=int, default=3, metavar="N", help="FILE.npz: number of replicas (default: 3)")
+    added.add_argument(
+        "--set", action="append", default=[], metavar="PART.KEY=VALUE", dest="settings",
+        help="FILE.npz: change a size, for example model.latent=4 or train.steps=500; may be repeated",
+    )  # fmt: skip
     added.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: CUDA if torch finds it (default)"
     )
@@ -182,7 +192,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         "pimvae evaluate linear dense-poe-masked --scale smoke --data results/smoke/linear/data/dense --run run",
     )  # fmt: skip
     _add_cell(added)
-    added.add_argument("--run", type=Path, required=True, help="folder that 'pimvae train' wrote")
+    added.add_argument("--run", type=Path, help="folder that 'pimvae train' wrote")
 
 
 def _add_ceiling(commands: argparse._SubParsersAction) -> None:

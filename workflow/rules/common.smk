@@ -9,18 +9,24 @@ import shutil
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
 
-from pimvae import provenance
+from pimvae import archive, provenance
 from pimvae.config import find_cell, load
 from pimvae.errors import UserError
 from pimvae.registry import names, summary
 
 try:
     CONFIG = load(root=ROOT, settings=config)
+    SHIPPED = ROOT / "results" / "shipped" / CONFIG.scale
+    MANIFEST = archive.verify(SHIPPED) if CONFIG.shipped else None
 except UserError as error:
     sys.exit(f"pimvae: error: {error}")
 
 SCALE = CONFIG.scale
-RESULTS = f"results/{SCALE}"
+# Where this run writes; what is made from shipped results never mixes with what was trained here.
+RESULTS = f"results/from_shipped/{SCALE}" if CONFIG.shipped else f"results/{SCALE}"
+COLLECTED = [
+    f"{RESULTS}/{name}.csv" for name in ("metrics", "runs", "history", "settings")
+]
 EXAMPLE_FIGURES = {"digits": "digits", "f3_bimodal": "bimodal"}  # figure: data
 ENVIRONMENT = ROOT / "workflow" / "envs" / "pimvae.yaml"
 LATEX = shutil.which("latexmk") or shutil.which("tectonic")
@@ -116,6 +122,8 @@ def figure_sources(wildcards):
 def figure_examples(wildcards):
     """Example reconstructions, for the figures that show them."""
     kind = EXAMPLE_FIGURES.get(wildcards.figure)
+    if CONFIG.shipped:
+        return SHIPPED_EXAMPLES if kind else []
     return cell_files("examples.npz", lambda cell: cell.data.kind == kind)
 
 
@@ -162,10 +170,17 @@ def has_ceiling(dataset):
 def closing_words():
     """What the claims said and where the paper is, as far as this run came."""
     claims, paper = Path(RESULTS) / "claims.txt", Path("paper/paper.pdf")
+    compared, metrics = (
+        Path(RESULTS) / "compare/compare.txt",
+        Path(RESULTS) / "metrics.csv",
+    )
     words = []
     if claims.is_file():
         verdicts = claims.read_text(encoding="utf-8").rstrip()
         words += ["", f"claims at scale {SCALE}:", verdicts]
+    if compared.is_file() and compared.stat().st_mtime >= metrics.stat().st_mtime:
+        summary = compared.read_text(encoding="utf-8").splitlines()[-1]
+        words.append(f"fresh against shipped: {summary} (more: {compared.parent})")
     if LATEX is None:
         words.append(LATEX_MISSING)
     elif paper.is_file():

@@ -1,7 +1,4 @@
-# From the cells' results to tables, figures and verdicts.
-COLLECTED = [
-    f"{RESULTS}/{name}.csv" for name in ("metrics", "runs", "history", "settings")
-]
+# From the collected results to tables, figures and verdicts.
 TABLES = names("report.tables")
 TABLE_FILES = [f"paper/tables/{SCALE}/{name}.tex" for name in TABLES]
 FIGURE_FILES = expand(
@@ -17,31 +14,6 @@ CLAIM_FILES = {
 }
 WEBPAGES = [f"{RESULTS}/tables/{name}.html" for name in TABLES]
 METHODS = local([ROOT / "config" / "methods.yaml"])
-
-
-rule collect:
-    input:
-        metrics=cell_files("metrics.csv"),
-        history=cell_files("history.csv"),
-        records=cell_files("run.json"),
-        ceilings=ceiling_files(),
-        sources=local(provenance.sources("pimvae.report.collect")),
-    output:
-        COLLECTED,
-    log:
-        f"{RESULTS}/logs/collect.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/collect.tsv"
-    conda:
-        ENVIRONMENT
-    params:
-        command=f"{PIMVAE} collect --out {RESULTS}",
-        runs=[f"{RESULTS}/{cell.experiment}/{cell.name}" for cell in CONFIG.cells],
-        ceilings=" ".join(["--ceilings", *ceiling_files()]),
-    message:
-        f"collect the results of {len(CONFIG.cells)} cells"
-    shell:
-        "{params.command} {params.runs} {params.ceilings} > {log} 2>&1"
 
 
 rule claims:
@@ -66,6 +38,7 @@ rule claims:
             category="Claims",
             labels={"content": "one line per claim"},
         ),
+        data=f"{RESULTS}/claims.json",
     log:
         f"{RESULTS}/logs/claims.log",
     benchmark:

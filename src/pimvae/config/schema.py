@@ -1,7 +1,7 @@
 """Typed, strict configuration: one frozen model per part of a cell (no torch here: the DAG imports this)."""
 
 __all__ = ["BimodalData", "Cell", "DataConfig", "DigitsData", "EvaluationConfig", "ImagesData", "LinearData",
-           "ModelConfig", "MultimodalData", "ObjectiveConfig", "TrainConfig"]  # fmt: skip
+           "ModelConfig", "MultimodalData", "NpzData", "ObjectiveConfig", "TrainConfig"]  # fmt: skip
 
 from typing import Annotated, Literal
 
@@ -78,7 +78,17 @@ class ImagesData(Strict):
     matchings: PositiveInt = 20  # of all base pairs
 
 
-DataConfig = Annotated[LinearData | DigitsData | BimodalData | MultimodalData | ImagesData, Field(discriminator="kind")]
+class NpzData(Strict):
+    """The user's own modalities, from the command line; no experiment file names them."""
+
+    kind: Literal["npz"] = "npz"
+    path: str
+    samples: PositiveInt
+
+
+DataConfig = Annotated[
+    LinearData | DigitsData | BimodalData | MultimodalData | ImagesData | NpzData, Field(discriminator="kind")
+]
 
 
 class ModelConfig(Strict):

@@ -1,10 +1,12 @@
 """Results as tables in memory, and atomic writing of what is made from them."""
 
-__all__ = ["COLUMNS", "KEYS", "Results", "read_csv", "write_frame", "write_text"]
+__all__ = ["COLUMNS", "KEYS", "Results", "cell_folder", "read_csv", "write_frame", "write_text"]
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,6 +52,12 @@ class Results:
         history = _read(folder / "history.csv", [*CELL, "step", "seed", "beta", "term", "value"])
         settings = _read(folder / "settings.csv", [*CELL, "key", "value"], text=True)
         return cls(metrics, runs, history, settings, folder)
+
+
+def cell_folder(folder: Path, cell: Mapping[str, Any]) -> Path:
+    """Where the files of a cell lie below the folder of its scale; ``cell`` holds the columns ``CELL``."""
+    suffix = "" if cell["prior"] == "standard" else f"-{cell['prior']}_prior"
+    return folder / cell["experiment"] / f"{cell['dataset']}-{cell['aggregator']}-{cell['objective']}{suffix}"
 
 
 def flag_nonfinite(metrics: pd.DataFrame) -> pd.DataFrame:
