@@ -7,6 +7,9 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+report: "workflow/report/workflow.rst"
+
+
 configfile: Path(workflow.basedir) / "config" / "config.yaml"
 
 
@@ -27,6 +30,7 @@ else:
 
 include: "workflow/rules/report.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/notebooks.smk"
 
 
 rule all:
@@ -36,6 +40,8 @@ rule all:
         TABLE_FILES,
         f"{RESULTS}/claims.txt",
         PAPER_FILES,
+        WEBPAGES,
+        NOTEBOOK_FILES if HAS_NOTEBOOKS else [],
     message:
         "all done"
 
@@ -43,6 +49,8 @@ rule all:
 onstart:
     if LATEX is None:
         print(LATEX_MISSING, file=sys.stderr)
+    if not HAS_NOTEBOOKS:
+        print(NOTEBOOKS_MISSING, file=sys.stderr)
 
 
 onsuccess:

@@ -121,9 +121,7 @@ def _changes(settings: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _cell(
-    path: Path, samples: int, aggregator: str, objective: str, seeds: int, changes: Mapping[str, Any]
-) -> Cell:
+def _cell(path: Path, samples: int, aggregator: str, objective: str, seeds: int, changes: Mapping[str, Any]) -> Cell:
     chosen = {"model": {"aggregator": aggregator}, "objective": {"name": objective}}
     smaller = {"train": {"batch_size": min(SIZES["train"]["batch_size"], samples)}}
     values = merge(SIZES, smaller, changes, chosen)

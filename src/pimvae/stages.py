@@ -1,7 +1,7 @@
 """What the commands of ``pimvae`` do; heavy modules are imported by the command that needs them."""
 
-__all__ = ["ceiling", "cells", "claims", "collect", "compare", "data", "evaluate", "figures", "macros", "ship",
-           "tables", "train", "unpack"]  # fmt: skip
+__all__ = ["ceiling", "cells", "claims", "collect", "compare", "data", "download", "evaluate", "figures", "macros",
+           "readme", "ship", "tables", "train", "unpack", "webpages"]  # fmt: skip
 
 import argparse
 import os
@@ -18,6 +18,16 @@ def cells(options: argparse.Namespace) -> None:
     wanted = [options.experiment] if options.experiment else None
     for cell in load(options.scale, options.root, wanted).cells:
         print(cell.model_dump_json() if options.json else f"{cell.experiment} {cell.name}")
+
+
+def download(options: argparse.Namespace) -> None:
+    """Download the real image data."""
+    from pimvae.data._downloads import download_all
+
+    if options.to:
+        _check_writable(options.to)
+    folder = download_all(options.to)
+    print(f"all files are in {folder}" + (f"; use them with data_dir: {folder.resolve()}" if options.to else ""))
 
 
 def data(options: argparse.Namespace) -> None:
@@ -48,7 +58,8 @@ def train(options: argparse.Namespace) -> None:
     _check_writable(options.out)  # before the training, not after it
     from pimvae.training.job import run
 
-    run(cell, options.data, options.out, options.device)
+    strict = options.bad_checkpoint == "stop"
+    run(cell, options.data, options.out, options.device, options.checkpoint, options.checkpoint_seconds, strict)
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -113,6 +124,22 @@ def macros(options: argparse.Namespace) -> None:
     from pimvae.report import job
 
     job.macros(options.results, options.out, options.scale, options.claims)
+
+
+def readme(options: argparse.Namespace) -> None:
+    """Write verdicts and times into Markdown files."""
+    from pimvae.report.blocks import Source, rewrite
+
+    source = Source.load(options.results, options.scale, options.claims)
+    for path in options.files:
+        rewrite(path, source)
+
+
+def webpages(options: argparse.Namespace) -> None:
+    """Show the tables as web pages."""
+    from pimvae.report.webpage import pages
+
+    pages(options.tables, options.out, options.scale)
 
 
 def ship(options: argparse.Namespace) -> None:
