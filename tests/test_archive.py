@@ -111,12 +111,16 @@ def test_shipped_results_show_what_the_run_shows(run, tmp_path):
     ship(run, tmp_path / "shipped")
     archive.unpack(tmp_path / "shipped", tmp_path / "unpacked")
     both = [Results.load(run), Results.load(tmp_path / "unpacked")]
+    pd.testing.assert_frame_equal(both[1].history, Results.load(tmp_path / "shipped").history)
     for name in ("digits", "f3_bimodal", "f4_recovery", "f8_training", "f8_bimodal"):
         shown = [lookup("report.figures", name).data(results) for results in both]
         assert len(shown[0]) > 0
         pd.testing.assert_frame_equal(*shown)
     for frame in ("metrics", "runs", "settings"):
         pd.testing.assert_frame_equal(*(getattr(results, frame) for results in both))
+    change(tmp_path / "shipped" / "runs.csv")
+    with pytest.raises(UserError, match=r"runs\.csv was changed"):
+        Results.load(tmp_path / "shipped")
     records = json.loads((tmp_path / "unpacked" / "runs.json").read_text())
     assert len(records) == len(Results.load(run).runs)
     assert records["linear/dense-poe-masked"] == json.loads((run / "linear/dense-poe-masked/run.json").read_text())

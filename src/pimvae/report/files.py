@@ -2,6 +2,7 @@
 
 __all__ = ["COLUMNS", "KEYS", "Results", "cell_folder", "read_csv", "write_frame", "write_text"]
 
+import gzip
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pimvae.archive import MANIFEST, verify
 from pimvae.errors import UserError
 from pimvae.files import replacing
 from pimvae.report.methods import catalogue
@@ -42,10 +44,14 @@ class Results:
     def load(cls, folder: Path | str) -> "Results":
         """Read ``metrics.csv``, ``runs.csv``, ``history.csv`` and ``settings.csv`` of one scale's folder.
 
+        Shipped results are read as they lie, once they match their manifest.
+
         Raises:
-            UserError: if a file is missing or lacks columns.
+            UserError: if a file is missing, lacks columns, or was changed after it was shipped.
         """
         folder = Path(folder)
+        if (folder / MANIFEST).is_file():
+            verify(folder)
         metrics = flag_nonfinite(_read(folder / "metrics.csv", COLUMNS))
         catalogue().order("aggregators", metrics["aggregator"])  # fixes the looks of unlisted names
         runs = _read(folder / "runs.csv", CELL)
@@ -80,7 +86,7 @@ def read_csv(path: Path, columns: list[str], remedy: str, text: bool = False) ->
         UserError: if it is missing, cut off (its last line has no end), no CSV, or lacks columns.
     """
     try:
-        content = path.read_text(encoding="utf-8")
+        content = _text(path)
         if not content.endswith("\n"):
             raise UserError(f"{path} is cut off: make it again")
         frame = pd.read_csv(io.StringIO(content), dtype=str if text else None, keep_default_na=not text)
@@ -92,6 +98,14 @@ def read_csv(path: Path, columns: list[str], remedy: str, text: bool = False) ->
     if missing:
         raise UserError(f"{path} lacks the column(s) {', '.join(missing)}")
     return frame
+
+
+def _text(path: Path) -> str:
+    """Content of a file, or of its compressed form where only that is there."""
+    packed = path.with_name(f"{path.name}.gz")
+    if packed.is_file() and not path.is_file():
+        return gzip.decompress(packed.read_bytes()).decode("utf-8")
+    return path.read_text(encoding="utf-8")
 
 
 def _read(path: Path, columns: list[str], text: bool = False) -> pd.DataFrame:
