@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(SCALE),--config scale=$(SCALE))
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce plan install test lint unit smoke clean distclean
+.PHONY: help reproduce plan install test lint unit smoke bench clean distclean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ unit: $(VENV)/.installed-dev ## only the tests without the smoke run
 
 smoke: $(VENV)/.installed-dev ## only the smoke run, in a temporary copy
 	$(BIN)/pytest -q -m smoke
+
+bench: $(VENV)/.installed ## speed and memory as ratios in one run (minutes); ONLY="stacking seeds" for some of it
+	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(DEVICE),--device $(DEVICE))
 
 clean: ## remove build products and caches, keep results
 	rm -rf paper/build .pytest_cache .ruff_cache build src/*.egg-info
