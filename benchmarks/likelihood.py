@@ -18,7 +18,7 @@ from pimvae.models.vae import MultimodalVAE
 from pimvae.training.packing import PackedSplit
 
 NAME = "complete-sum_pooling-masked"  # the aggregator hardly matters: particles only meet the decoder
-BLOCK = 50  # samples in one call
+BLOCK = 20  # samples in one call
 BUDGET = 90.0
 
 

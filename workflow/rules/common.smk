@@ -12,6 +12,11 @@ from pimvae.config import find_cell, load
 from pimvae.errors import UserError
 from pimvae.registry import names
 
+# What "auto" stands for is decided once: a compute node may have another device than the machine that started the run.
+DECIDED = "PIMVAE_SCALE_AND_DEVICE"
+if not workflow.is_main_process and DECIDED in os.environ:
+    config.update(json.loads(os.environ[DECIDED]))
+
 try:
     CONFIG = load(root=ROOT, settings=config)
 except UserError as error:
@@ -29,6 +34,7 @@ LATEX_MISSING = (
 )
 
 if workflow.is_main_process:
+    os.environ[DECIDED] = json.dumps({"scale": SCALE, "device": CONFIG.device})
     print(CONFIG.headline(), file=sys.stderr)
 
 # Jobs run this Python, and the package as it lies here; with --sdm, Python comes from the deployed environment.
