@@ -7,24 +7,27 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(SCALE),--config scale=$(SCALE))
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce plan install test lint unit smoke bench clean distclean
+.PHONY: help reproduce plan install test latex lint unit smoke test-slurm bench clean distclean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 	@echo "variables: SCALE=smoke|laptop|paper (default: what config/config.yaml says), CORES=n, PYTHON=python3, VENV=.venv"
 
 reproduce: install ## install what is needed, run everything, end with paper/paper.pdf
 	@bash scripts/ensure_latex.sh
 	$(SNAKEMAKE)
 
-plan: install ## list the jobs that 'make reproduce' would run
+plan: install ## what 'make reproduce' will take (time, memory, disk), and its jobs
+	$(BIN)/pimvae plan $(if $(SCALE),--scale $(SCALE))
 	$(SNAKEMAKE) --dry-run
 
 install: $(VENV)/.installed ## only create the virtual environment
 
-test: $(VENV)/.installed-dev ## linters, all tests, and the smoke run through to the PDF
-	@bash scripts/ensure_latex.sh
+test: latex ## linters, all tests, and the smoke run through to the PDF
 	@$(MAKE) --no-print-directory lint unit smoke
+
+latex: ## install LaTeX where that needs no questions
+	@bash scripts/ensure_latex.sh
 
 lint: $(VENV)/.installed-dev ## only the linters
 	$(BIN)/ruff check
@@ -35,7 +38,10 @@ unit: $(VENV)/.installed-dev ## only the tests without the smoke run
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not smoke"
 
 smoke: $(VENV)/.installed-dev ## only the smoke run, in a temporary copy
-	$(BIN)/pytest -q -m smoke
+	$(BIN)/pytest -q -m smoke --basetemp build/smoke
+
+test-slurm: $(VENV)/.installed-slurm ## the smoke scale through a SLURM on this machine, as root on Debian (docs/CLUSTER.md)
+	@bash scripts/test_slurm.sh $(BIN) "$(LOCAL)" $(AGAIN)
 
 bench: $(VENV)/.installed ## speed and memory as ratios in one run (minutes); ONLY="stacking seeds" for some of it
 	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(DEVICE),--device $(DEVICE))
@@ -54,4 +60,8 @@ $(VENV)/.installed: pyproject.toml scripts/install.sh
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@bash scripts/install.sh $(PYTHON) $(VENV) '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-slurm: $(VENV)/.installed-dev
+	@bash scripts/install.sh $(PYTHON) $(VENV) '.[dev,slurm]'
 	@touch $@

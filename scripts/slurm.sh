@@ -53,9 +53,10 @@ start() {
     local folder=$1 host
     host=$(hostname -s)
     mkdir -p "$folder/state" "$folder/spool"
-    if [ -e /etc/slurm ] && [ ! -e "$folder/etc-before" ]; then
+    if [ -e /etc/slurm ]; then
         mv /etc/slurm "$folder/etc-before"
     fi
+    touch "$folder/etc-is-ours"
     mkdir -p /etc/slurm
     configuration "$host" "$folder" > /etc/slurm/slurm.conf
     echo "NodeName=$host Name=gpu File=/dev/null" > /etc/slurm/gres.conf # the stand-in
@@ -95,6 +96,7 @@ stop() { # by pid files; what was not started is not stopped
         done
         kill -9 "$pid" 2> /dev/null || true
     done
+    [ -e "$folder/etc-is-ours" ] || return 0 # never started
     rm -rf /etc/slurm
     if [ -e "$folder/etc-before" ]; then
         mv "$folder/etc-before" /etc/slurm

@@ -5,12 +5,13 @@
 #   LOCAL  a copy of this repository where the smoke scale was run locally; made below build/ if empty or absent
 #   PATH   what to make again on the cluster, below results/smoke, as patterns (default: '*/*', everything)
 # Tables, figures and claims are made again on the cluster in any case. LOCAL is changed in place.
+# EXPERIMENTS=linear,bimodal in the environment: these alone (a LOCAL that is given must have run the same ones).
 set -euo pipefail
 bin=$(realpath "$1") local=${2:-} root=$(realpath "$(dirname "$0")/..")
 shift $(($# > 2 ? 2 : $#))
 paths=("$@")
 [ ${#paths[@]} -gt 0 ] || paths=('*/*')
-profile=(--workflow-profile workflow/profiles/slurm --config scale=smoke)
+settings=(--config scale=smoke ${EXPERIMENTS:+"experiments=[$EXPERIMENTS]"})
 # This SLURM has no accounting, and jobs take seconds. Trainings ask for the stand-in GPU.
 here=(--slurm-no-account --slurm-status-command squeue --slurm-init-seconds-before-status-checks 4 --latency-wait 10
     --retries 0 --set-resources train:gpu=1)
@@ -32,7 +33,7 @@ run_locally() {
     mkdir -p "$local"
     (cd "$root" && cp -R config paper src workflow Snakefile profiles "$local/")
     echo "test-slurm: smoke scale locally, in build/slurm"
-    (cd "$local" && "$bin/snakemake" --cores all --config scale=smoke > "$work/local.log" 2>&1) || fail "$work/local.log"
+    (cd "$local" && "$bin/snakemake" --cores all "${settings[@]}" > "$work/local.log" 2>&1) || fail "$work/local.log"
 }
 
 fail() {
@@ -64,7 +65,7 @@ rm -rf results/smoke/*.csv results/smoke/claims.txt paper/tables/smoke figures/s
 device=$(srun --gpus=1 bash -c 'echo "$CUDA_VISIBLE_DEVICES"')
 [ "$device" = 0 ] || { echo "test-slurm: the stand-in GPU shows as '$device', not as 0" >&2; exit 1; }
 start=$SECONDS
-"$bin/snakemake" "${profile[@]}" "${here[@]}" > "$work/cluster.log" 2>&1 || fail "$work/cluster.log"
+"$bin/snakemake" --workflow-profile workflow/profiles/slurm "${here[@]}" "${settings[@]}" > "$work/cluster.log" 2>&1 || fail "$work/cluster.log"
 keep cluster
 jobs=$(grep -c 'has been submitted with SLURM jobid' "$work/cluster.log")
 diff -r "$work/local" "$work/cluster" || fail "$work/cluster.log"

@@ -84,6 +84,7 @@ def load(
     root: Path | str = ".",
     experiments: Sequence[str] | None = None,
     settings: Mapping[str, Any] | None = None,
+    device: str | None = None,
 ) -> Config:
     """The configuration below ``root/config``.
 
@@ -92,14 +93,16 @@ def load(
         root: folder that contains ``config/``.
         experiments: names of files in ``config/experiments``; None for what ``config.yaml`` says.
         settings: replaces the content of ``config.yaml`` (Snakemake passes its own, with ``--config`` applied).
+        device: ``auto``, ``cpu`` or ``cuda``; None for what ``config.yaml`` says.
 
     Raises:
         UserError: for any unknown key, name or value; the message names the key, the file and what is allowed.
     """
     folder = Path(root) / "config"
     chosen = _settings(folder, settings)
-    device, _ = resolve_device(chosen.device)
-    name, reason = resolve_scale(scale or chosen.scale, chosen.device)
+    wished = device or chosen.device
+    device, _ = resolve_device(wished)
+    name, reason = resolve_scale(scale or chosen.scale, wished)
     wanted = tuple(experiments or chosen.experiments)
     _known(name, _stems(folder / "scales"), "scale")
     for experiment in wanted:
