@@ -10,7 +10,13 @@ sys.path.insert(0, str(ROOT / "src"))
 from pimvae import provenance
 from pimvae.config import find_cell, load
 from pimvae.errors import UserError
-from pimvae.planning.resources import data_job, evaluation_job, read_speed, training_job
+from pimvae.planning.resources import (
+    ceiling_job,
+    data_job,
+    evaluation_job,
+    read_speed,
+    training_job,
+)
 from pimvae.registry import names
 
 # What "auto" stands for is decided once: a compute node may have another device than the machine that started the run.

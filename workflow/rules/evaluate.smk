@@ -61,6 +61,8 @@ for dataset in CONFIG.datasets:
                 f"{RESULTS}/benchmarks/{dataset.experiment}/ceiling-{dataset.name}.tsv"
             conda:
                 ENVIRONMENT
+            resources:
+                **needs(lambda wildcards, dataset=dataset: ceiling_job(dataset)),
             params:
                 command=f"{PIMVAE} ceiling {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
                 data=subpath(input.manifest, parent=True),

@@ -1,6 +1,6 @@
 """Memory, disk and time of a cell's jobs, estimated from its configuration: what Snakemake tells a scheduler."""
 
-__all__ = ["CAUTIOUS", "Job", "Speed", "data_job", "device_memory", "evaluation_job", "read_speed", "replicas",
+__all__ = ["CAUTIOUS", "Job", "Speed", "ceiling_job", "data_job", "device_memory", "evaluation_job", "read_speed", "replicas",
            "training_job"]  # fmt: skip
 
 import json
@@ -100,6 +100,17 @@ def evaluation_job(cell: Cell, speed: Speed | None = None) -> Job:
     whole = 6 * form.modalities * max(form.train, form.test) * learned
     memory = PROCESS_MIB["cpu"] + ceil((DOUBLE * (weights + noise + whole) + _data_bytes(cell)) / MIB)
     return Job(memory, 1, START + (speed or CAUTIOUS["cpu"]).evaluation_seconds(cell))
+
+
+def ceiling_job(dataset: DataSet) -> Job:
+    """Log-likelihood of a data set under the model that generated it, for every seed and split."""
+    form, evaluation = shape(dataset.data), dataset.evaluation
+    width, rounds, chunk = form.modalities * form.width, 5, 250  # rounds and samples at a time of the ceiling stage
+    numbers = evaluation.ceiling_particles * width
+    memory = PROCESS_MIB["cpu"] + 4 * chunk * numbers * DOUBLE / MIB
+    samples = len(dataset.seeds) * 2 * min(evaluation.llh_samples, max(form.train, form.test))
+    operations = rounds * samples * numbers * 6 * form.width  # some dense layers as wide as a modality
+    return Job(ceil(memory), 1, START + operations / CAUTIOUS["cpu"].evaluation)
 
 
 def read_speed(path: Path, device: str, experiment: str) -> Speed:
