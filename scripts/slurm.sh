@@ -87,6 +87,9 @@ munge_folders() {
 
 stop() { # by pid files; what was not started is not stopped
     local folder=$1 name pid
+    if [ -e "$folder/etc-is-ours" ]; then
+        timeout 10 scancel --user="$(id -un)" 2> /dev/null || true # what an interrupted run left
+    fi
     for name in slurmd slurmctld munged; do
         pid=$(cat "$folder/$name.pid" 2> /dev/null) || continue
         kill "$pid" 2> /dev/null || continue

@@ -11,7 +11,16 @@ from builders import training_cell
 from pimvae.config import find_cell, load
 from pimvae.data.job import run as draw
 from pimvae.planning.operations import count
-from pimvae.planning.resources import CAUTIOUS, Job, Speed, ceiling_job, data_job, evaluation_job, read_speed, training_job
+from pimvae.planning.resources import (
+    CAUTIOUS,
+    Job,
+    Speed,
+    ceiling_job,
+    data_job,
+    evaluation_job,
+    read_speed,
+    training_job,
+)
 
 TRAIN = """
 import sys

@@ -1,7 +1,7 @@
 """Memory, disk and time of a cell's jobs, estimated from its configuration: what Snakemake tells a scheduler."""
 
-__all__ = ["CAUTIOUS", "Job", "Speed", "ceiling_job", "data_job", "device_memory", "evaluation_job", "read_speed", "replicas",
-           "training_job"]  # fmt: skip
+__all__ = ["CAUTIOUS", "Job", "Speed", "ceiling_job", "data_job", "device_memory", "evaluation_job", "read_speed",
+           "replicas", "training_job"]  # fmt: skip
 
 import json
 from dataclasses import dataclass
