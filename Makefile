@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(SCALE),--config scale=$(SCALE))
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce plan install test latex lint unit smoke test-slurm bench clean distclean
+.PHONY: help reproduce report readme plan install test latex lint unit smoke test-slurm bench clean distclean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,6 +16,12 @@ help: ## this list
 reproduce: install ## install what is needed, run everything, end with paper/paper.pdf
 	@bash scripts/ensure_latex.sh
 	$(SNAKEMAKE)
+
+report: install ## after 'make reproduce': report.html, all figures, tables, claims and notebooks in one offline file
+	$(SNAKEMAKE) --report report.html
+
+readme: install ## after 'make reproduce': write its verdicts and times into README.md and docs/REVIEWERS.md
+	$(BIN)/pimvae readme --results results/$(or $(SCALE),laptop) --scale $(or $(SCALE),laptop) README.md docs/REVIEWERS.md
 
 plan: install ## what 'make reproduce' will take (time, memory, disk), and its jobs
 	$(BIN)/pimvae plan $(if $(SCALE),--scale $(SCALE))
@@ -52,16 +58,16 @@ clean: ## remove build products and caches, keep results
 
 distclean: clean ## remove everything that was made here, results and the virtual environment included
 	find results -mindepth 1 -maxdepth 1 ! -name shipped -exec rm -rf {} + 2> /dev/null || true
-	rm -rf figures/*/ paper/tables paper/paper.pdf .snakemake $(VENV)
+	rm -rf figures/*/ paper/tables paper/paper.pdf report.html .snakemake $(VENV)
 
-$(VENV)/.installed: pyproject.toml scripts/install.sh
-	@bash scripts/install.sh $(PYTHON) $(VENV) .
+$(VENV)/.installed: pyproject.toml requirements.lock scripts/install.sh
+	@bash scripts/install.sh $(PYTHON) $(VENV) '.[notebooks]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@bash scripts/install.sh $(PYTHON) $(VENV) '.[dev]'
+	@bash scripts/install.sh $(PYTHON) $(VENV) '.[dev,notebooks]'
 	@touch $@
 
 $(VENV)/.installed-slurm: $(VENV)/.installed-dev
-	@bash scripts/install.sh $(PYTHON) $(VENV) '.[dev,slurm]'
+	@bash scripts/install.sh $(PYTHON) $(VENV) '.[dev,notebooks,slurm]'
 	@touch $@

@@ -7,6 +7,9 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+report: "workflow/report/workflow.rst"
+
+
 configfile: Path(workflow.basedir) / "config" / "config.yaml"
 
 
@@ -16,6 +19,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/notebooks.smk"
 
 
 rule all:
@@ -25,6 +29,8 @@ rule all:
         TABLE_FILES,
         f"{RESULTS}/claims.txt",
         PAPER_FILES,
+        WEBPAGES,
+        NOTEBOOK_FILES if HAS_NOTEBOOKS else [],
     message:
         "all done"
 
@@ -32,6 +38,8 @@ rule all:
 onstart:
     if LATEX is None:
         print(LATEX_MISSING, file=sys.stderr)
+    if not HAS_NOTEBOOKS:
+        print(NOTEBOOKS_MISSING, file=sys.stderr)
 
 
 onsuccess:

@@ -12,7 +12,8 @@ CELLS = {"smoke": 108, "laptop": 96, "paper": 108}
 DATA = {
     "linear": ["dense", "sparse", "digits"], "bimodal": ["clusters"], "multimodal": ["complete", "half", "laplace"],
 }  # fmt: skip
-REPORT = {"collect": 1, "claims": 1, "tables": 1, "macros": 1, "paper_scale": 1, "all": 1}
+REPORT = {"collect": 1, "claims": 1, "tables": 1, "macros": 1, "paper_scale": 1, "webpages": 1,
+          "render_notebook": 3, "all": 1}  # fmt: skip
 
 
 def plan(root: Path, folder: Path, *options: str, path: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:

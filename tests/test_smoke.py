@@ -1,8 +1,11 @@
 """The whole workflow at smoke scale in a copy of the repository, and what a change then makes it do again."""
 
+import contextlib
 import csv
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +13,15 @@ from pathlib import Path
 import pytest
 from test_dag import jobs
 
+from pimvae.registry import names
+
 pytestmark = pytest.mark.smoke
 KEYS = ("experiment", "dataset", "aggregator", "objective", "prior", "beta", "seed")
 CELLS = 36 + 20 + 52
-PARTS = ["config", "paper", "src", "workflow"]
+PARTS = ["config", "notebooks", "paper", "src", "tests", "workflow"]
 HAS_LATEX = bool(shutil.which("latexmk") or shutil.which("tectonic"))
 PAPER = {"paper": 1} if HAS_LATEX else {}
+READERS = {"render_notebook": 2}  # the two notebooks that draw this figure
 
 
 def snakemake(copy: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -32,11 +38,15 @@ def planned(copy: Path) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def copy(root, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("smoke")
+    return copied(root, tmp_path_factory.mktemp("smoke"))
+
+
+def copied(root: Path, folder: Path) -> Path:
     for part in PARTS:
         ignore = shutil.ignore_patterns("__pycache__", "tables" if part == "paper" else "-", "build", "*.pdf")
         shutil.copytree(root / part, folder / part, ignore=ignore)
-    shutil.copy(root / "Snakefile", folder)
+    for file in ("Snakefile", "pyproject.toml"):
+        shutil.copy(root / file, folder)
     (folder / "profiles").symlink_to("workflow/profiles")
     return folder
 
@@ -91,8 +101,53 @@ def test_the_paper_is_a_pdf_and_the_same_bytes_again(copy, first):
     assert (copy / "paper/paper.pdf").read_bytes() == content
 
 
+@pytest.mark.skipif(not HAS_LATEX, reason="needs LaTeX")
+def test_the_paper_has_no_typesetting_faults(copy, first):
+    assert "typesetting faults" not in (copy / "results/smoke/logs/paper.log").read_text()
+
+
+def test_tables_and_notebooks_are_web_pages_that_fetch_nothing(copy, first):
+    pages = [*copy.glob("results/smoke/tables/*.html"), *copy.glob("results/smoke/notebooks/*.html")]
+    assert len(pages) == len(names("report.tables")) + 3
+    for page in pages:
+        text = page.read_text()
+        assert text.rstrip().endswith("</html>")
+        assert "src=\"http" not in text and "import(" not in text
+
+
+def test_the_report_is_one_file(copy, first):
+    done = snakemake(copy, "--report", "report.html")
+    assert done.returncode == 0, done.stderr[-3000:]
+    text = (copy / "report.html").read_text()
+    for name in ("f2_linear_gap.png", "t1_dense_digits.html", "claims.csv", "01_tour.html"):
+        assert name in text
+    assert "src=\"http" not in text
+
+
 def test_nothing_is_left_to_do(copy, first):
     assert planned(copy) == {}
+
+
+def test_a_run_killed_at_random_moments_gives_the_same_metrics(root, copy, first, tmp_path):
+    """Snakemake and all of its jobs, kill -9, again and again: what is there in the end is the same, byte for byte."""
+    folder, moments = copied(root, tmp_path), random.Random(1)
+    cells = ["linear/dense-self_attention-masked", "multimodal/half-sum_pooling-masked-mixture_prior"]
+    command = [sys.executable, "-m", "snakemake", *(f"results/smoke/{cell}/metrics.csv" for cell in cells)]
+    options = ["--cores", "2", "--config", "scale=smoke", "checkpoint_seconds=0"]
+    for _ in range(4):
+        running = subprocess.Popen([*command, *options], cwd=folder, start_new_session=True, stderr=subprocess.DEVNULL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(4 + 4 * moments.random())
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        subprocess.run([*command, *options, "--unlock"], cwd=folder, capture_output=True, check=True)
+    done = subprocess.run([*command, *options], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for cell in cells:
+        expected = (copy / "results/smoke" / cell / "metrics.csv").read_bytes()
+        assert (folder / "results/smoke" / cell / "metrics.csv").read_bytes() == expected
+    assert not list((folder / "results/smoke/checkpoints").rglob("*.safetensors"))
 
 
 def test_a_touched_source_changes_nothing(copy, first):
@@ -102,12 +157,12 @@ def test_a_touched_source_changes_nothing(copy, first):
 
 def test_a_changed_figure_is_drawn_again_and_no_other(copy, changed):
     changed("src/pimvae/report/figures/f2_linear_gap.py", "\n", "\n# changed\n")
-    assert planned(copy) == {"figure": 1} | PAPER
+    assert planned(copy) == {"figure": 1} | READERS | PAPER
 
 
 def test_a_changed_table_leaves_the_results_alone(copy, changed):
     changed("src/pimvae/report/tables/t1_rates.py", "\n", "\n# changed\n")
-    assert planned(copy) == {"tables": 1} | PAPER
+    assert planned(copy) == {"tables": 1, "webpages": 1} | PAPER
 
 
 def test_a_changed_text_only_compiles_the_paper(copy, changed):

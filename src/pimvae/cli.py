@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"pimvae {__version__}")
     commands = top.add_subparsers(dest="name", metavar="COMMAND", required=True)
     _add_cells(commands)
+    _add_download(commands)
     _add_data(commands)
     _add_train(commands)
     _add_evaluate(commands)
@@ -74,6 +75,8 @@ def parser() -> argparse.ArgumentParser:
     _add_claims(commands)
     _add_macros(commands)
     _add_plan(commands)
+    _add_webpages(commands)
+    _add_readme(commands)
     return top
 
 
@@ -118,6 +121,18 @@ def _add_cells(commands: argparse._SubParsersAction) -> None:
     _add_scale(added)
 
 
+def _add_download(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "download", stages.download, "download MNIST and SVHN (258 MB)",
+        "Only data sets with 'source: full' need them. What is there already is checked and kept, an interrupted "
+        "download goes on where it stopped. SVHN is for non-commercial use only.",
+        "pimvae download --to downloads",
+    )  # fmt: skip
+    added.add_argument(
+        "--to", type=Path, metavar="FOLDER", help="folder to write to, for 'data_dir' (default: the user's cache)"
+    )
+
+
 def _add_data(commands: argparse._SubParsersAction) -> None:
     added = _command(
         commands, "data", stages.data, "draw one data set for every seed",
@@ -148,6 +163,18 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     added.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: CUDA if torch finds it (default)"
     )
+    added.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="save the training here, and go on from here if it was cut off"
+    )
+    added.add_argument(
+        "--checkpoint-seconds", type=float, default=os.environ.get("PIMVAE_CHECKPOINT_SECONDS", "60"), metavar="S",
+        help="time between two checkpoints (default: 60, or $PIMVAE_CHECKPOINT_SECONDS)",
+    )  # fmt: skip
+    added.add_argument(
+        "--bad-checkpoint", choices=["restart", "stop"], default=os.environ.get("PIMVAE_BAD_CHECKPOINT", "restart"),
+        help="what to do if FILE is damaged or of another training: train afresh (default, or $PIMVAE_BAD_CHECKPOINT) "
+        "or stop",
+    )  # fmt: skip
 
 
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:
@@ -243,6 +270,29 @@ def _add_plan(commands: argparse._SubParsersAction) -> None:
     added.add_argument("--untimed", action="store_true", help="time nothing: earlier timings, else cautious guesses")
     added.add_argument("--fresh", action="store_true", help="time again what was timed before")
     added.add_argument("--json", action="store_true", help="numbers as JSON: seconds, MiB")
+
+
+def _add_webpages(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "webpages", stages.webpages, "show the tables in a browser",
+        "Turns the .tex file of every table into an .html file with the same cells.",
+        "pimvae webpages --tables paper/tables/laptop --scale laptop --out results/laptop/tables",
+    )  # fmt: skip
+    added.add_argument("--tables", type=Path, required=True, help="folder that 'pimvae tables' wrote")
+    added.add_argument("--scale", required=True, help="name of the scale, for the text")
+    added.add_argument("--out", type=Path, required=True, help="folder to write to")
+
+
+def _add_readme(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "readme", stages.readme, "write verdicts and times into Markdown files",
+        "Replaces what stands between <!-- begin:NAME --> and <!-- end:NAME -->.",
+        "pimvae readme --results results/laptop --scale laptop README.md docs/REVIEWERS.md",
+    )  # fmt: skip
+    added.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Markdown files with marked blocks")
+    added.add_argument("--scale", required=True, help="name of the scale, for the text")
+    _add_results(added)
+    _add_claims_file(added)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What the commands of ``pimvae`` do; heavy modules are imported by the command that needs them."""
 
-__all__ = ["ceiling", "cells", "claims", "collect", "data", "evaluate", "figures", "macros", "plan", "tables", "train"]
+__all__ = ["ceiling", "cells", "claims", "collect", "data", "download", "evaluate", "figures", "macros", "plan",
+           "readme", "tables", "train", "webpages"]  # fmt: skip
 
 import argparse
 import os
@@ -20,6 +21,16 @@ def cells(options: argparse.Namespace) -> None:
         print(cell.model_dump_json() if options.json else f"{cell.experiment} {cell.name}")
 
 
+def download(options: argparse.Namespace) -> None:
+    """Download the real image data."""
+    from pimvae.data._downloads import download_all
+
+    if options.to:
+        _check_writable(options.to)
+    folder = download_all(options.to)
+    print(f"all files are in {folder}" + (f"; use them with data_dir: {folder.resolve()}" if options.to else ""))
+
+
 def data(options: argparse.Namespace) -> None:
     """Draw one data set for every seed."""
     from pimvae.config import find_dataset, load
@@ -37,7 +48,8 @@ def train(options: argparse.Namespace) -> None:
     _check_writable(options.out)  # before the training, not after it
     from pimvae.training.job import run
 
-    run(cell, options.data, options.out, options.device)
+    strict = options.bad_checkpoint == "stop"
+    run(cell, options.data, options.out, options.device, options.checkpoint, options.checkpoint_seconds, strict)
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -122,6 +134,22 @@ def _check_device(device: str) -> None:
     torch.set_num_threads(1)  # as in the workflow, where jobs run side by side
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("device 'cuda' was asked for, but torch finds no CUDA device; use --device cpu or --untimed")
+
+
+def readme(options: argparse.Namespace) -> None:
+    """Write verdicts and times into Markdown files."""
+    from pimvae.report.blocks import Source, rewrite
+
+    source = Source.load(options.results, options.scale, options.claims)
+    for path in options.files:
+        rewrite(path, source)
+
+
+def webpages(options: argparse.Namespace) -> None:
+    """Show the tables as web pages."""
+    from pimvae.report.webpage import pages
+
+    pages(options.tables, options.out, options.scale)
 
 
 def _check_writable(folder: Path) -> None:

@@ -1,6 +1,8 @@
 # The configuration, and what several rules share. No science here: that is in src/pimvae.
+import importlib.util
 import json
 import os
+import re
 import shlex
 import shutil
 
@@ -17,7 +19,7 @@ from pimvae.planning.resources import (
     read_speed,
     training_job,
 )
-from pimvae.registry import names
+from pimvae.registry import names, summary
 
 # What "auto" stands for is decided once: a compute node may have another device than the machine that started the run.
 DECIDED = "PIMVAE_SCALE_AND_DEVICE"
@@ -51,7 +53,10 @@ SCALE_OPTIONS = f"--scale {SCALE} --root {shlex.quote(str(ROOT))}"
 
 shell.executable("bash")
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(ROOT / 'src'))} SOURCE_DATE_EPOCH=0 MPLBACKEND=agg; "
+    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(ROOT / 'src'))} SOURCE_DATE_EPOCH=0 MPLBACKEND=agg"
+    # These two change no result; as parameters of a rule, a change of them would train everything again.
+    f" PIMVAE_CHECKPOINT_SECONDS={CONFIG.settings.checkpoint_seconds}"
+    f" PIMVAE_BAD_CHECKPOINT={CONFIG.settings.bad_checkpoint}; "
 )
 
 
@@ -145,6 +150,32 @@ def figure_examples(wildcards):
     """Example reconstructions, for the figures that show them."""
     kind = EXAMPLE_FIGURES.get(wildcards.figure)
     return cell_files("examples.npz", lambda cell: cell.data.kind == kind)
+
+
+def content(registry, name, note=""):
+    """What the report lists a table or figure under: as much of its summary as is short."""
+    short, *rest = re.split("(?=[,;:])", summary(registry, name).rstrip("."))
+    for part in rest:
+        if len(short + part) > 70:
+            break
+        short += part
+    return {"content": short + note}
+
+
+def category(name, otherwise):
+    """The chapter of the report that shows a table or figure."""
+    return "Claims" if name.endswith("_claims") else otherwise
+
+
+def notebook_inputs(wildcards):
+    """What a notebook reads: its sources, and the results or the tests if it shows them."""
+    path = NOTEBOOK_FOLDER / f"{wildcards.notebook}.ipynb"
+    found = local(provenance.notebook_sources(path, *NOTEBOOKS[wildcards.notebook]))
+    if wildcards.notebook == "02_read_the_results":
+        found += COLLECTED + CLAIMS + METHODS
+    if wildcards.notebook == "03_add_an_aggregator":
+        found += local([ROOT / "tests" / "aggregators" / "test_laws.py"])
+    return found
 
 
 def ceiling_files():

@@ -10,6 +10,12 @@ FIGURE_FILES = expand(
     kind=["pdf", "png", "csv"],
 )
 CLAIMS = local([ROOT / "config" / "claims.yaml"])
+CLAIM_FILES = {
+    "claims": "verdicts (CSV)",
+    "claims_groups": "comparisons behind the verdicts (CSV)",
+    "claims_strata": "pairs of cells behind the comparisons (CSV)",
+}
+WEBPAGES = [f"{RESULTS}/tables/{name}.html" for name in TABLES]
 METHODS = local([ROOT / "config" / "methods.yaml"])
 
 
@@ -45,8 +51,21 @@ rule claims:
         methods=METHODS,
         sources=local(provenance.report_sources("claims")),
     output:
-        verdicts=multiext(f"{RESULTS}/claims", ".csv", "_groups.csv", "_strata.csv"),
-        text=f"{RESULTS}/claims.txt",
+        verdicts=[
+            report(
+                f"{RESULTS}/{name}.csv",
+                caption="../report/claims.rst",
+                category="Claims",
+                labels={"content": text},
+            )
+            for name, text in CLAIM_FILES.items()
+        ],
+        text=report(
+            f"{RESULTS}/claims.txt",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"content": "one line per claim"},
+        ),
     log:
         f"{RESULTS}/logs/claims.log",
     benchmark:
@@ -93,7 +112,23 @@ rule figure:
         methods=METHODS,
         sources=figure_sources,
     output:
-        multiext(f"figures/{SCALE}/{{figure}}", ".pdf", ".png", ".csv"),
+        f"figures/{SCALE}/{{figure}}.pdf",
+        report(
+            f"figures/{SCALE}/{{figure}}.png",
+            caption="../report/figure.rst",
+            category=lambda wildcards: category(wildcards.figure, "Figures"),
+            labels=lambda wildcards: content("report.figures", wildcards.figure),
+        ),
+        report(
+            f"figures/{SCALE}/{{figure}}.csv",
+            caption="../report/figure.rst",
+            category=lambda wildcards: category(
+                wildcards.figure, "Numbers behind the figures"
+            ),
+            labels=lambda wildcards: content(
+                "report.figures", wildcards.figure, " (numbers)"
+            ),
+        ),
     log:
         f"{RESULTS}/logs/figure-{{figure}}.log",
     benchmark:
@@ -128,3 +163,31 @@ rule macros:
         "write the numbers of the text"
     shell:
         "{params.command} --claims {input.claims} --out {output} > {log} 2>&1"
+
+
+rule webpages:
+    input:
+        tables=TABLE_FILES,
+        sources=local(provenance.sources("pimvae.report.webpage")),
+    output:
+        [
+            report(
+                path,
+                caption="../report/table.rst",
+                category=category(name, "Tables"),
+                labels=content("report.tables", name),
+            )
+            for name, path in zip(TABLES, WEBPAGES)
+        ],
+    log:
+        f"{RESULTS}/logs/webpages.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/webpages.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        command=f"{PIMVAE} webpages --tables paper/tables/{SCALE} --scale {SCALE} --out {RESULTS}/tables",
+    message:
+        "write the tables as web pages"
+    shell:
+        "{params.command} > {log} 2>&1"

@@ -24,6 +24,7 @@ rule train:
     params:
         command=f"{PIMVAE} train",
         options=f"{SCALE_OPTIONS} --device {CONFIG.device}",
+        checkpoint=f"{RESULTS}/checkpoints/{{experiment}}/{{cell}}.safetensors",
         data=cell_data_folder,
         out=subpath(output.record, parent=True),
         settings=lambda wildcards: as_json(
@@ -33,4 +34,4 @@ rule train:
         "train {wildcards.experiment}/{wildcards.cell}"
     shell:
         "{params.command} {wildcards.experiment} {wildcards.cell} --data {params.data} --out {params.out}"
-        " {params.options} > {log} 2>&1"
+        " {params.options} --checkpoint {params.checkpoint} > {log} 2>&1"
