@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(SCALE),--config scale=$(SCALE))
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce rebuild report readme plan install test lint unit smoke clean distclean
+.PHONY: help reproduce rebuild report readme plan install test latex lint unit smoke test-slurm bench clean distclean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 	@echo "variables: SCALE=smoke|laptop|paper (default: what config/config.yaml says), CORES=n, PYTHON=python3, VENV=.venv"
 
 reproduce: install ## install what is needed, run everything, end with paper/paper.pdf
@@ -27,14 +27,17 @@ rebuild: install ## no training: tables, figures, claims and paper from the ship
 	@bash scripts/ensure_latex.sh
 	$(BIN)/snakemake --cores $(CORES) --config results=shipped $(if $(SCALE),scale=$(SCALE))
 
-plan: install ## list the jobs that 'make reproduce' would run
+plan: install ## what 'make reproduce' will take (time, memory, disk), and its jobs
+	$(BIN)/pimvae plan $(if $(SCALE),--scale $(SCALE))
 	$(SNAKEMAKE) --dry-run
 
 install: $(VENV)/.installed ## only create the virtual environment
 
-test: $(VENV)/.installed-dev ## linters, all tests, and the smoke run through to the PDF
-	@bash scripts/ensure_latex.sh
+test: latex ## linters, all tests, and the smoke run through to the PDF
 	@$(MAKE) --no-print-directory lint unit smoke
+
+latex: ## install LaTeX where that needs no questions
+	@bash scripts/ensure_latex.sh
 
 lint: $(VENV)/.installed-dev ## only the linters
 	$(BIN)/ruff check
@@ -45,7 +48,13 @@ unit: $(VENV)/.installed-dev ## only the tests without the smoke run
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not smoke"
 
 smoke: $(VENV)/.installed-dev ## only the smoke run, in a temporary copy
-	$(BIN)/pytest -q -m smoke
+	$(BIN)/pytest -q -m smoke --basetemp build/smoke
+
+test-slurm: $(VENV)/.installed-slurm ## the smoke scale through a SLURM on this machine, as root on Debian (docs/CLUSTER.md)
+	@bash scripts/test_slurm.sh $(BIN) "$(LOCAL)" $(AGAIN)
+
+bench: $(VENV)/.installed ## speed and memory as ratios in one run (minutes); ONLY="stacking seeds" for some of it
+	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(DEVICE),--device $(DEVICE))
 
 clean: ## remove build products and caches, keep results
 	rm -rf paper/build .pytest_cache .ruff_cache build src/*.egg-info
@@ -61,4 +70,8 @@ $(VENV)/.installed: pyproject.toml requirements.lock scripts/install.sh
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@bash scripts/install.sh $(PYTHON) $(VENV) '.[dev,notebooks]'
+	@touch $@
+
+$(VENV)/.installed-slurm: $(VENV)/.installed-dev
+	@bash scripts/install.sh $(PYTHON) $(VENV) '.[dev,notebooks,slurm]'
 	@touch $@

@@ -75,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     _add_figures(commands)
     _add_claims(commands)
     _add_macros(commands)
+    _add_plan(commands)
     _add_webpages(commands)
     _add_readme(commands)
     add_archive_commands(commands, _command)
@@ -264,6 +265,21 @@ def _add_macros(commands: argparse._SubParsersAction) -> None:
     added.add_argument("--out", type=Path, required=True, help="file to write")
     _add_results(added)
     _add_claims_file(added)
+
+
+def _add_plan(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "plan", stages.plan, "say what a scale will take: operations, time, memory, disk",
+        "Times a few steps of a few cells on this device, and keeps what it found in results/<scale>/plan.json.",
+        "pimvae plan --scale paper --cores 4",
+    )  # fmt: skip
+    _add_scale(added)
+    added.add_argument("--experiments", nargs="+", metavar="NAME", help="only these (default: those of config.yaml)")
+    added.add_argument("--device", choices=["auto", "cpu", "cuda"], help="default: what config/config.yaml says")
+    added.add_argument("--cores", type=int, help="jobs at a time (default: all cores)")
+    added.add_argument("--untimed", action="store_true", help="time nothing: earlier timings, else cautious guesses")
+    added.add_argument("--fresh", action="store_true", help="time again what was timed before")
+    added.add_argument("--json", action="store_true", help="numbers as JSON: seconds, MiB")
 
 
 def _add_webpages(commands: argparse._SubParsersAction) -> None:

@@ -1,10 +1,11 @@
 """What the commands of ``pimvae`` do; heavy modules are imported by the command that needs them."""
 
 __all__ = ["ceiling", "cells", "claims", "collect", "compare", "data", "download", "evaluate", "figures", "macros",
-           "readme", "ship", "tables", "train", "unpack", "webpages"]  # fmt: skip
+           "plan", "readme", "ship", "tables", "train", "unpack", "webpages"]  # fmt: skip
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -124,6 +125,34 @@ def macros(options: argparse.Namespace) -> None:
     from pimvae.report import job
 
     job.macros(options.results, options.out, options.scale, options.claims)
+
+
+def plan(options: argparse.Namespace) -> None:
+    """Print what a scale will take."""
+    from pimvae.config import load
+    from pimvae.planning.job import run
+
+    config = load(options.scale, options.root, options.experiments, device=options.device)
+    cores = (os.cpu_count() or 1) if options.cores is None else options.cores
+    if cores < 1:
+        raise UserError(f"--cores must be at least 1, got {cores}")
+    if not options.untimed:
+        _check_device(config.device)
+    results = options.root / "results" / config.scale
+    print(config.headline(), file=sys.stderr)
+
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    print(run(config, results, cores, not options.untimed, options.fresh, options.json, tell))
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    torch.set_num_threads(1)  # as in the workflow, where jobs run side by side
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("device 'cuda' was asked for, but torch finds no CUDA device; use --device cpu or --untimed")
 
 
 def readme(options: argparse.Namespace) -> None:

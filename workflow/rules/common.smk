@@ -12,7 +12,19 @@ sys.path.insert(0, str(ROOT / "src"))
 from pimvae import archive, provenance
 from pimvae.config import find_cell, load
 from pimvae.errors import UserError
+from pimvae.planning.resources import (
+    ceiling_job,
+    data_job,
+    evaluation_job,
+    read_speed,
+    training_job,
+)
 from pimvae.registry import names, summary
+
+# What "auto" stands for is decided once: a compute node may have another device than the machine that started the run.
+DECIDED = "PIMVAE_SCALE_AND_DEVICE"
+if not workflow.is_main_process and DECIDED in os.environ:
+    config.update(json.loads(os.environ[DECIDED]))
 
 try:
     CONFIG = load(root=ROOT, settings=config)
@@ -37,6 +49,7 @@ LATEX_MISSING = (
 )
 
 if workflow.is_main_process:
+    os.environ[DECIDED] = json.dumps({"scale": SCALE, "device": CONFIG.device})
     print(CONFIG.headline(), file=sys.stderr)
 
 # Jobs run this Python, and the package as it lies here; with --sdm, Python comes from the deployed environment.
@@ -53,9 +66,14 @@ shell.prefix(
 )
 
 
+def one_of(values):
+    """A pattern for a wildcard that takes these values; for none of them, a pattern that fits nothing."""
+    return "|".join(values) or "(?!)"
+
+
 wildcard_constraints:
     experiment="|".join(CONFIG.experiments),
-    cell="|".join(dict.fromkeys(cell.name for cell in CONFIG.cells)),
+    cell=one_of(dict.fromkeys(cell.name for cell in CONFIG.cells)),
     figure="|".join(names("report.figures")),
 
 
@@ -70,6 +88,21 @@ def local(paths):
 def cell_of(wildcards):
     """The cell of a job."""
     return find_cell(CONFIG, wildcards.experiment, wildcards.cell)
+
+
+def speed(wildcards):
+    """How fast trainings and evaluations of an experiment are: as 'pimvae plan' measured, else a cautious guess."""
+    return read_speed(Path(RESULTS) / "plan.json", CONFIG.device, wildcards.experiment)
+
+
+def needs(estimate):
+    """Memory, minutes and disk of a job, which a scheduler is told; a job that is tried again gets more."""
+    return {
+        key: lambda wildcards, attempt, key=key: estimate(wildcards).request(attempt)[
+            key
+        ]
+        for key in ("mem_mb", "runtime", "disk_mb")
+    }
 
 
 def as_json(*parts):

@@ -15,6 +15,8 @@ for dataset in CONFIG.datasets:
             f"{RESULTS}/benchmarks/{dataset.experiment}/data-{dataset.name}.tsv"
         conda:
             ENVIRONMENT
+        resources:
+            **needs(lambda wildcards, dataset=dataset: data_job(dataset)),
         params:
             command=f"{PIMVAE} data {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
             out=subpath(output.manifest, parent=True),

@@ -15,10 +15,12 @@ rule evaluate:
     benchmark:
         f"{RESULTS}/benchmarks/{{experiment}}/{{cell}}-evaluate.tsv"
     wildcard_constraints:
-        cell="|".join(cell.name for cell in CONFIG.cells if not cell.has_examples),
+        cell=one_of(cell.name for cell in CONFIG.cells if not cell.has_examples),
     conda:
         ENVIRONMENT
     threads: 1
+    resources:
+        **needs(lambda wildcards: evaluation_job(cell_of(wildcards), speed(wildcards))),
     params:
         command=f"{PIMVAE} evaluate",
         options=SCALE_OPTIONS,
@@ -37,7 +39,7 @@ use rule evaluate as evaluate_examples with:
         metrics=f"{RESULTS}/{{experiment}}/{{cell}}/metrics.csv",
         examples=f"{RESULTS}/{{experiment}}/{{cell}}/examples.npz",
     wildcard_constraints:
-        cell="|".join(cell.name for cell in CONFIG.cells if cell.has_examples),
+        cell=one_of(cell.name for cell in CONFIG.cells if cell.has_examples),
 
 
 # One job per data set with clusters: log-likelihood under the model that generated it, all seeds.
@@ -59,6 +61,8 @@ for dataset in CONFIG.datasets:
                 f"{RESULTS}/benchmarks/{dataset.experiment}/ceiling-{dataset.name}.tsv"
             conda:
                 ENVIRONMENT
+            resources:
+                **needs(lambda wildcards, dataset=dataset: ceiling_job(dataset)),
             params:
                 command=f"{PIMVAE} ceiling {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
                 data=subpath(input.manifest, parent=True),

@@ -15,6 +15,11 @@ rule train:
         ENVIRONMENT
     threads: 1
     resources:
+        **needs(
+            lambda wildcards: training_job(
+                cell_of(wildcards), CONFIG.device, speed(wildcards)
+            )
+        ),
         gpu=int(CONFIG.device == "cuda"),
     params:
         command=f"{PIMVAE} train",

@@ -95,6 +95,7 @@ def load(
     root: Path | str = ".",
     experiments: Sequence[str] | None = None,
     settings: Mapping[str, Any] | None = None,
+    device: str | None = None,
 ) -> Config:
     """The configuration below ``root/config``.
 
@@ -103,14 +104,16 @@ def load(
         root: folder that contains ``config/``.
         experiments: names of files in ``config/experiments``; None for what ``config.yaml`` says.
         settings: replaces the content of ``config.yaml`` (Snakemake passes its own, with ``--config`` applied).
+        device: ``auto``, ``cpu`` or ``cuda``; None for what ``config.yaml`` says.
 
     Raises:
         UserError: for any unknown key, name or value; the message names the key, the file and what is allowed.
     """
     folder = Path(root) / "config"
     chosen = _settings(folder, settings)
-    device, _ = resolve_device(chosen.device)
-    name, reason = _scale(scale or chosen.scale, chosen, root)
+    wished = device or chosen.device
+    device, _ = resolve_device(wished)
+    name, reason = _scale(scale or chosen.scale, chosen.results, wished, root)
     wanted = tuple(experiments or chosen.experiments)
     _known(name, _stems(folder / "scales"), "scale")
     for experiment in wanted:
@@ -157,10 +160,10 @@ def find_dataset(config: Config, name: str) -> DataSet:
     return known[name]
 
 
-def _scale(scale: str, chosen: Settings, root: Path | str) -> tuple[str, str]:
-    if chosen.results == "shipped":
-        return resolve_shipped(scale, shipped_scales(root), chosen.device)
-    return resolve_scale(scale, chosen.device)
+def _scale(scale: str, results: str, device: str, root: Path | str) -> tuple[str, str]:
+    if results == "shipped":
+        return resolve_shipped(scale, shipped_scales(root), device)
+    return resolve_scale(scale, device)
 
 
 def _settings(folder: Path, settings: Mapping[str, Any] | None) -> Settings:

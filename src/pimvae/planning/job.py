@@ -1,0 +1,187 @@
+"""``pimvae plan``: what a scale takes, per experiment and in all."""
+
+__all__ = ["Row", "rows", "run"]
+
+import csv
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pimvae.config.experiments import Config
+from pimvae.config.schema import Cell
+from pimvae.planning.operations import count
+from pimvae.planning.resources import (
+    CAUTIOUS,
+    Speed,
+    data_job,
+    device_memory,
+    evaluation_job,
+    read_speed,
+    replicas,
+    training_job,
+)
+
+HEADINGS = ("experiment", "data sets", "cells", "trainings", "steps", "operations", "training", "evaluation", "memory",
+            "measured", "disk")  # fmt: skip
+JOB = 2.0  # seconds from the start of a job to its work
+
+
+@dataclass(frozen=True)
+class Row:
+    """One experiment, or all: counts, operations and seconds of all jobs, MiB of the largest job and MiB on disk.
+
+    ``trainings`` counts replicas, ``steps`` those of every stack once. ``measured`` is the largest memory of a job that
+    has run at this scale, ``device_memory`` what the largest training keeps on a GPU.
+    """
+
+    experiment: str
+    datasets: int
+    cells: int
+    trainings: int
+    steps: int
+    operations: int
+    training_seconds: float
+    evaluation_seconds: float
+    memory: int
+    measured: float | None
+    disk: int
+    device_memory: int
+
+    @property
+    def seconds(self) -> float:
+        """One job after the other."""
+        return self.training_seconds + self.evaluation_seconds
+
+
+def rows(config: Config, results: Path, speeds: Mapping[str, Speed]) -> list[Row]:
+    """A row per experiment."""
+    return [_row(config, name, results, speeds[name]) for name in config.experiments]
+
+
+def _row(config: Config, experiment: str, results: Path, speed: Speed) -> Row:
+    cells = config.of(experiment)
+    datasets = [dataset for dataset in config.datasets if dataset.experiment == experiment]
+    jobs = [training_job(cell, config.device) for cell in cells]
+    jobs += [evaluation_job(cell) for cell in cells] + [data_job(dataset) for dataset in datasets]
+    return Row(
+        experiment,
+        len(datasets),
+        len(cells),
+        sum(map(replicas, cells)),
+        sum(cell.train.steps for cell in cells),
+        sum(map(_operations, cells)),
+        sum(JOB + speed.training_seconds(cell) for cell in cells),
+        sum(JOB + speed.evaluation_seconds(cell) for cell in cells),
+        max(job.memory for job in jobs),
+        _measured(results / "benchmarks" / experiment),
+        sum(job.disk for job in jobs),
+        max(map(device_memory, cells)),
+    )
+
+
+def _operations(cell: Cell) -> int:
+    return cell.train.steps * replicas(cell) * count(cell).operations
+
+
+def _measured(folder: Path) -> float | None:
+    """Largest ``max_rss`` in Snakemake's benchmark files, MiB."""
+    found = []
+    for path in folder.glob("*.tsv"):
+        with path.open(newline="", encoding="utf-8") as file:
+            found += [row.get("max_rss") or "" for row in csv.DictReader(file, delimiter="\t")]
+    values = [float(text) for text in found if text.replace(".", "").isdigit()]
+    return max(values, default=None)
+
+
+def total(parts: Sequence[Row]) -> Row:
+    """All experiments."""
+    measured = [row.measured for row in parts if row.measured is not None]
+    sums = {
+        name: sum(getattr(row, name) for row in parts)
+        for name in ("datasets", "cells", "trainings", "steps", "operations", "training_seconds", "evaluation_seconds",
+                     "disk")
+    }  # fmt: skip
+    memory = {name: max(getattr(row, name) for row in parts) for name in ("memory", "device_memory")}
+    return Row(experiment="total", measured=max(measured, default=None), **sums, **memory)
+
+
+def elapsed(row: Row, device: str, cores: int) -> float:
+    """Seconds with so many jobs at a time; trainings on one GPU take turns while evaluations use the cores."""
+    if device == "cuda":
+        return max(row.training_seconds, row.evaluation_seconds / cores)
+    return row.seconds / cores
+
+
+def run(
+    config: Config, results: Path, cores: int, timed: bool, fresh: bool, as_json: bool, tell: Callable[[str], None]
+) -> str:
+    """The plan as text.
+
+    Args:
+        config: a scale.
+        results: folder of the scale; timings are kept there as ``plan.json``.
+        cores: jobs at a time.
+        timed: time a few steps on this device; else speeds found earlier, or cautious ones, are used.
+        fresh: time again what was timed before.
+        as_json: JSON instead of a table.
+        tell: receives progress.
+    """
+    if timed:
+        from pimvae.planning.measure import measure
+
+        speeds = measure(config.cells, config.device, results / "plan.json", fresh, tell)
+    else:
+        speeds = {name: read_speed(results / "plan.json", config.device, name) for name in config.experiments}
+    parts = rows(config, results, speeds)
+    whole = total(parts)
+    if as_json:
+        content = {"scale": config.scale, "device": config.device, "cores": cores}
+        content |= {"experiments": [asdict(row) for row in parts], "total": asdict(whole)}
+        return json.dumps(content | {"elapsed_seconds": elapsed(whole, config.device, cores)}, indent=1)
+    cautious = any(speed == CAUTIOUS[config.device] for speed in speeds.values())
+    return "\n".join([*_table([*parts, whole]), "", *_words(whole, config.device, cores, cautious)])
+
+
+def _table(parts: Sequence[Row]) -> list[str]:
+    """Aligned columns, names to the left and numbers to the right."""
+    texts = [HEADINGS, *map(_texts, parts)]
+    widths = [max(len(row[i]) for row in texts) for i in range(len(HEADINGS))]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *(text.rjust(w) for text, w in zip(row[1:], widths[1:], strict=True))])
+        for row in texts
+    ]
+    return [*lines[:-1], "-" * len(lines[0]), lines[-1]]
+
+
+def _texts(row: Row) -> tuple[str, ...]:
+    counts = (row.datasets, row.cells, row.trainings, row.steps)
+    measured = "-" if row.measured is None else memory_text(row.measured)
+    return (row.experiment, *(f"{value:,}" for value in counts), f"{row.operations:.2g}",
+            duration(row.training_seconds), duration(row.evaluation_seconds), memory_text(row.memory), measured,
+            memory_text(row.disk))  # fmt: skip
+
+
+def _words(whole: Row, device: str, cores: int, cautious: bool) -> list[str]:
+    """What the table does not say."""
+    time = f"time: {duration(whole.seconds)} one job after the other, {duration(elapsed(whole, device, cores))}"
+    how = "one training at a time on the GPU" if device == "cuda" else f"{cores} jobs at a time"
+    lines = [f"{time} with {how}; memory is that of the largest job"]
+    if device == "cuda":
+        lines.append(f"GPU memory of the largest training: {memory_text(whole.device_memory)}")
+    if cautious:
+        lines.append("times are cautious guesses: nothing was timed on this device")
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """Two digits of what a person waits for."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def memory_text(mib: float) -> str:
+    """MB or GB, in powers of 1024."""
+    return f"{mib / 1024:.1f} GB" if mib >= 1024 else f"{mib:.0f} MB"

@@ -1,0 +1,135 @@
+"""Memory, disk and time of a cell's jobs, estimated from its configuration: what Snakemake tells a scheduler."""
+
+__all__ = ["CAUTIOUS", "Job", "Speed", "ceiling_job", "data_job", "device_memory", "evaluation_job", "read_speed",
+           "replicas", "training_job"]  # fmt: skip
+
+import json
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+from pimvae.config.experiments import DataSet
+from pimvae.config.schema import Cell
+from pimvae.planning.operations import components, count, evaluation_operations, shape
+
+MIB = 2**20
+FLOAT, DOUBLE = 4, 8
+# What a process holds before it does anything: Python, torch, the tables of the evaluation; CUDA keeps a context.
+PROCESS_MIB = {"cpu": 400, "cuda": 1500}
+OPTIMISER = 6  # numbers per parameter: itself, two moments of Adam, the gradient, a clean copy of it, a work space
+MARGIN = 1.5  # what a job asks for over what it should need
+START = 10.0  # seconds until a job works
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds of a step: ``step`` + operations / ``training``; evaluation: operations / ``evaluation``."""
+
+    step: float
+    training: float
+    evaluation: float
+
+    def training_seconds(self, cell: Cell) -> float:
+        """Seconds of the training of all replicas."""
+        return cell.train.steps * (self.step + replicas(cell) * count(cell).operations / self.training)
+
+    def evaluation_seconds(self, cell: Cell) -> float:
+        """Seconds of the evaluation of all replicas."""
+        return replicas(cell) * (1.0 + evaluation_operations(cell) / self.evaluation)
+
+
+# A slow core, or a modest GPU: a limit that is too low costs a job, one that is too high some minutes in a queue.
+CAUTIOUS = {"cpu": Speed(0.03, 10e9, 2e9), "cuda": Speed(0.02, 1e12, 2e9)}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one job needs: MiB of memory, MiB that it writes, seconds."""
+
+    memory: int
+    disk: int
+    seconds: float
+
+    def request(self, attempt: int = 1) -> dict[str, int]:
+        """Snakemake's resources: with a margin, and at every further attempt twice the memory and the time."""
+        factor = 2 ** (attempt - 1)
+        return {
+            "mem_mb": ceil(self.memory * MARGIN * factor),
+            "runtime": (5 + ceil(2 * self.seconds / 60)) * factor,
+            "disk_mb": max(1, self.disk),
+        }
+
+
+def replicas(cell: Cell) -> int:
+    """Members of the stack."""
+    return len(cell.seeds) * len(cell.objective.betas)
+
+
+def data_job(dataset: DataSet) -> Job:
+    """Drawing a data set for every seed."""
+    form = shape(dataset.data)
+    amount = form.samples * form.modalities * form.width
+    latents = form.samples * 32 * DOUBLE
+    memory = 200 + (4 * DOUBLE * amount + latents) / MIB
+    written = len(dataset.seeds) * (FLOAT * amount + latents) / MIB
+    return Job(ceil(memory), ceil(written), START + len(dataset.seeds) * (2 + amount / 1e6))
+
+
+def training_job(cell: Cell, device: str, speed: Speed | None = None) -> Job:
+    """Training all replicas of a cell; on CUDA the memory is that of the host."""
+    sizes, members = count(cell), replicas(cell)
+    held = members * (OPTIMISER * sizes.parameters + sizes.activations) * FLOAT if device == "cpu" else 0
+    seconds = START + (speed or CAUTIOUS[device]).training_seconds(cell)
+    return Job(PROCESS_MIB[device] + ceil((held + _data_bytes(cell)) / MIB), _run_disk(cell), seconds)
+
+
+def device_memory(cell: Cell) -> int:
+    """MiB that a training keeps on a GPU."""
+    sizes, members = count(cell), replicas(cell)
+    held = members * (OPTIMISER * sizes.parameters + sizes.activations) * FLOAT
+    return 500 + ceil((held + _data_bytes(cell)) / MIB)
+
+
+def evaluation_job(cell: Cell, speed: Speed | None = None) -> Job:
+    """Evaluating all replicas of a cell, one by one, in double precision on the CPU."""
+    form, model, evaluation = shape(cell.data), cell.model, cell.evaluation
+    weights = 2 * replicas(cell) * count(cell).parameters
+    latent = model.latent + form.modalities * model.private_latent
+    noise = 3 * components(cell) * evaluation.draws * min(evaluation.samples, form.samples) * latent
+    learned = max(model.pooling_width, *model.encoder_widths, form.width)
+    whole = 6 * form.modalities * max(form.train, form.test) * learned
+    memory = PROCESS_MIB["cpu"] + ceil((DOUBLE * (weights + noise + whole) + _data_bytes(cell)) / MIB)
+    return Job(memory, 1, START + (speed or CAUTIOUS["cpu"]).evaluation_seconds(cell))
+
+
+def ceiling_job(dataset: DataSet) -> Job:
+    """Log-likelihood of a data set under the model that generated it, for every seed and split."""
+    form, evaluation = shape(dataset.data), dataset.evaluation
+    width, rounds, chunk = form.modalities * form.width, 5, 250  # rounds and samples at a time of the ceiling stage
+    numbers = evaluation.ceiling_particles * width
+    memory = PROCESS_MIB["cpu"] + 4 * chunk * numbers * DOUBLE / MIB
+    samples = len(dataset.seeds) * 2 * min(evaluation.llh_samples, max(form.train, form.test))
+    operations = rounds * samples * numbers * 6 * form.width  # some dense layers as wide as a modality
+    return Job(ceil(memory), 1, START + operations / CAUTIOUS["cpu"].evaluation)
+
+
+def read_speed(path: Path, device: str, experiment: str) -> Speed:
+    """The speed that ``pimvae plan`` measured, else a cautious one (a file that is absent or damaged is no error)."""
+    try:
+        return Speed(**json.loads(path.read_text(encoding="utf-8"))[device]["experiments"][experiment])
+    except (OSError, ValueError, KeyError, TypeError):
+        return CAUTIOUS[device]
+
+
+def _data_bytes(cell: Cell) -> int:
+    """Data of all seeds: as read, packed, stacked by replica, in the order of the epoch."""
+    form = shape(cell.data)
+    one = form.modalities * form.width * FLOAT
+    return one * (2 * len(cell.seeds) * form.samples + 2 * replicas(cell) * form.train)
+
+
+def _run_disk(cell: Cell) -> int:
+    """Weights, a checkpoint of weights and optimiser, the history."""
+    weights = 4 * FLOAT * replicas(cell) * count(cell).parameters
+    history = 6 * 60 * replicas(cell) * cell.train.steps // cell.train.history_every
+    return ceil((weights + history) / MIB)

@@ -1,0 +1,91 @@
+"""``pimvae plan``: the table, its JSON, timings that are kept."""
+
+import json
+
+import pytest
+from builders import training_cell
+
+from pimvae.cli import main
+from pimvae.config import load
+from pimvae.planning import measure
+from pimvae.planning.job import Row, duration, elapsed, memory_text, rows, total
+from pimvae.planning.operations import count
+from pimvae.planning.resources import CAUTIOUS, replicas
+
+
+def row(**changes):
+    values = {"datasets": 1, "cells": 2, "trainings": 4, "steps": 10, "operations": 100, "training_seconds": 60.0,
+              "evaluation_seconds": 30.0, "memory": 500, "measured": None, "disk": 3, "device_memory": 700}  # fmt: skip
+    return Row("linear", **(values | changes))
+
+
+def test_untimed_plan_of_the_paper_scale(root, capsys):
+    assert main(["plan", "--scale", "paper", "--root", str(root), "--untimed", "--device", "cpu", "--cores", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["experiment", "linear"]
+    assert len({len(line) for line in lines[: lines.index("")]}) == 1  # aligned
+    assert lines[lines.index("") - 1].startswith("total")
+    assert "with 2 jobs at a time" in lines[-2] and "nothing was timed" in lines[-1]
+
+
+def test_numbers_of_the_plan_are_sums_over_cells(root, capsys):
+    options = ["--scale", "smoke", "--root", str(root), "--experiments", "bimodal", "--device", "cpu", "--cores", "3"]
+    assert main(["plan", *options, "--untimed", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    cells = load("smoke", root, ["bimodal"]).cells
+    assert [part["experiment"] for part in found["experiments"]] == ["bimodal"]
+    assert found["total"]["cells"] == 20 and found["total"]["trainings"] == 20 * 2 * 2
+    operations = sum(cell.train.steps * replicas(cell) * count(cell).operations for cell in cells)
+    assert found["total"]["operations"] == operations
+    seconds = found["total"]["training_seconds"] + found["total"]["evaluation_seconds"]
+    assert found["elapsed_seconds"] == pytest.approx(seconds / 3)
+
+
+def test_memory_that_was_measured_is_shown(root, tmp_path):
+    folder = tmp_path / "benchmarks" / "bimodal"
+    folder.mkdir(parents=True)
+    (folder / "a-train.tsv").write_text("s\tmax_rss\n1\t321.5\n")
+    (folder / "b-train.tsv").write_text("s\tmax_rss\n1\tNA\n")  # a job that was too short to be looked at
+    (found,) = rows(load("smoke", root, ["bimodal"]), tmp_path, {"bimodal": CAUTIOUS["cpu"]})
+    assert found.measured == 321.5
+
+
+def test_totals_and_time_in_parallel():
+    whole = total([row(measured=200.0), row(memory=900, training_seconds=40.0)])
+    assert (whole.cells, whole.memory, whole.measured, whole.disk) == (4, 900, 200.0, 6)
+    assert elapsed(whole, "cpu", 2) == (100 + 60) / 2
+    assert elapsed(whole, "cuda", 2) == 100  # trainings take turns, evaluations run beside them
+
+
+def test_text_of_numbers():
+    assert [duration(s) for s in (5, 90, 5400, 180_000)] == ["5 s", "1.5 min", "1.5 h", "2.1 d"]
+    assert [memory_text(m) for m in (512, 1536)] == ["512 MB", "1.5 GB"]
+
+
+def test_timings_are_kept_until_something_changes(root, tmp_path):
+    cells = [cell for cell in load("smoke", root, ["linear"]).cells if cell.dataset == "dense"][:2]
+    said = []
+    first = measure.measure(cells, "cpu", tmp_path / "plan.json", tell=said.append)
+    assert len(said) == 2 and "dense-poe-masked" in said[0]
+    again = measure.measure(cells, "cpu", tmp_path / "plan.json", tell=said.append)
+    assert len(said) == 2 and again == first
+    assert first["linear"].step >= 0 and first["linear"].training > 0 and first["linear"].evaluation > 0
+    other = [cells[0].model_copy(update={"seeds": (0,)})]
+    measure.measure(other, "cpu", tmp_path / "plan.json", tell=said.append)
+    assert len(said) == 3
+    measure.measure(other, "cpu", tmp_path / "plan.json", fresh=True, tell=said.append)
+    assert len(said) == 4
+
+
+def test_a_line_is_fitted_to_the_timings():
+    cells = [training_cell(batch_size=size) for size in (8, 16, 32)]
+    timed = [(cell, {"step": 0.5 + count(cell).operations / 2e6, "evaluation": 1e-9}) for cell in cells]
+    found = measure._speed(timed, CAUTIOUS["cpu"])
+    assert (found.step, found.training, found.evaluation) == pytest.approx((0.5, 2e6, 1e9), rel=1e-6)
+
+
+@pytest.mark.parametrize(("option", "says"), [(["--cores", "0"], "at least 1"), (["--experiments", "linea"], "linear")])
+def test_a_wrong_option_is_one_line(root, capsys, option, says):
+    assert main(["plan", "--scale", "smoke", "--root", str(root), "--untimed", *option]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("pimvae: error: ") and says in error

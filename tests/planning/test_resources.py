@@ -1,0 +1,84 @@
+"""What jobs ask a scheduler for, and the memory of a real one."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from builders import training_cell
+
+from pimvae.config import find_cell, load
+from pimvae.data.job import run as draw
+from pimvae.planning.operations import count
+from pimvae.planning.resources import (
+    CAUTIOUS,
+    Job,
+    Speed,
+    ceiling_job,
+    data_job,
+    evaluation_job,
+    read_speed,
+    training_job,
+)
+
+TRAIN = """
+import sys
+from pimvae.config.schema import Cell
+from pimvae.training.job import run
+run(Cell.model_validate_json(sys.argv[1]), sys.argv[2], sys.argv[3], "cpu")
+"""
+
+
+def test_a_second_attempt_gets_twice_the_memory_and_time():
+    job = Job(memory=1000, disk=7, seconds=600.0)
+    assert job.request() == {"mem_mb": 1500, "runtime": 25, "disk_mb": 7}
+    assert job.request(2) == {"mem_mb": 3000, "runtime": 50, "disk_mb": 7}
+    assert job.request(3)["mem_mb"] == 6000
+
+
+def test_time_is_counted_from_steps_and_operations():
+    cell = training_cell(steps=100)
+    speed = Speed(step=0.5, training=count(cell).operations / 0.25, evaluation=1e9)
+    assert speed.training_seconds(cell) == pytest.approx(100 * (0.5 + 0.25))
+    two = cell.model_copy(update={"seeds": (0, 1)})
+    assert speed.training_seconds(two) == pytest.approx(100 * (0.5 + 2 * 0.25))
+
+
+def test_every_job_of_every_scale_asks_for_something_sensible(root):
+    for scale in ("smoke", "laptop", "paper"):
+        config = load(scale, root)
+        jobs = [training_job(cell, "cpu") for cell in config.cells] + [evaluation_job(cell) for cell in config.cells]
+        jobs += [job(dataset) for dataset in config.datasets for job in (data_job, ceiling_job)]
+        assert all(100 <= job.memory < 16_000 and 1 <= job.disk < 10_000 for job in jobs)
+        assert all(request["runtime"] >= 5 for request in (job.request() for job in jobs))
+    laptop = [training_job(cell, "cpu").request() for cell in load("laptop", root).cells]
+    assert max(request["mem_mb"] for request in laptop) < 4000  # the budget of a laptop
+
+
+def test_speed_is_what_was_measured_else_cautious(tmp_path):
+    path, measured = tmp_path / "plan.json", Speed(0.1, 2e9, 3e9)
+    assert read_speed(path, "cpu", "linear") == CAUTIOUS["cpu"]
+    path.write_text(json.dumps({"cpu": {"experiments": {"linear": vars(measured)}}}))
+    assert read_speed(path, "cpu", "linear") == measured
+    assert read_speed(path, "cpu", "bimodal") == CAUTIOUS["cpu"]
+    assert read_speed(path, "cuda", "linear") == CAUTIOUS["cuda"]
+    path.write_text("{")
+    assert read_speed(path, "cpu", "linear") == CAUTIOUS["cpu"]
+
+
+def test_the_memory_of_a_real_training_is_of_the_order_estimated(root, tmp_path):
+    """A mixture of experts at the publication's width, two seeds: most of its memory is not that of bare torch."""
+    cell = find_cell(load("paper", root, ["linear"]), "linear", "sparse-moe-masked")
+    cell = cell.model_copy(update={"train": cell.train.model_copy(update={"steps": 2}), "seeds": (0, 1, 2)})
+    draw(cell.data, cell.seeds, tmp_path / "data")
+    environment = os.environ | {"PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", TRAIN, cell.model_dump_json(), str(tmp_path / "data"), str(tmp_path / "run")]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    measured, estimate = usage.ru_maxrss / 1024, training_job(cell, "cpu")
+    assert estimate.memory / 2 < measured < estimate.request()["mem_mb"]
+    written = sum(path.stat().st_size for path in (tmp_path / "run").iterdir()) / 2**20
+    assert estimate.disk / 10 < written < estimate.disk

@@ -1,0 +1,61 @@
+"""What runs elsewhere: profiles, what jobs on other machines are told, and where the SLURM test does nothing."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from test_dag import jobs, plan
+
+
+def profile(root: Path, name: str) -> dict:
+    return yaml.safe_load((root / "workflow" / "profiles" / name / "config.yaml").read_text())
+
+
+@pytest.mark.parametrize("name", ["gpu", "slurm"])
+def test_a_profile_repeats_the_default_one_which_it_replaces(root, name):
+    default, other = profile(root, "default"), profile(root, name)
+    apart = {"cores", "resources"}  # of one machine
+    assert {key: other.get(key) for key in default if key not in apart} == {
+        key: value for key, value in default.items() if key not in apart
+    }
+
+
+def test_the_gpu_profile_plans_the_paper_scale_on_cuda(root, tmp_path):
+    target = "results/paper/linear/dense-poe-masked/metrics.csv"
+    done = plan(root, tmp_path, "--workflow-profile", str(root / "workflow/profiles/gpu"), "--", target)
+    assert done.returncode == 0, done.stderr
+    assert "scale: paper (as set), device cuda" in done.stderr
+    assert jobs(done.stdout + done.stderr) == {"data_linear_dense": 1, "train": 1, "evaluate": 1}
+
+
+@pytest.mark.parametrize(("experiment", "stage"), [("bimodal", "evaluate_examples"), ("multimodal", "evaluate")])
+def test_an_experiment_can_be_planned_alone(root, tmp_path, experiment, stage):
+    """These have no cell of the other evaluation rule."""
+    done = plan(root, tmp_path, "--config", "scale=smoke", f"experiments=[{experiment}]")
+    assert done.returncode == 0, done.stderr
+    found = jobs(done.stdout + done.stderr)
+    assert found["train"] == found[stage]
+    assert {"evaluate", "evaluate_examples"} & set(found) == {stage}
+
+
+@pytest.mark.parametrize(("mode", "code"), [("remote", 0), ("default", 1)])
+def test_jobs_take_scale_and_device_from_the_run_that_they_belong_to(root, tmp_path, monkeypatch, mode, code):
+    """A job on another machine plans as it is told; the run itself as it is configured."""
+    monkeypatch.setenv("PIMVAE_SCALE_AND_DEVICE", json.dumps({"scale": "smoke", "device": "cpu"}))
+    target = "results/smoke/bimodal/clusters-poe-masked/metrics.csv"
+    done = plan(root, tmp_path, "--config", "scale=laptop", "experiments=[bimodal]", "--mode", mode, "--", target)
+    assert done.returncode == code, done.stderr
+
+
+def test_without_root_the_slurm_test_is_skipped_in_one_line(root, tmp_path):
+    fake = tmp_path / "id"
+    fake.write_text("#!/bin/sh\necho 1000\n")
+    fake.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = ["bash", str(root / "scripts" / "test_slurm.sh"), str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    expected = "test-slurm: skipped: SLURM is installed and started by root on Debian only\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
