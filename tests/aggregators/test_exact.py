@@ -52,7 +52,14 @@ def test_moe_is_the_uniform_mixture_of_the_experts(subset, family, reference):
     torch.testing.assert_close(density(posterior("moe", subset, family=family)), expected)
 
 
-@pytest.mark.parametrize("name", ["poe", "moe"])
+@pytest.mark.parametrize("subset", all_subsets(3)[1:], ids=lambda s: "".join(map(str, s.int().tolist())))
+def test_mopoe_averages_the_products_of_all_nonempty_subsets(subset):
+    members = [t for t in all_subsets(3)[1:] if not (t & ~subset).any()]
+    expected = sum(density(posterior("poe", t)) for t in members) / len(members)
+    torch.testing.assert_close(density(posterior("mopoe", subset)), expected)
+
+
+@pytest.mark.parametrize("name", ["poe", "moe", "mopoe"])
 def test_moments_by_quadrature(name):
     q = posterior(name, torch.tensor([True, False, True]))
     mean = torch.trapezoid(GRID * density(q), GRID)
