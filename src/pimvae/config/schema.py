@@ -81,6 +81,7 @@ class ModelConfig(Strict):
     attention_blocks: PositiveInt = 1
     attention_heads: PositiveInt = 4
     components: PositiveInt = 5  # of the mixture aggregators
+    expert_correlation: Annotated[float, Field(ge=0, lt=1)] = 0.5  # of the errors that CoDE supposes in its experts
     encoder_floor: PositiveFloat = 5e-4
     decoder: Literal["linear", "injective"] = "linear"
     decoder_scale: Literal["fixed", "learned"] = "fixed"  # learned: one log-scale vector, from log(noise_scale)
