@@ -116,6 +116,20 @@ def test_private_poe_is_a_product_beside_independent_experts():
     )
 
 
+def test_private_moe_is_a_mixture_beside_independent_experts():
+    config = model_config("private_moe", latent=2, private_latent=1)
+    module = registry.lookup("aggregators", "private_moe")(config, 6)
+    loc, scale = normal(3, 3), normal(3, 3, seed=1).exp()
+    subset = torch.tensor([True, False, True])
+    q = module(experts(loc, scale).unsqueeze(0), subset.unsqueeze(0))
+    z = normal(20, 1, 5)
+    shared = posterior("moe", subset, loc[:, :2], scale[:, :2]).log_prob(z[..., :2])
+    own = Normal(loc[:, 2], scale[:, 2]).log_prob(z[..., 2:])
+    torch.testing.assert_close(
+        q.log_prob(z), shared + torch.where(subset, own, Normal(0.0, 1.0).log_prob(z[..., 2:])).sum(-1)
+    )
+
+
 def private(name):
     """A private learned aggregator and its q for features [5, 3, 5] under five subsets."""
     with seeded(0):

@@ -89,6 +89,7 @@ class ModelConfig(Strict):
     decoder_floor: PositiveFloat = 5e-4
     prior: Literal["standard", "mixture"] = "standard"
     prior_components: PositiveInt = 5
+    auxiliary_prior: bool = False  # learned scales of the private latents that mmvae_plus does not infer
 
 
 class ObjectiveConfig(Strict):
@@ -121,6 +122,10 @@ class EvaluationConfig(Strict):
     draws: PositiveInt = 64  # Monte-Carlo draws per component where no closed form exists
     llh_samples: PositiveInt = 1000  # samples in the importance-sampled log-likelihood
     ceiling_particles: PositiveInt = 256  # importance-sampling particles under the true model
+    published: bool = False  # audit: also the metrics of the released code, under names of their own
+
+
+EVALUATORS = {"digits": "linear"}  # kinds of data that are evaluated as another kind is
 
 
 class Cell(Strict):
@@ -134,6 +139,11 @@ class Cell(Strict):
     train: TrainConfig
     evaluation: EvaluationConfig
     seeds: tuple[int, ...]
+
+    @property
+    def evaluator(self) -> str:
+        """Name of the module of ``pimvae.evaluation`` that the kind of data calls for."""
+        return EVALUATORS.get(self.data.kind, self.data.kind)
 
     @property
     def has_examples(self) -> bool:

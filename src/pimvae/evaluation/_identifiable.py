@@ -26,21 +26,21 @@ def evaluate_split(
     packed = pack(split, data.max_dim).to(torch.float64)
     _likelihood(cell, model, packed, name, rows, generator)
     _recovery(model, split, packed, name, rows, generator)
-    _rates(cell, model, packed.head(cell.evaluation.samples), name, rows, generator)
+    _rates(cell, model, packed.spread(cell.evaluation.samples), name, rows, generator)
 
 
 def posterior_latents(
     model: MultimodalVAE, x: Tensor, mask: Tensor, generator: torch.Generator
 ) -> tuple[Float[Tensor, "sample latent"], Float[Tensor, "sample latent"]]:
-    """Posterior means and one posterior sample each."""
-    posterior = model.posterior(x, mask)
-    return posterior.mean(), posterior.sample(1, generator)[0]
+    """Posterior means and one posterior sample each, of the latent that modalities share."""
+    posterior, size = model.posterior(x, mask), model.config.latent
+    return posterior.mean()[:, :size], posterior.sample(1, generator)[0, :, :size]
 
 
 def _likelihood(
     cell: Cell, model: MultimodalVAE, packed: PackedSplit, name: str, rows: Rows, generator: torch.Generator
 ) -> None:
-    part = packed.head(cell.evaluation.llh_samples)
+    part = packed.spread(cell.evaluation.llh_samples)
     estimate = importance_log_likelihood(model, part.x, part.mask, cell.evaluation.particles, generator)
     rows.add("llh", float(estimate.log_likelihood.mean()), split=name)
     rows.add("llh_se", float(estimate.error.square().sum().sqrt()) / len(part), split=name)

@@ -57,15 +57,16 @@ def _one_given(
 
 def _points(model: MultimodalVAE, data: Dataset) -> dict[str, np.ndarray]:
     """True latents, data, inferred latents (aligned by the best permutation and sign) and reconstructions."""
-    packed = pack(data.train, data.max_dim).to(torch.float64).head(SHOWN)
+    shown = data.train.spread(SHOWN)
+    packed = pack(shown, data.max_dim).to(torch.float64)
     z = model.posterior(packed.x, packed.mask).mean()
-    truth = data.train.truth["latents"][:SHOWN]
+    truth = shown.truth["latents"]
     score = mcc(truth, z.numpy())
     aligned = z.numpy()[:, score.permutation] * score.signs
     width = packed.dims[VECTOR]
     means = model.decoder(model.modality_latents(z))[VECTOR, :, :width]
     return {
-        "labels": data.train.truth["labels"][:SHOWN],
+        "labels": shown.truth["labels"],
         "latents": truth,
         "x": packed.x[VECTOR, :, :width].numpy(),
         "inferred": aligned,
