@@ -29,6 +29,9 @@ rule all:
         "all done"
 
 
+include: "workflow/rules/beyond.smk"
+
+
 onstart:
     if LATEX is None:
         print(LATEX_MISSING, file=sys.stderr)

@@ -13,7 +13,8 @@ from pimvae.errors import UserError
 from pimvae.registry import names
 
 try:
-    CONFIG = load(root=ROOT, settings=config)
+    CONFIG = load(root=ROOT, settings=config)  # what 'all' runs
+    WORKFLOW = load(root=ROOT, settings=config, beyond=True)  # what can be run
 except UserError as error:
     sys.exit(f"pimvae: error: {error}")
 
@@ -43,8 +44,8 @@ shell.prefix(
 
 
 wildcard_constraints:
-    experiment="|".join(CONFIG.experiments),
-    cell="|".join(dict.fromkeys(cell.name for cell in CONFIG.cells)),
+    experiment="|".join(WORKFLOW.experiments),
+    cell="|".join(dict.fromkeys(cell.name for cell in WORKFLOW.cells)),
     figure="|".join(names("report.figures")),
 
 
@@ -58,7 +59,7 @@ def local(paths):
 
 def cell_of(wildcards):
     """The cell of a job."""
-    return find_cell(CONFIG, wildcards.experiment, wildcards.cell)
+    return find_cell(WORKFLOW, wildcards.experiment, wildcards.cell)
 
 
 def as_json(*parts):
@@ -94,11 +95,11 @@ def cell_data_folder(wildcards):
     return data_folder(wildcards.experiment, cell_of(wildcards).dataset)
 
 
-def cell_files(name, wanted=lambda cell: True):
+def cell_files(name, wanted=lambda cell: True, config=CONFIG):
     """A file of every cell, or of every cell that is wanted."""
     return [
         f"{RESULTS}/{cell.experiment}/{cell.name}/{name}"
-        for cell in CONFIG.cells
+        for cell in config.cells
         if wanted(cell)
     ]
 
@@ -114,11 +115,11 @@ def figure_examples(wildcards):
     return cell_files("examples.npz", lambda cell: cell.data.kind == kind)
 
 
-def ceiling_files():
+def ceiling_files(config=CONFIG):
     """Log-likelihoods under the true model, one file per data set whose true model is known."""
     return [
         f"{RESULTS}/{dataset.experiment}/ceiling/{dataset.name}.csv"
-        for dataset in CONFIG.datasets
+        for dataset in config.datasets
         if has_ceiling(dataset)
     ]
 

@@ -84,6 +84,7 @@ def load(
     root: Path | str = ".",
     experiments: Sequence[str] | None = None,
     settings: Mapping[str, Any] | None = None,
+    beyond: bool = False,
 ) -> Config:
     """The configuration below ``root/config``.
 
@@ -92,6 +93,7 @@ def load(
         root: folder that contains ``config/``.
         experiments: names of files in ``config/experiments``; None for what ``config.yaml`` says.
         settings: replaces the content of ``config.yaml`` (Snakemake passes its own, with ``--config`` applied).
+        beyond: also the experiments beyond the publication, which the scale ``paper`` always has.
 
     Raises:
         UserError: for any unknown key, name or value; the message names the key, the file and what is allowed.
@@ -100,7 +102,8 @@ def load(
     chosen = _settings(folder, settings)
     device, _ = resolve_device(chosen.device)
     name, reason = resolve_scale(scale or chosen.scale, chosen.device)
-    wanted = tuple(experiments or chosen.experiments)
+    extra = chosen.beyond if beyond or name == "paper" else ()
+    wanted = tuple(experiments or (*chosen.experiments, *extra))
     _known(name, _stems(folder / "scales"), "scale")
     for experiment in wanted:
         _known(experiment, _stems(folder / "experiments"), "experiment")

@@ -102,6 +102,7 @@ class Settings(Strict):
     scale: str = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     experiments: Annotated[tuple[str, ...], Field(min_length=1)]
+    beyond: tuple[str, ...] = ()
     results: Literal["fresh"] = "fresh"
 
 

@@ -65,7 +65,8 @@ def _rates(
     cell: Cell, model: MultimodalVAE, part: PackedSplit, name: str, rows: Rows, generator: torch.Generator
 ) -> None:
     """Rates and reconstructions from all observed modalities and from each alone (where it is observed)."""
-    full = model.posterior(part.x, part.mask)
+    tokens = model.embed(part.x)
+    full = model.aggregator.pool(tokens, part.mask)
     shape = (full.components, cell.evaluation.draws, len(part), model.latent_size)
     noise = standard_noise(shape, cell.model.family, generator, torch.float64)
     rows.add("rate", float(rate(model, full, noise).mean()), split=name)
@@ -76,7 +77,7 @@ def _rates(
         seen = part.mask[:, s]
         only = torch.zeros_like(part.mask)
         only[:, s] = seen
-        alone = model.posterior(part.x, only)
+        alone = model.aggregator.pool(tokens, only)
         fit = torch.where(part.mask, reconstruction(model, part.x, alone, noise), 0.0)
         cross.append(cross_rate(full, alone, noise)[seen])
         own.append(fit[seen, s])
