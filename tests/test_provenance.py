@@ -93,6 +93,13 @@ def test_imports_of_other_functions_do_not_count():
     assert "style.py" not in {path.name for path in STAGES["claims"][1]}
 
 
+def test_stored_numbers_are_sources():
+    listed = provenance.data_sources("images")
+    stored = PACKAGE / "data" / "_house_numbers.npz"
+    assert stored in listed and stored.with_suffix(".py") in listed
+    assert stored not in provenance.data_sources("digits")
+
+
 def test_a_module_that_does_not_exist_is_refused():
     with pytest.raises(ModuleNotFoundError, match=r"pimvae\.nothing"):
         provenance.sources("pimvae.nothing")

@@ -1,8 +1,11 @@
 """The whole workflow at smoke scale in a copy of the repository, and what a change then makes it do again."""
 
+import contextlib
 import csv
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +35,10 @@ def planned(copy: Path) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def copy(root, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("smoke")
+    return copied(root, tmp_path_factory.mktemp("smoke"))
+
+
+def copied(root: Path, folder: Path) -> Path:
     for part in PARTS:
         ignore = shutil.ignore_patterns("__pycache__", "tables" if part == "paper" else "-", "build", "*.pdf")
         shutil.copytree(root / part, folder / part, ignore=ignore)
@@ -93,6 +99,28 @@ def test_the_paper_is_a_pdf_and_the_same_bytes_again(copy, first):
 
 def test_nothing_is_left_to_do(copy, first):
     assert planned(copy) == {}
+
+
+def test_a_run_killed_at_random_moments_gives_the_same_metrics(root, copy, first, tmp_path):
+    """Snakemake and all of its jobs, kill -9, again and again: what is there in the end is the same, byte for byte."""
+    folder, moments = copied(root, tmp_path), random.Random(1)
+    cells = ["linear/dense-self_attention-masked", "multimodal/half-sum_pooling-masked-mixture_prior"]
+    command = [sys.executable, "-m", "snakemake", *(f"results/smoke/{cell}/metrics.csv" for cell in cells)]
+    options = ["--cores", "2", "--config", "scale=smoke", "checkpoint_seconds=0"]
+    for _ in range(4):
+        running = subprocess.Popen([*command, *options], cwd=folder, start_new_session=True, stderr=subprocess.DEVNULL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(4 + 4 * moments.random())
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        subprocess.run([*command, *options, "--unlock"], cwd=folder, capture_output=True, check=True)
+    done = subprocess.run([*command, *options], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for cell in cells:
+        expected = (copy / "results/smoke" / cell / "metrics.csv").read_bytes()
+        assert (folder / "results/smoke" / cell / "metrics.csv").read_bytes() == expected
+    assert not list((folder / "results/smoke/checkpoints").rglob("*.safetensors"))
 
 
 def test_a_touched_source_changes_nothing(copy, first):

@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"pimvae {__version__}")
     commands = top.add_subparsers(dest="name", metavar="COMMAND", required=True)
     _add_cells(commands)
+    _add_download(commands)
     _add_data(commands)
     _add_train(commands)
     _add_evaluate(commands)
@@ -117,6 +118,18 @@ def _add_cells(commands: argparse._SubParsersAction) -> None:
     _add_scale(added)
 
 
+def _add_download(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "download", stages.download, "download MNIST and SVHN (258 MB)",
+        "Only data sets with 'source: full' need them. What is there already is checked and kept, an interrupted "
+        "download goes on where it stopped. SVHN is for non-commercial use only.",
+        "pimvae download --to downloads",
+    )  # fmt: skip
+    added.add_argument(
+        "--to", type=Path, metavar="FOLDER", help="folder to write to, for 'data_dir' (default: the user's cache)"
+    )
+
+
 def _add_data(commands: argparse._SubParsersAction) -> None:
     added = _command(
         commands, "data", stages.data, "draw one data set for every seed",
@@ -147,6 +160,16 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     added.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: CUDA if torch finds it (default)"
     )
+    added.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="save the training here, and go on from here if it was cut off"
+    )
+    added.add_argument(
+        "--checkpoint-seconds", type=float, default=60.0, metavar="S", help="time between two checkpoints (default: 60)"
+    )
+    added.add_argument(
+        "--bad-checkpoint", choices=["restart", "stop"], default="restart",
+        help="what to do if FILE is damaged or of another training: train afresh (default) or stop",
+    )  # fmt: skip
 
 
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:

@@ -124,6 +124,68 @@ def test_faulty_data_sets_are_refused():
             replace(make(), **changes)
 
 
+def shared(samples: int = 9) -> Split:
+    """Two tables whose rows the samples share, one of bytes, one of one-hot rows, and some missing entries."""
+    rng = np.random.default_rng(1)
+    tables = (rng.integers(0, 256, (4, 6), dtype=np.uint8), np.eye(3, dtype=np.float32))
+    pairs = np.stack([rng.integers(0, len(table), samples) for table in tables], axis=1).astype(np.int32)
+    mask = np.ones((samples, 2), dtype=bool)
+    mask[2, 0] = mask[4, 1] = False
+    return Split(tables, mask, {"labels": pairs[:, 1].astype(np.int64)}, pairs)
+
+
+def test_shared_rows_are_looked_up():
+    split = shared()
+    assert len(split) == 9 and split.dims == (6, 3)
+    for i, (first, second) in enumerate(split.pairs):
+        np.testing.assert_array_equal(split.values(0)[i], split.x[0][first].astype(np.float32) / np.float32(255))
+        np.testing.assert_array_equal(split.values(1)[i], split.x[1][second])
+    assert {split.values(s).dtype for s in (0, 1)} == {np.dtype(np.float32)}
+    own = make().train
+    assert own.values(3) is own.x[3]
+
+
+def test_shared_rows_round_trip_and_equal_bytes(tmp_path):
+    dataset = Dataset("toy", ("laplace", "text"), 8, None, shared(), shared(5), {}, "embedded")
+    for name in ("a", "b"):
+        save(dataset, tmp_path / name)
+    loaded = load(tmp_path / "a")
+    assert_same(loaded, dataset)
+    assert loaded.provenance == "embedded"
+    for split, original in ((loaded.train, dataset.train), (loaded.test, dataset.test)):
+        assert split.pairs.dtype == np.int32
+        np.testing.assert_array_equal(split.pairs, original.pairs)
+    save(loaded, tmp_path / "again")
+    assert sha256(tmp_path / "a") == sha256(tmp_path / "b") == sha256(tmp_path / "again")
+
+
+def test_faulty_tables_are_refused():
+    good = shared()
+    outside, negative = good.pairs.copy(), good.pairs.copy()
+    outside[3, 1], negative[0, 0] = 3, -1
+    unused = good.x[1].copy()
+    unused[1] = np.nan
+    alone = replace(good, x=(good.x[0], unused), pairs=np.where([False, True], good.pairs % 4 * 0, good.pairs))
+    assert len(alone) == 9  # a row that no sample uses may hold anything
+    for changes, message in [
+        ({"pairs": outside}, "outside the 3 rows of modality 1"),
+        ({"pairs": negative}, "outside the 4 rows of modality 0"),
+        ({"pairs": good.pairs.astype(np.int64)}, r"not an int32 \[n, 2\] array"),
+        ({"pairs": good.pairs[:, :1]}, r"not an int32 \[n, 2\] array"),
+        ({"pairs": good.pairs[:-1]}, r"mask has shape \(9, 2\), expected \(8, 2\)"),
+        ({"x": (good.x[0], unused)}, "modality 1 has observed values that are not finite"),
+        ({"x": (good.x[0].astype(np.int16), good.x[1])}, "modality 0 is not a float32 or uint8"),
+        ({"pairs": None, "x": (good.x[0][:3], good.x[1])}, "modality 0 is not a float32"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            replace(good, **changes)
+
+
+def test_unknown_provenance_is_refused():
+    with pytest.raises(UserError, match="unknown provenance 'real'"):
+        replace(make(), provenance="real")
+
+
 def test_manifest(tmp_path):
     save(make(), tmp_path / "a")
     write_manifest(tmp_path / "manifest.json", [manifest_entry(tmp_path / "a", 3, {"kind": "toy"})])

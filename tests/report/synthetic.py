@@ -94,5 +94,6 @@ def record_of(dataset: str, aggregator: str, objective: str, seeds: list[int]) -
         "versions": {"torch": "0.0", "python": "0.0", "pimvae": "0.0"},
         "device": "cpu", "device_name": "test machine", "threads": 1, "cpu_count": 2,
         "times": {"seconds": 11.25, "cpu_seconds": 11.0, "loop_seconds": 9.0, "loop_cpu_seconds": 9.0},
-        "steps": 1500, "entries": 1000, "parameters": 123456, "replicas": counts, "data_sha256": {},
+        "steps": 1500, "timed_replica_steps": 4500, "entries": 1000, "parameters": 123456,
+        "replicas": counts, "data_sha256": {},
     }  # fmt: skip

@@ -77,6 +77,20 @@ def test_threshold():
     assert judge(table({"poe": CLEAR}), threshold=2.0).verdict == "does not hold"
 
 
+@pytest.mark.parametrize("quantifier", ["average", "every"])
+@pytest.mark.parametrize(
+    ("values", "relevant", "verdict"),
+    [
+        ([0.01, -0.01, 0.0], 0.5, "does not hold"),  # the interval excludes every effect that would matter
+        ([0.01, -0.01, 0.0], None, "undecided"),
+        (CLEAR, 5.0, "holds"),  # small, but there: the threshold decides
+        (OPEN, 0.5, "undecided"),
+    ],
+)
+def test_an_effect_too_small_to_matter_does_not_hold(values, relevant, verdict, quantifier):
+    assert judge(table({"poe": values}), relevant=relevant, quantifier=quantifier).verdict == verdict
+
+
 def test_relative_effect_by_hand():
     """masked 1 and 3, mixture 2 and 6 (lower is better): differences 1 and 3 over mean sizes (2 + 4)/2."""
     rows = table({"poe": [0.0, 0.0]}, "bound_gap")

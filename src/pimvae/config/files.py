@@ -10,12 +10,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union
 
 import yaml
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, RootModel, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    RootModel,
+    ValidationError,
+    create_model,
+)
 
 from pimvae.config.schema import (
     BimodalData,
     DigitsData,
     EvaluationConfig,
+    ImagesData,
     LinearData,
     ModelConfig,
     MultimodalData,
@@ -40,7 +50,7 @@ def partial(name: str, *models: type[Strict], without: Collection[str] = ()) -> 
     return create_model(name, __base__=Strict, **fields)
 
 
-PartialData = partial("PartialData", LinearData, DigitsData, BimodalData, MultimodalData)
+PartialData = partial("PartialData", LinearData, DigitsData, BimodalData, MultimodalData, ImagesData)
 PartialModel = partial("PartialModel", ModelConfig, without=("aggregator", "prior"))
 PartialObjective = partial("PartialObjective", ObjectiveConfig, without=("name",))
 PartialTrain = partial("PartialTrain", TrainConfig)
@@ -104,6 +114,8 @@ class Settings(Strict):
     experiments: Annotated[tuple[str, ...], Field(min_length=1)]
     beyond: tuple[str, ...] = ()
     results: Literal["fresh"] = "fresh"
+    checkpoint_seconds: NonNegativeFloat = 60.0
+    bad_checkpoint: Literal["restart", "stop"] = "restart"
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -1,7 +1,7 @@
 """Typed, strict configuration: one frozen model per part of a cell (no torch here: the DAG imports this)."""
 
-__all__ = ["BimodalData", "Cell", "DataConfig", "DigitsData", "EvaluationConfig", "LinearData", "ModelConfig",
-           "MultimodalData", "ObjectiveConfig", "TrainConfig"]  # fmt: skip
+__all__ = ["BimodalData", "Cell", "DataConfig", "DigitsData", "EvaluationConfig", "ImagesData", "LinearData",
+           "ModelConfig", "MultimodalData", "ObjectiveConfig", "TrainConfig"]  # fmt: skip
 
 from typing import Annotated, Literal
 
@@ -65,7 +65,22 @@ class MultimodalData(Strict):
     draws: Literal["default", "published"] = "default"
 
 
-DataConfig = Annotated[LinearData | DigitsData | BimodalData | MultimodalData, Field(discriminator="kind")]
+class ImagesData(Strict):
+    """Triples of a handwritten digit, a house number and the digit's English name (MNIST, SVHN, text)."""
+
+    kind: Literal["images"] = "images"
+    source: Literal["embedded", "full"] = "embedded"  # full: the real MNIST and SVHN, downloaded on first use
+    data_dir: str | None = None  # local folder with the downloaded files; None: the cache of downloads
+    mnist_side: Literal[14, 28] = 28
+    svhn_side: Literal[16, 32] = 32  # halved sides: means of 2×2 pixels
+    samples: PositiveInt | None = 20000  # training triples; None: matchings × base pairs
+    test_samples: PositiveInt = 1000
+    matchings: PositiveInt = 20  # of all base pairs
+
+
+DataConfig = Annotated[
+    LinearData | DigitsData | BimodalData | MultimodalData | ImagesData, Field(discriminator="kind")
+]
 
 
 class ModelConfig(Strict):
@@ -111,6 +126,7 @@ class TrainConfig(Strict):
     schedule: Literal["constant", "cosine"] = "constant"  # cosine: falls to 0 at the last step
     clip: PositiveFloat | None = 100.0
     history_every: PositiveInt = 50  # steps that one row of history.csv averages
+    patience: PositiveInt = 100  # steps with a non-finite loss in a row after which a replica is stopped
     noise_reuse: bool = False  # audit: one noise draw for all batches of an epoch
 
 

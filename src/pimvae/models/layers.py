@@ -1,6 +1,6 @@
 """Dense layers and MLPs with the initialisation of the publication's framework."""
 
-__all__ = ["ACTIVATIONS", "MLP", "ModalityDense", "dense"]
+__all__ = ["ACTIVATIONS", "MLP", "Dense", "ModalityDense", "dense"]
 
 import math
 from collections.abc import Callable, Sequence
@@ -26,9 +26,19 @@ def lecun_normal_(weight: Tensor, fan_in: int) -> Tensor:
     return nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
 
 
-def dense(fan_in: int, fan_out: int, bias: bool = True) -> nn.Linear:
+class Dense(nn.Linear):
+    """A linear layer whose input is a matrix to the product, whatever its leading axes.
+
+    Stacked by vmap, a product with more axes would copy the weight for every sample and multiply them one by one.
+    """
+
+    def forward(self, x: Float[Tensor, "*batch input"]) -> Float[Tensor, "*batch output"]:
+        return functional.linear(x.reshape(-1, x.shape[-1]), self.weight, self.bias).reshape(*x.shape[:-1], -1)
+
+
+def dense(fan_in: int, fan_out: int, bias: bool = True) -> Dense:
     """A linear layer, lecun-normal weights, zero bias."""
-    layer = nn.Linear(fan_in, fan_out, bias=bias)
+    layer = Dense(fan_in, fan_out, bias=bias)
     lecun_normal_(layer.weight.data, fan_in)
     if bias:
         nn.init.zeros_(layer.bias)

@@ -52,8 +52,14 @@ class Claim(Strict):
     measures: list[Measure] = Field(min_length=1)
     effect: Literal["relative", "difference"]
     threshold: float = 0.0
+    relevant: float | None = None
     quantifier: Literal["every", "average"] = "every"
     group_by: list[str] = ["aggregator"]
+
+    @property
+    def refuted_below(self) -> float:
+        """An effect whose whole interval lies below this refutes the claim: it is absent, or too small to matter."""
+        return self.threshold if self.relevant is None else max(self.threshold, self.relevant)
 
 
 @dataclass(frozen=True)
@@ -123,9 +129,9 @@ def evaluate(metrics: pd.DataFrame, claims: list[Claim]) -> list[Judgement]:
     its effects, one per seed, are resampled within it (`bootstrap_mean`). Verdicts, with 95% intervals throughout:
 
     * ``average``: holds if the interval of the mean over all strata lies above the threshold, does not hold if it lies
-      below, else undecided;
+      below the threshold or below the smallest effect that is relevant, else undecided;
     * ``every``: holds if the interval of each group lies above (asking all of them needs no correction); does not hold
-      if the interval of one group lies below at the level 1 − 0.05/groups (Bonferroni); else undecided;
+      if the interval of one group lies so low at the level 1 − 0.05/groups (Bonferroni); else undecided;
     * a diverged replica on the side that should be better turns "holds" into undecided; ``not run`` without pairs.
     """
     return [_judge(metrics, claim) for claim in claims]
@@ -156,12 +162,12 @@ def _judge(metrics: pd.DataFrame, claim: Claim) -> Judgement:
 def _verdict(claim: Claim, groups: pd.DataFrame, pairs: pd.DataFrame, overall: tuple[float, float]) -> Verdict:
     if claim.quantifier == "average":
         low, high = overall
-        return "holds" if low > claim.threshold else "does not hold" if high < claim.threshold else "undecided"
+        return "holds" if low > claim.threshold else "does not hold" if high < claim.refuted_below else "undecided"
     if (groups["low"] > claim.threshold).all():
         return "holds"
     strict = 1 - (1 - LEVEL) / len(groups)
     for _, rows in pairs.groupby(["group", "metric", "subset"], sort=False):
-        if bootstrap_mean(_strata_effects(rows), level=strict)[2] < claim.threshold:
+        if bootstrap_mean(_strata_effects(rows), level=strict)[2] < claim.refuted_below:
             return "does not hold"
     return "undecided"
 

@@ -95,11 +95,12 @@ def _run_row(record: dict[str, Any], path: Path) -> dict[str, Any]:
     """Sizes, times and counts of one run: ``ms_per_step`` is per replica; counts are over all replicas."""
     try:
         replicas, entries = record["replicas"], record["steps"] * record["parameters"]  # padding is never clipped
+        timed = record["timed_replica_steps"]  # a run that went on from a checkpoint has timed a part of its steps
         clipped = [replica["clipped_entries"] / entries for replica in replicas]
         device = f"{record['device']} ({record['device_name']})"
         return {
             "parameters": record["parameters"], "steps": record["steps"], "replicas": len(replicas),
-            "ms_per_step": 1e3 * record["times"]["loop_seconds"] / (record["steps"] * len(replicas)),
+            "ms_per_step": 1e3 * record["times"]["loop_seconds"] / timed if timed else float("nan"),
             "seconds": record["times"]["seconds"], "device": device, "threads": record["threads"],
             "clipped_fraction": sum(clipped) / len(clipped),
             "nonfinite": sum(replica["nonfinite_entries"] for replica in replicas),

@@ -2,9 +2,9 @@
 
 __all__ = ["Replica", "build_models", "replicas", "run"]
 
-import os
-import platform
-import time
+import json
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +12,13 @@ import torch
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from pimvae import __version__
 from pimvae.config.schema import Cell
 from pimvae.data._dataset import Dataset, load, sha256
 from pimvae.data.job import data_file
-from pimvae.errors import UserError
 from pimvae.files import replacing, write_csv, write_json
 from pimvae.models.vae import MultimodalVAE, build_model, parameter_count
+from pimvae.training.checkpoint import Checkpoint
+from pimvae.training.device import Clock, choose_device, machine, stack_width
 from pimvae.training.loop import Trainer
 from pimvae.training.packing import pack
 from pimvae.training.streams import derived_seed
@@ -43,13 +43,19 @@ def build_models(cell: Cell, datasets: dict[int, Dataset]) -> list[MultimodalVAE
     for replica in replicas(cell):
         data = datasets[replica.seed]
         start = derived_seed(replica.seed, 0)
-        models.append(
-            build_model(cell.model, data.train.dims, data.max_dim, data.likelihoods, data.noise_scale, start)
-        )
+        models.append(build_model(cell.model, data.train.dims, data.max_dim, data.likelihoods, data.noise_scale, start))
     return models
 
 
-def run(cell: Cell, data_dir: Path | str, out: Path | str, device: str = "auto") -> None:
+def run(
+    cell: Cell,
+    data_dir: Path | str,
+    out: Path | str,
+    device: str = "auto",
+    checkpoint: Path | str | None = None,
+    checkpoint_seconds: float = 60.0,
+    strict: bool = False,
+) -> None:
     """Train the cell and write ``weights.safetensors``, ``history.csv`` and ``run.json`` into ``out``.
 
     Args:
@@ -57,85 +63,89 @@ def run(cell: Cell, data_dir: Path | str, out: Path | str, device: str = "auto")
         data_dir: folder with the data files of the cell's seeds.
         out: folder of the run.
         device: ``auto`` (CUDA if there is one), ``cpu`` or ``cuda``.
+        checkpoint: file from which a training that was cut off goes on, and to which it is saved; None for none.
+        checkpoint_seconds: time between two writes of the checkpoint.
+        strict: refuse a checkpoint that is damaged or of another training, instead of starting afresh.
 
     Raises:
         UserError: CUDA asked for but absent, missing or damaged data, a name that does not exist.
     """
     (Path(out) / "run.json").unlink(missing_ok=True)  # until the new run is whole, there is none
-    started, cpu_started = time.perf_counter(), time.process_time()
-    chosen = _device(device)
+    clock = Clock()
+    chosen = choose_device(device)
     datasets = {seed: load(data_file(data_dir, seed)) for seed in cell.seeds}
-    models = build_models(cell, datasets)
+    checksums = {str(seed): sha256(data_file(data_dir, seed)) for seed in cell.seeds}
+    about = machine(chosen)
+    decisive = {key: about[key] for key in ("device", "threads", "tf32", "versions")}
+    identity = json.dumps([cell.model_dump(mode="json", exclude={"evaluation"}), checksums, decisive], sort_keys=True)
     packed = {seed: pack(data.train, data.max_dim) for seed, data in datasets.items()}
-    members = replicas(cell)
-    trainer = Trainer(
-        cell,
-        models,
-        [packed[member.seed] for member in members],
-        [member.seed for member in members],
-        [member.beta for member in members],
-        chosen,
-    )
-    loop_started, loop_cpu = time.perf_counter(), time.process_time()
-    with tqdm(total=cell.train.steps, desc=cell.name, unit="step", mininterval=5) as bar:
-        trainer.run(lambda step: bar.update())
-    if chosen.type == "cuda":
-        torch.cuda.synchronize()
-    times = {
-        "seconds": time.perf_counter() - started,
-        "cpu_seconds": time.process_time() - cpu_started,
-        "loop_seconds": time.perf_counter() - loop_started,
-        "loop_cpu_seconds": time.process_time() - loop_cpu,
-    }
-    _write(cell, trainer, Path(out), {"times": times, "parameters": parameter_count(models[0]), **_about(chosen)} | {
-        "data_sha256": {str(seed): sha256(data_file(data_dir, seed)) for seed in cell.seeds}
-    })  # fmt: skip
+    models = build_models(cell, datasets)
+    clock.start_loop()
+    members, trainers, timed = replicas(cell), [], 0
+    width = stack_width(cell, models, [packed[member.seed] for member in members], chosen)
+    for start in range(0, len(members), width):
+        part = slice(start, start + width)
+        seeds, betas = ([getattr(member, name) for member in members[part]] for name in ("seed", "beta"))
+        trainer = Trainer(cell, models[part], [packed[seed] for seed in seeds], seeds, betas, chosen)
+        place = Path(f"{checkpoint}.{start}") if checkpoint and width < len(members) else checkpoint
+        saved = Checkpoint(Path(place) if place else None, f"{identity} {part}", checkpoint_seconds, strict)
+        timed += _train(trainer, saved, cell)
+        trainers.append((trainer, saved))
+    content = about | {"times": clock.read(chosen), "parameters": parameter_count(models[0]), "data_sha256": checksums}
+    content |= {"stack_width": width, "timed_replica_steps": timed}
+    _write(cell, [trainer for trainer, _ in trainers], Path(out), content)
+    for _, saved in trainers:
+        saved.remove()
 
 
-def _device(name: str) -> torch.device:
-    if name not in ("auto", "cpu", "cuda"):
-        raise UserError(f"unknown device '{name}' (known: auto, cpu, cuda)")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("device 'cuda' was asked for, but torch finds no CUDA device; use --device cpu")
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
+def _train(trainer: Trainer, saved: Checkpoint, cell: Cell) -> int:
+    """Run the loop with a progress bar, from the checkpoint if there is one; returns steps × replicas."""
+    message = saved.resume(trainer)
+    if message:
+        print(f"pimvae: {message}", file=sys.stderr)
+
+    def progress(step: int) -> None:
+        bar.update()
+        saved.after_step(trainer)
+
+    with tqdm(total=cell.train.steps, initial=trainer.step, desc=cell.name, unit="step", mininterval=5) as bar:
+        first = trainer.step
+        trainer.run(progress)
+    return (trainer.step - first) * len(trainer.stack)
 
 
-def _about(device: torch.device) -> dict[str, object]:
-    """Device, threads and versions of this process."""
-    name = torch.cuda.get_device_name() if device.type == "cuda" else platform.machine()
-    return {
-        "device": device.type,
-        "device_name": name,
-        "threads": torch.get_num_threads(),
-        "cpu_count": os.cpu_count(),
-        "tf32": torch.backends.cuda.matmul.allow_tf32,
-        "versions": {"pimvae": __version__, "python": platform.python_version(), "torch": torch.__version__},
-    }
-
-
-def _write(cell: Cell, trainer: Trainer, out: Path, about: dict[str, object]) -> None:
+def _write(cell: Cell, trainers: Sequence[Trainer], out: Path, about: dict[str, object]) -> None:
     """The files of the run, run.json last: where it stands, the run is whole."""
-    members = replicas(cell)
-    state = {name: value.detach().cpu().contiguous() for name, value in trainer.stack.parameters().items()}
+    places = [(trainer, r) for trainer in trainers for r in range(len(trainer.stack))]  # in the order of the members
+    parts = [trainer.stack.parameters() for trainer in trainers]
+    state = {name: torch.cat([part[name].detach().cpu() for part in parts]) for name in parts[0]}
     with replacing(out / "weights.safetensors") as temporary:
         save_file(state, temporary)
-    rows = [
-        (step, member.seed, member.beta, term, float(values[r]))
-        for step, terms in trainer.history.rows
-        for term, values in terms.items()
-        for r, member in enumerate(members)
-    ]
-    write_csv(out / "history.csv", ["step", "seed", "beta", "term", "value"], rows)
-    optimiser = trainer.optimiser
-    counts = [
-        {
-            "seed": member.seed,
-            "beta": member.beta,
-            "clipped_entries": int(optimiser.clipped[r]),
-            "nonfinite_entries": int(optimiser.nonfinite[r]),
-            "diverged": trainer.diverged(r),
-        }
-        for r, member in enumerate(members)
-    ]
-    content = {"cell": cell.model_dump(mode="json"), "steps": trainer.step, "entries": optimiser.entries}
+    write_csv(out / "history.csv", ["step", "seed", "beta", "term", "value"], _history(replicas(cell), places))
+    counts = [_counts(member, *place) for member, place in zip(replicas(cell), places, strict=True)]
+    steps = max(trainer.step for trainer in trainers)
+    content = {"cell": cell.model_dump(mode="json"), "steps": steps, "entries": trainers[0].optimiser.entries}
     write_json(out / "run.json", content | {"replicas": counts} | about)
+
+
+def _history(members: Sequence[Replica], places: Sequence[tuple[Trainer, int]]) -> list[tuple[object, ...]]:
+    """Rows of history.csv, by step, term and replica."""
+    rows = [
+        (step, order, number, (member.seed, member.beta, term, float(values[r])))
+        for number, (member, (trainer, r)) in enumerate(zip(members, places, strict=True))
+        for step, terms in trainer.history.rows
+        for order, (term, values) in enumerate(terms.items())
+    ]
+    return [(step, *rest) for step, _, _, rest in sorted(rows, key=lambda row: row[:3])]
+
+
+def _counts(member: Replica, trainer: Trainer, r: int) -> dict[str, object]:
+    """What happened to one replica in training."""
+    return {
+        "seed": member.seed,
+        "beta": member.beta,
+        "clipped_entries": int(trainer.optimiser.clipped[r]),
+        "nonfinite_entries": int(trainer.optimiser.nonfinite[r]),
+        "diverged": trainer.diverged(r),
+        "stopped_after_step": trainer.stopped.get(r),
+    }

@@ -15,6 +15,7 @@ from pimvae.objectives._base import Draws
 from pimvae.subsets import all_subsets, sample_subsets, subset_weights
 from pimvae.training.optimiser import StackOptimiser
 from pimvae.training.packing import PackedSplit
+from pimvae.training.program import Program
 from pimvae.training.stack import Stack
 from pimvae.training.streams import Streams
 
@@ -27,17 +28,21 @@ class History:
     rows: list[tuple[int, dict[str, Tensor]]] = field(default_factory=list)
     sums: dict[str, Tensor] = field(default_factory=dict)
 
-    def add(self, step: int, terms: dict[str, Tensor]) -> None:
-        """Take the terms of step ``step`` (1, 2, …); every ``every`` steps a row is closed."""
+    def add(self, step: int, terms: dict[str, Tensor]) -> bool:
+        """Take the terms of step ``step`` (1, 2, …); every ``every`` steps a row is closed, and True returned."""
         for name, value in terms.items():
             self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
-        if step % self.every == 0:
+        closed = step % self.every == 0
+        if closed:
             self.rows.append((step, {name: (total / self.every).cpu() for name, total in self.sums.items()}))
             self.sums.clear()
+        return closed
 
 
 class Trainer:
     """Trains the replicas of a cell (seeds × β values) as one program.
+
+    A replica whose loss was not finite for ``train.patience`` steps in a row is stopped; the others go on.
 
     Args:
         cell: the configuration.
@@ -45,6 +50,7 @@ class Trainer:
         data: one packed training split per replica, all of one size.
         seeds: seed of each replica; betas: β of each replica.
         device: where everything lives.
+        trace: False runs every step through autograd instead of replaying the first one (for tests and debugging).
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class Trainer:
         seeds: Sequence[int],
         betas: Sequence[float],
         device: torch.device | str = "cpu",
+        trace: bool = True,
     ) -> None:
         self.cell, self.config = cell, cell.train
         self.objective = registry.lookup("objectives", cell.objective.name)
@@ -68,17 +75,21 @@ class Trainer:
         self.history = History(cell.train.history_every)
         self.batch_size = min(cell.train.batch_size, self.mask.shape[1])
         self.optimiser = StackOptimiser(self.stack.flat, cell.train, self.batch_size)
+        self.program = Program(self._losses, trace)
         self.batches = self.mask.shape[1] // self.batch_size
         self.step = 0
+        self.failures = torch.zeros(len(models), dtype=torch.int64, device=device)  # non-finite losses in a row
+        self.stopped: dict[int, int] = {}  # replica: the step after which it was stopped
+        self.order: Tensor | None = None  # of the samples in this epoch, [R, n]
+        self.epoch_noise: Tensor | None = None
         self._subsets = (
             all_subsets(models[0].modalities).to(device) if cell.objective.subset_law == "all_subsets" else None
         )
-        self._epoch_noise: Tensor | None = None
 
     def diverged(self, replica: int) -> bool:
-        """Whether the replica's parameters or its loss in the last window are not finite."""
-        losses = [terms["loss"][replica] for _, terms in self.history.rows[-1:]]
-        return not all(bool(torch.isfinite(v).all()) for v in [self.stack.flat[replica], *losses])
+        """Whether the replica was stopped, or its parameters or its last loss are not finite."""
+        sound = bool(self.stack.flat[replica].isfinite().all()) and int(self.failures[replica]) == 0
+        return replica in self.stopped or not sound
 
     @staticmethod
     def _components(model: MultimodalVAE, data: PackedSplit) -> int:
@@ -88,27 +99,44 @@ class Trainer:
 
     def run(self, progress: Callable[[int], None] = lambda step: None) -> None:
         """Train up to the configured number of steps; ``progress`` is told each step that is done."""
-        while self.step < self.config.steps:
+        self.advance(self.config.steps, progress)
+
+    def advance(self, last: int, progress: Callable[[int], None] = lambda step: None) -> None:
+        """Train up to step ``last``, or until every replica has been stopped."""
+        while self.step < last and len(self.stopped) < len(self.stack):
             if self.step % self.batches == 0:
-                self._start_epoch()
+                self.start_epoch(self.streams.permutation(self.mask.shape[1]))
             self._train_step()
             progress(self.step)
 
-    def _start_epoch(self) -> None:
+    def start_epoch(self, order: Tensor) -> None:
         """Reorder the data of each replica once, so that the batches of the epoch are views."""
-        order = self.streams.permutation(self.mask.shape[1])
+        self.order = order
         self.epoch_x = torch.stack([x[:, rows] for x, rows in zip(self.x, order, strict=True)])
         self.epoch_mask = torch.stack([mask[rows] for mask, rows in zip(self.mask, order, strict=True)])
-        self._epoch_noise = None
+        self.epoch_noise = None
 
     def _train_step(self) -> None:
         start = self.step % self.batches * self.batch_size
         rows = slice(start, start + self.batch_size)
         x, observed = self.epoch_x[:, :, rows], self.epoch_mask[:, rows]
-        loss, terms = self.stack.map(self._loss, x, observed, *self._draw(observed), self.beta)
-        self.optimiser.step(loss, self.step)
+        result = self.program(self.stack.flat, x, observed, *self._draw(observed), self.beta)
+        self.optimiser.step(result.gradient, self.step)
         self.step += 1
-        self.history.add(self.step, terms | {"loss": loss.detach()})
+        self.failures = torch.where(result.loss.isfinite(), torch.zeros_like(self.failures), self.failures + 1)
+        if self.history.add(self.step, result.terms | {"loss": result.loss}):
+            self._stop_diverged()
+
+    def _stop_diverged(self) -> None:
+        """Stop the replicas whose loss stays non-finite (looked at once per window: looking makes a GPU wait)."""
+        lost = self.failures >= self.config.patience
+        for replica in torch.nonzero(lost).flatten().tolist():
+            self.stopped.setdefault(replica, self.step)
+        self.optimiser.stop(lost)
+
+    def _losses(self, flat: Tensor, *inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Losses [R] and terms of all replicas."""
+        return self.stack.map(self._loss, *inputs, flat=flat)
 
     def _draw(self, observed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Subsets [R, n, batch, M], their weights [R, n, batch] and the noise of this step."""
@@ -123,12 +151,12 @@ class Trainer:
 
     def _noise(self, subsets: int, batch: int) -> Tensor:
         """Noise of z_S for every subset and of z_O, [R, K, samples, subsets + 1, batch, latent]."""
-        if self._epoch_noise is not None:
-            return self._epoch_noise
+        if self.epoch_noise is not None:
+            return self.epoch_noise
         shape = (self.components, self.cell.objective.importance_samples, subsets + 1, batch, self.latent)
         noise = self.streams.noise(self.cell.model.family, *shape)
         if self.config.noise_reuse:
-            self._epoch_noise = noise
+            self.epoch_noise = noise
         return noise
 
     def _loss(

@@ -1,0 +1,66 @@
+"""The arithmetic of a training step as one program: losses and gradients of all replicas from the inputs of a step."""
+
+__all__ = ["Program", "StepResult"]
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pimvae.training.captured import Captured
+from pimvae.training.recording import Operations, record
+
+Losses = Callable[..., tuple[Tensor, dict[str, Tensor]]]  # (flat, *inputs) -> losses [R], named terms
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Loss [R] and terms {name: [R]} of a step (no graph), gradient [R, P] of the sum of the losses."""
+
+    loss: Tensor
+    terms: dict[str, Tensor]
+    gradient: Tensor
+
+
+class Program:
+    """Losses and gradients of a stack, traced once and then replayed without autograd, modules or vmap.
+
+    Small networks spend a good part of a step in Python: dispatch of vmap, modules, recording for autograd. Here the
+    first call runs the step once while the plain tensor operations of forward *and* backward are written down; equal
+    ones are merged, unused ones dropped, and from then on that list is run. The operations are the same, in the same
+    order, so the result is the same bit for bit. On a GPU the step is captured in a CUDA graph instead.
+
+    Args:
+        losses: (flat parameters [R, P], *inputs) -> losses [R] and named terms; the shapes of inputs never change.
+        trace: False runs ``losses`` and autograd at every call.
+    """
+
+    def __init__(self, losses: Losses, trace: bool = True) -> None:
+        self.losses, self.trace = losses, trace
+        self.names: tuple[str, ...] = ()
+        self._run: Operations | None = None
+
+    def __call__(self, flat: Tensor, *inputs: Tensor) -> StepResult:
+        """The step at parameters ``flat``."""
+        flat = flat.detach()
+        if self._run is None:
+            self._run = self._prepared(flat, *inputs) if self.trace else self._step
+        with torch.no_grad():
+            gradient, loss, *terms = self._run(flat, *inputs)
+        return StepResult(loss, dict(zip(self.names, terms, strict=True)), gradient)
+
+    def _prepared(self, *inputs: Tensor) -> Operations:
+        """The step in its fastest form on the device of its inputs."""
+        if inputs[0].is_cuda:
+            return Captured(self._step, *inputs)
+        return record(self._step, *inputs).interpreted(*inputs)
+
+    def _step(self, flat: Tensor, *inputs: Tensor) -> list[Tensor]:
+        """Gradient, losses and terms, in this order."""
+        with torch.enable_grad():
+            flat = flat.detach().requires_grad_()
+            loss, terms = self.losses(flat, *inputs)
+            (gradient,) = torch.autograd.grad(loss.sum(), flat)
+        self.names = tuple(terms)
+        return [gradient, loss.detach(), *(term.detach() for term in terms.values())]

@@ -1,0 +1,68 @@
+"""Stack widths, and everything that runs on a GPU (skipped where there is none)."""
+
+import pytest
+import torch
+from builders import trainer, training_cell
+
+from pimvae.errors import UserError
+from pimvae.training.device import choose_device, largest_stack, machine
+from pimvae.training.loop import Trainer
+
+gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+@pytest.mark.parametrize(
+    ("replicas", "free", "needed", "width"),
+    [(15, 1000, 10, 15), (15, 100, 10, 8), (15, 50, 10, 4), (6, 50, 10, 3), (3, 13, 10, 1), (1, 1000, 0, 1)],
+)
+def test_stacks_are_as_wide_as_memory_allows_and_equal(replicas, free, needed, width):
+    """Four fifths of the free memory: 100 allow 8 replicas of 10, and 15 in two stacks are 8 and 7."""
+    assert largest_stack(replicas, free, needed) == width
+
+
+def test_a_replica_too_large_for_the_device_is_an_error():
+    with pytest.raises(UserError, match=r"needs 4.0 GiB of device memory, 2.0 GiB are free"):
+        largest_stack(3, 2 * 2**30, 4 * 2**30)
+
+
+def test_auto_finds_a_device_and_the_record_names_it():
+    device = choose_device("auto")
+    assert device.type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert machine(device)["device"] == device.type and machine(device)["tf32"] is False
+
+
+@gpu
+@pytest.mark.parametrize("aggregator", ["poe", "moe", "sum_pooling", "self_attention", "private_sum_pooling"])
+@pytest.mark.parametrize("objective", ["masked", "mixture", "tc"])
+def test_a_captured_step_is_the_step(aggregator, objective):
+    cell = training_cell(aggregator, objective, steps=6, clip=10.0)
+    pair = [on_gpu(cell, trace) for trace in (True, False)]
+    for member in pair:
+        member.run()
+    torch.testing.assert_close(pair[0].stack.flat, pair[1].stack.flat, rtol=0, atol=1e-5)
+    assert pair[0].optimiser.entries == pair[1].optimiser.entries
+
+
+@gpu
+def test_training_on_a_gpu_nears_the_same_loss_as_on_a_cpu():
+    cell = training_cell(steps=150)
+    host, device = trainer(cell, [0, 1]), on_gpu(cell, True)
+    host.run()
+    device.run()
+    last = [torch.stack([terms["loss"] for _, terms in t.history.rows[-20:]]).mean(0) for t in (host, device)]
+    torch.testing.assert_close(last[0].float(), last[1].float(), rtol=0.1, atol=0.5)
+
+
+def on_gpu(cell, trace):
+    made = trainer(cell, [0, 1])
+    models = [made.stack.template] * 2
+    moved = Trainer(cell, models, [_split(made, r) for r in range(2)], [0, 1], [1.0, 1.0], "cuda", trace)
+    with torch.no_grad():
+        moved.stack.flat.copy_(made.stack.flat)
+    return moved
+
+
+def _split(made, r):
+    from pimvae.training.packing import PackedSplit
+
+    return PackedSplit(made.x[r].float(), made.mask[r], (3, 5, 4))

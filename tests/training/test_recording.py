@@ -1,0 +1,101 @@
+"""A recorded computation against the computation itself."""
+
+import pytest
+import torch
+from builders import double_precision, normal, trainer, training_cell
+
+from pimvae import registry
+from pimvae.training.recording import record
+
+float64 = pytest.fixture(double_precision, autouse=True)
+AGGREGATORS, OBJECTIVES = registry.names("aggregators"), registry.names("objectives")
+
+
+def names(recording):
+    return [call.function._schema.name for call in recording.calls]
+
+
+@pytest.mark.parametrize(
+    ("aggregator", "objective"),
+    [(name, "masked") for name in AGGREGATORS] + [("moe", name) for name in OBJECTIVES if name != "masked"],
+)
+def test_replayed_steps_are_bit_for_bit_those_of_autograd(aggregator, objective):
+    """Several steps, so that values change: parameters, history and counts."""
+    cell = training_cell(aggregator, objective, clip=10.0, steps=6, history_every=1)
+    replayed, plain = trainer(cell, [0, 3]), trainer(cell, [0, 3])
+    plain.program.trace = False
+    replayed.run()
+    plain.run()
+    assert torch.equal(replayed.stack.flat, plain.stack.flat)
+    assert torch.equal(replayed.optimiser.clipped, plain.optimiser.clipped)
+    for (_, terms), (_, expected) in zip(replayed.history.rows, plain.history.rows, strict=True):
+        assert terms.keys() == expected.keys() and all(torch.equal(terms[name], expected[name]) for name in terms)
+
+
+def test_gradients_and_constants():
+    """d/dx Σ (a x)³ = 3 a³ x², a a tensor that is not among the inputs."""
+    a = normal(4)
+
+    def function(x):
+        x = x.detach().requires_grad_()
+        with torch.enable_grad():
+            return list(torch.autograd.grad((a * x).pow(3).sum(), x))
+
+    recording = record(function, normal(4, seed=1))
+    x = normal(4, seed=2)
+    for run in (recording, recording.interpreted(x)):
+        torch.testing.assert_close(run(x)[0], 3 * a**3 * x**2)
+
+
+def test_equal_operations_are_done_once_and_unread_ones_not_at_all():
+    def function(x):
+        x.cos()
+        return [x.exp().detach() + x.exp(), x.exp()]
+
+    recording = record(function, normal(3))
+    assert names(recording) == ["aten::exp", "aten::add"]
+    x = normal(3, seed=1)
+    torch.testing.assert_close(recording(x), [2 * x.exp(), x.exp()])
+
+
+def test_arguments_that_are_equal_but_not_the_same_are_kept_apart():
+    recording = record(lambda x: [x.sum(0, keepdim=True), x.sum(0), x * 1, x * 1.0], normal(2, 3))
+    x = torch.ones(2, 3)
+    assert [tuple(t.shape) for t in recording(x)] == [(1, 3), (3,), (2, 3), (2, 3)]
+
+
+def test_operations_in_place_keep_their_order():
+    def function(x):
+        y = x.clone()
+        before = y.exp()
+        y.add_(1.0)
+        return [before, y.exp()]
+
+    recording = record(function, normal(3))
+    x = normal(3, seed=1)
+    torch.testing.assert_close(recording(x), [x.exp(), (x + 1).exp()])
+
+
+def test_results_that_are_not_needed_are_let_go():
+    recording = record(lambda x: [x.exp().cos().sin()], normal(3))
+    assert [sorted(finished) for finished in recording.last_reads][1:] == [[1], [2]]
+
+
+def test_a_step_that_looks_at_a_value_is_refused():
+    with pytest.raises(RuntimeError, match="values of tensors"):
+        record(lambda x: [x * float(x.sum())], normal(3))
+
+
+def test_what_the_interpreter_cannot_read_runs_in_python():
+    """The backward of a convolution has a mask among its arguments."""
+    weight = normal(2, 1, 3)
+
+    def function(x):
+        x = x.detach().requires_grad_()
+        with torch.enable_grad():
+            return list(torch.autograd.grad(torch.nn.functional.conv1d(x, weight).square().sum(), x))
+
+    x = normal(1, 1, 6)
+    run = record(function, x).interpreted(x)
+    y = normal(1, 1, 6, seed=1)
+    assert torch.equal(run(y)[0], function(y)[0])
