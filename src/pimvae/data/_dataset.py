@@ -97,6 +97,8 @@ class Split:
         """``count`` samples at equal distances, see `spread`."""
         rows = spread(len(self), count)
         truth = {name: values[rows] for name, values in self.truth.items()}
+        if self.pairs is not None:
+            return Split(self.x, self.mask[rows], truth, self.pairs[rows])
         return Split(tuple(x[rows] for x in self.x), self.mask[rows], truth)
 
 
