@@ -38,7 +38,8 @@ class HoelderPooling(Aggregator):
     mixture of the experts, each of weight c, and of the pairs, of weight 2 c S_ij each: K = M + M(M − 1)/2 components.
 
     References:
-        Hellinger multimodal variational autoencoders (Vo & Valera, 2026), https://arxiv.org/abs/2601.06572
+        Hellinger multimodal variational autoencoders (Vo & Valera, 2026), https://arxiv.org/abs/2601.06572; without
+        the approximation there: Hölder++ (Vo et al., 2026), https://arxiv.org/abs/2606.13381
     """
 
     experts = True

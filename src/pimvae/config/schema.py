@@ -138,6 +138,7 @@ class EvaluationConfig(Strict):
     draws: PositiveInt = 64  # Monte-Carlo draws per component where no closed form exists
     llh_samples: PositiveInt = 1000  # samples in the importance-sampled log-likelihood
     ceiling_particles: PositiveInt = 256  # importance-sampling particles under the true model
+    by_size: bool = True  # recovery of the latents also by the number of modalities given
     published: bool = False  # audit: also the metrics of the released code, under names of their own
 
 

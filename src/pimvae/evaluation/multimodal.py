@@ -4,12 +4,11 @@ __all__ = ["evaluate"]
 
 import numpy as np
 import torch
-from jaxtyping import Bool
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from pimvae.config.schema import Cell
-from pimvae.data._dataset import Dataset, spread
+from pimvae.data._dataset import Dataset
 from pimvae.evaluation._identifiable import evaluate_split
 from pimvae.evaluation.identifiability import mcc
 from pimvae.evaluation.rows import Rows
@@ -19,8 +18,6 @@ from pimvae.training.packing import pack
 from pimvae.training.streams import derived_seed
 
 FEWEST = 200  # samples for which a correlation is reported
-# Modalities up to which every subset is visited on all samples; beyond, some random subsets of each size on some.
-ENUMERATED, SAMPLED, SAMPLES = 5, 2, 1000
 
 
 @torch.no_grad()
@@ -30,7 +27,8 @@ def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: 
     evaluate_split(cell, model, data, "test", rows, generator)
     packed = pack(data.test, data.max_dim).to(torch.float64)
     truth, labels = (data.test.truth[name] for name in ("latents", "labels"))
-    _recovery_by_size(model, packed.x, packed.mask, truth, rows)
+    if cell.evaluation.by_size:
+        _recovery_by_size(model, packed.x, packed.mask, truth, rows)
     if cell.model.prior == "mixture":
         rows.add("cluster_accuracy", cluster_accuracy(model, packed.x, packed.mask, labels), split="test")
     return {}
@@ -39,15 +37,11 @@ def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: 
 def _recovery_by_size(model: MultimodalVAE, x: Tensor, mask: Tensor, truth: np.ndarray, rows: Rows) -> None:
     """Strong MCC of posterior means against the number of modalities given.
 
-    With complete data, the mean over all (or a few random) subsets of one size; with missing data, over the samples
-    that have that many.
+    With complete data, the mean over all subsets of one size; with missing data, over the samples that have that many.
     """
-    if model.modalities > ENUMERATED and mask.all():
-        rows_used = torch.from_numpy(spread(len(mask), SAMPLES))
-        x, mask, truth = x[:, rows_used], mask[rows_used], truth[rows_used.numpy()]
     tokens = model.embed(x)
     scores: dict[int, list[float]] = {}
-    for subset in _subsets(model.modalities) if mask.all() else []:
+    for subset in all_subsets(model.modalities)[1:] if mask.all() else []:
         inferred = model.aggregator.pool(tokens, subset.expand(len(mask), -1)).mean()[:, : model.config.latent]
         scores.setdefault(int(subset.sum()), []).append(mcc(truth, inferred.numpy()).out_of_sample)
     sizes = mask.sum(-1)
@@ -58,17 +52,6 @@ def _recovery_by_size(model: MultimodalVAE, x: Tensor, mask: Tensor, truth: np.n
             scores[size] = [mcc(truth[chosen.numpy()], inferred.numpy()).out_of_sample]
     for size, values in sorted(scores.items()):
         rows.add("mcc_strong_mean", float(np.mean(values)), f"size{size}", "test")
-
-
-def _subsets(modalities: int) -> Bool[Tensor, "subset modality"]:
-    """All non-empty subsets of few modalities; of many, some of every size 1, 2, 4, …, M, the same in each call."""
-    if modalities <= ENUMERATED:
-        return all_subsets(modalities)[1:]
-    generator = torch.Generator().manual_seed(0)
-    sizes = [2**power for power in range(modalities.bit_length()) if 2**power < modalities]
-    orders = [torch.randperm(modalities, generator=generator) for _ in sizes for _ in range(SAMPLED)]
-    rows = [order < size for size, order in zip([size for size in sizes for _ in range(SAMPLED)], orders, strict=True)]
-    return torch.stack([*rows, torch.ones(modalities, dtype=torch.bool)])
 
 
 def cluster_accuracy(model: MultimodalVAE, x: Tensor, mask: Tensor, labels: np.ndarray) -> float:

@@ -94,8 +94,8 @@ def mcc_published(
 ) -> dict[str, float]:
     """Mean correlation coefficients as the released code has them: two measures of dependence under one name.
 
-    ``strong_in`` (first half) and ``weak_in``, ``weak_out`` (one canonical pair fitted on the first half) are randomized
-    dependence coefficients; ``strong_out`` (matched on the first half, measured on the second) is Pearson's.
+    ``strong_in`` (first half) and ``weak_in``, ``weak_out`` (of one canonical pair, fitted on the first half) are
+    randomized dependence coefficients; ``strong_out`` (matched on the first half, measured on the second) is Pearson's.
 
     References:
         Hirt et al. (2024), released code; compare `pimvae.evaluation.identifiability.mcc`.

@@ -28,8 +28,8 @@ def mvtcae(
     subset S is not used. The other arguments as for `masked`; divergences are estimated at the draw.
 
     References:
-        Multi-view representation learning via total correlation objective (Hwang et al., 2021),
-        https://openreview.net/forum?id=kTfaqrxhYH; with the product of experts as joint posterior there.
+        Multi-view representation learning via total correlation objective (Hwang et al., 2021), with the product of
+        experts as joint posterior.
     """
     q_alone, q_full = infer(model, x, single_subsets(observed), observed)  # batch axes [M, batch], [1, batch]
     z = q_full.rsample(draws.full)
