@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(SCALE),--config scale=$(SCALE))
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce plan install test lint unit smoke clean distclean
+.PHONY: help reproduce rebuild report readme plan install test lint unit smoke clean distclean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,6 +16,16 @@ help: ## this list
 reproduce: install ## install what is needed, run everything, end with paper/paper.pdf
 	@bash scripts/ensure_latex.sh
 	$(SNAKEMAKE)
+
+report: install ## after 'make reproduce': report.html, all figures, tables, claims and notebooks in one offline file
+	$(SNAKEMAKE) --report report.html
+
+readme: install ## after 'make reproduce': write its verdicts and times into README.md and docs/REVIEWERS.md
+	$(BIN)/pimvae readme --results results/$(or $(SCALE),laptop) --scale $(or $(SCALE),laptop) README.md docs/REVIEWERS.md
+
+rebuild: install ## no training: tables, figures, claims and paper from the shipped results
+	@bash scripts/ensure_latex.sh
+	$(BIN)/snakemake --cores $(CORES) --config results=shipped $(if $(SCALE),scale=$(SCALE))
 
 plan: install ## list the jobs that 'make reproduce' would run
 	$(SNAKEMAKE) --dry-run
@@ -43,12 +53,12 @@ clean: ## remove build products and caches, keep results
 
 distclean: clean ## remove everything that was made here, results and the virtual environment included
 	find results -mindepth 1 -maxdepth 1 ! -name shipped -exec rm -rf {} + 2> /dev/null || true
-	rm -rf figures/*/ paper/tables paper/paper.pdf .snakemake $(VENV)
+	rm -rf figures/*/ paper/tables paper/paper.pdf report.html .snakemake $(VENV)
 
-$(VENV)/.installed: pyproject.toml scripts/install.sh
-	@bash scripts/install.sh $(PYTHON) $(VENV) .
+$(VENV)/.installed: pyproject.toml requirements.lock scripts/install.sh
+	@bash scripts/install.sh $(PYTHON) $(VENV) '.[notebooks]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@bash scripts/install.sh $(PYTHON) $(VENV) '.[dev]'
+	@bash scripts/install.sh $(PYTHON) $(VENV) '.[dev,notebooks]'
 	@touch $@

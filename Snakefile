@@ -7,15 +7,30 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+report: "workflow/report/workflow.rst"
+
+
 configfile: Path(workflow.basedir) / "config" / "config.yaml"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/evaluate.smk"
+
+
+if CONFIG.shipped:
+
+    include: "workflow/rules/shipped.smk"
+
+else:
+
+    include: "workflow/rules/data.smk"
+    include: "workflow/rules/train.smk"
+    include: "workflow/rules/evaluate.smk"
+    include: "workflow/rules/collect.smk"
+
+
 include: "workflow/rules/report.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/notebooks.smk"
 
 
 rule all:
@@ -25,16 +40,22 @@ rule all:
         TABLE_FILES,
         f"{RESULTS}/claims.txt",
         PAPER_FILES,
+        WEBPAGES,
+        NOTEBOOK_FILES if HAS_NOTEBOOKS else [],
     message:
         "all done"
 
 
-include: "workflow/rules/beyond.smk"
+if not CONFIG.shipped:
+
+    include: "workflow/rules/beyond.smk"
 
 
 onstart:
     if LATEX is None:
         print(LATEX_MISSING, file=sys.stderr)
+    if not HAS_NOTEBOOKS:
+        print(NOTEBOOKS_MISSING, file=sys.stderr)
 
 
 onsuccess:

@@ -21,4 +21,5 @@ if [ ! -x "$venv/bin/python" ]; then
     "$python" -m venv "$venv"
 fi
 echo "installing $requirement into $venv (torch is large: this can take minutes)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$requirement"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+    --constraint "$(dirname "$0")/../requirements.lock" --editable "$requirement"

@@ -9,7 +9,7 @@ from pimvae.cli import main
 
 COMMANDS = [
     *("cells", "download", "data", "train", "evaluate", "ceiling", "collect"),
-    *("tables", "figures", "claims", "macros"),
+    *("tables", "figures", "claims", "macros", "ship", "unpack", "compare", "readme", "webpages"),
 ]
 
 
@@ -58,6 +58,9 @@ MISTAKES = {
     "ceiling of digits": (["ceiling", "linear", "digits", "--data", "nowhere", "--out", "y"], "does not exist"),
     "cell's folder": (["collect", "--out", "x", "nowhere"], "does not exist"),
     "results": (["claims", "--results", "nowhere", "--out", "x"], "does not exist"),
+    "shipped": (["unpack", "--shipped", "nowhere", "--out", "x"], "holds no shipped results"),
+    "ship": (["ship", "--results", "nowhere", "--out", "x"], "does not exist"),
+    "compare": (["compare", "--fresh", "nowhere", "--shipped", "x", "--out", "x"], "no results lie there"),
     "table": (["tables", "t1", "--results", "x", "--out", "x"], "unknown table 't1'"),
     "figure": (["figures", "f1_bound", "--results", "x", "--out", "x"], "did you mean 'f1_bounds'?"),
 }

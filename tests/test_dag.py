@@ -2,17 +2,21 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from pimvae import archive
+
 CELLS = {"smoke": 108, "laptop": 96, "paper": 108}
 DATA = {
     "linear": ["dense", "sparse", "digits"], "bimodal": ["clusters"], "multimodal": ["complete", "half", "laplace"],
 }  # fmt: skip
-REPORT = {"collect": 1, "claims": 1, "tables": 1, "macros": 1, "paper_scale": 1, "all": 1}
+REPORT = {"collect": 1, "claims": 1, "tables": 1, "macros": 1, "paper_scale": 1, "webpages": 1,
+          "render_notebook": 3, "all": 1}  # fmt: skip
 
 
 def plan(root: Path, folder: Path, *options: str, path: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
@@ -69,3 +73,36 @@ def test_a_wrong_setting_is_one_line(root, tmp_path, setting, helps):
     assert len(errors) == 1
     assert helps in errors[0]
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def checkout(root, tmp_path) -> Path:
+    """A root with shipped results: files that hold nothing, which is all that a plan looks at."""
+    for part in ("config", "src", "workflow", "paper", "profiles"):
+        (tmp_path / part).symlink_to(root / part)
+    shutil.copy(root / "Snakefile", tmp_path)
+    names = ["metrics.csv", "runs.csv", "history.csv.gz", "settings.csv.gz", "runs.json", "linear/a/examples.npz"]
+    archive.pack(dict.fromkeys(names, b""), tmp_path / "results" / "shipped" / "laptop")
+    return tmp_path
+
+
+def test_shipped_results_are_not_trained_again(checkout):
+    done = plan(checkout, checkout, "--config", "results=shipped", "device=cpu")
+    assert done.returncode == 0, done.stderr
+    assert "scale: laptop (shipped results), nothing is trained\n" in done.stderr
+    found = jobs(done.stdout + done.stderr)
+    assert set(found) - {"paper"} == {"unpack", "claims", "tables", "figure", "macros", "paper_scale", "all"}
+    assert found["unpack"] == 1
+    (checkout / "results" / "shipped" / "laptop" / "metrics.csv").write_text("another number")
+    done = plan(checkout, checkout, "--config", "results=shipped", "device=cpu")
+    errors = [line for line in done.stderr.splitlines() if line.startswith("pimvae: error: ")]
+    assert done.returncode == 1 and len(errors) == 1 and "laptop/metrics.csv was changed" in errors[0]
+
+
+def test_a_comparison_needs_shipped_results_before_anything_is_trained(root, checkout):
+    options = ("--config", "device=cpu", "scale=laptop", "--", "compare")
+    found = jobs((done := plan(checkout, checkout, *options)).stdout + done.stderr)
+    assert (found["compare"], found["train"]) == (1, CELLS["laptop"])
+    shutil.rmtree(checkout / "results")
+    done = plan(checkout, checkout, *options)
+    assert done.returncode == 1 and "results/shipped/laptop/manifest.json" in done.stdout + done.stderr

@@ -1,6 +1,7 @@
 """pip and conda users get the same packages in the same versions, and the code runs on what is pinned."""
 
 import importlib.metadata
+import importlib.util
 import re
 import tomllib
 from pathlib import Path
@@ -14,8 +15,10 @@ ONLY_CONDA = {"python", "pip", "tectonic"}  # what pip cannot bring
 
 def pinned_by_pip(root: Path) -> dict[str, str]:
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    pins = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    return dict(pin.split("==") for pin in pins)
+    extras = project["optional-dependencies"].values()
+    pins = {tuple(pin.split("==")) for pin in [*project["dependencies"], *(pin for extra in extras for pin in extra)]}
+    assert len({name for name, _ in pins}) == len(pins)  # an extra that repeats a package repeats its version
+    return dict(pins)
 
 
 def pinned_by_conda(root: Path) -> dict[str, str | None]:
@@ -48,3 +51,26 @@ def test_every_import_is_declared(root, folder):
     installed = importlib.metadata.packages_distributions()
     outside = {imports.get(name, name) for name in found if name in installed} - {"pimvae"}
     assert outside <= set(pinned_by_pip(root))
+
+
+def locked(root: Path) -> dict[str, str]:
+    lines = [line for line in (root / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+", line) for line in lines)
+    versions = dict(line.split("==") for line in lines)
+    assert list(versions) == sorted(versions) and len(versions) == len(lines)
+    return versions
+
+
+def test_the_lock_has_every_pinned_package_in_its_version(root):
+    pins = {name.replace("_", "-"): version for name, version in pinned_by_pip(root).items()}
+    assert pins.items() <= locked(root).items()
+
+
+def test_the_lock_has_what_the_pinned_packages_need(root):
+    """In the environment at hand; what torch brings for one kind of machine is torch's to pin."""
+    path = root / "scripts" / "lock.py"
+    spec = importlib.util.spec_from_file_location("lock", path)
+    lock = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(lock)
+    needed = {name for pin in pinned_by_pip(root) for name in [pin, *lock.closure(pin)]}
+    assert {name.replace("_", "-") for name in needed} == set(locked(root))

@@ -43,6 +43,7 @@ def stages(root: Path) -> dict[str, tuple[list[str], list[Path]]]:
     cell = find_cell(load("smoke", root, ["linear"]), "linear", "sparse-private_self_attention-masked")
     registered = ["pimvae.aggregators.private_self_attention", "pimvae.objectives.masked"]
     report = {name: (name,) for name in ("claims", "macros")}
+    report["compare"] = ("compare",)
     report["figure"] = ("figures", "figures.f1_bounds")
     report["tables"] = ("tables", *(f"tables.{name}" for name in names("report.tables")))
     return {
@@ -86,6 +87,17 @@ def test_stages_do_not_depend_on_later_ones():
     assert {"private_self_attention.py", "masked.py"} <= names
     assert not {"mixture.py", "moe.py"} & names
     assert not {"vae.py", "loop.py"} & {path.name for path in STAGES["ceiling"][1]}
+
+
+def test_an_objective_belongs_to_the_cells_that_use_it(root):
+    """So a change of its file trains exactly these again."""
+    cells = load("smoke", root).cells
+    for objective in names("objectives"):
+        path = PACKAGE / "objectives" / f"{objective}.py"
+        using = {cell.name for cell in cells if path in provenance.training_sources(cell)}
+        assert using == {cell.name for cell in cells if cell.objective.name == objective}
+    figures = PACKAGE / "report" / "figures" / "f2_linear_gap.py"
+    assert not any(figures in provenance.training_sources(cell) for cell in cells)
 
 
 def test_imports_of_other_functions_do_not_count():

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -13,12 +14,17 @@ from pathlib import Path
 import pytest
 from test_dag import jobs
 
+from pimvae.config import load
+from pimvae.registry import names
+from pimvae.report.ship import ship
+
 pytestmark = pytest.mark.smoke
 KEYS = ("experiment", "dataset", "aggregator", "objective", "prior", "beta", "seed")
 CELLS = 36 + 20 + 52
-PARTS = ["config", "paper", "src", "workflow"]
+PARTS = ["config", "notebooks", "paper", "src", "tests", "workflow"]
 HAS_LATEX = bool(shutil.which("latexmk") or shutil.which("tectonic"))
 PAPER = {"paper": 1} if HAS_LATEX else {}
+READERS = {"render_notebook": 2}  # the two notebooks that draw this figure
 
 
 def snakemake(copy: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -42,7 +48,8 @@ def copied(root: Path, folder: Path) -> Path:
     for part in PARTS:
         ignore = shutil.ignore_patterns("__pycache__", "tables" if part == "paper" else "-", "build", "*.pdf")
         shutil.copytree(root / part, folder / part, ignore=ignore)
-    shutil.copy(root / "Snakefile", folder)
+    for file in ("Snakefile", "pyproject.toml"):
+        shutil.copy(root / file, folder)
     (folder / "profiles").symlink_to("workflow/profiles")
     return folder
 
@@ -97,6 +104,29 @@ def test_the_paper_is_a_pdf_and_the_same_bytes_again(copy, first):
     assert (copy / "paper/paper.pdf").read_bytes() == content
 
 
+@pytest.mark.skipif(not HAS_LATEX, reason="needs LaTeX")
+def test_the_paper_has_no_typesetting_faults(copy, first):
+    assert "typesetting faults" not in (copy / "results/smoke/logs/paper.log").read_text()
+
+
+def test_tables_and_notebooks_are_web_pages_that_fetch_nothing(copy, first):
+    pages = [*copy.glob("results/smoke/tables/*.html"), *copy.glob("results/smoke/notebooks/*.html")]
+    assert len(pages) == len(names("report.tables")) + 3
+    for page in pages:
+        text = page.read_text()
+        assert text.rstrip().endswith("</html>")
+        assert 'src="http' not in text and "import(" not in text
+
+
+def test_the_report_is_one_file(copy, first):
+    done = snakemake(copy, "--report", "report.html")
+    assert done.returncode == 0, done.stderr[-3000:]
+    text = (copy / "report.html").read_text()
+    for name in ("f2_linear_gap.png", "t1_dense_digits.html", "claims.csv", "01_tour.html"):
+        assert name in text
+    assert 'src="http' not in text
+
+
 def test_nothing_is_left_to_do(copy, first):
     assert planned(copy) == {}
 
@@ -130,12 +160,12 @@ def test_a_touched_source_changes_nothing(copy, first):
 
 def test_a_changed_figure_is_drawn_again_and_no_other(copy, changed):
     changed("src/pimvae/report/figures/f2_linear_gap.py", "\n", "\n# changed\n")
-    assert planned(copy) == {"figure": 1} | PAPER
+    assert planned(copy) == {"figure": 1} | READERS | PAPER
 
 
 def test_a_changed_table_leaves_the_results_alone(copy, changed):
     changed("src/pimvae/report/tables/t1_rates.py", "\n", "\n# changed\n")
-    assert planned(copy) == {"tables": 1} | PAPER
+    assert planned(copy) == {"tables": 1, "webpages": 1} | PAPER
 
 
 def test_a_changed_text_only_compiles_the_paper(copy, changed):
@@ -150,6 +180,15 @@ def test_a_changed_aggregator_retrains_its_cells_only(copy, changed):
     assert (found["train"], found["evaluate"], found["evaluate_examples"]) == (22, 16, 6)
 
 
+def test_a_changed_objective_retrains_its_cells_only(copy, changed):
+    changed("src/pimvae/objectives/masked.py", "\n", "\n# changed\n")
+    done = snakemake(copy, "--dry-run")
+    trained = set(re.findall(r"train (\w+/\S+)", done.stdout + done.stderr))
+    cells = [(cell.experiment, cell.name, cell.objective.name) for cell in load("smoke", copy).cells]
+    assert trained == {f"{experiment}/{name}" for experiment, name, objective in cells if objective == "masked"}
+    assert 0 < len(trained) < CELLS
+
+
 def test_other_sample_sizes_evaluate_again_without_training(copy, changed):
     changed("config/scales/smoke.yaml", "    particles: 16", "    particles: 17")
     found = planned(copy)
@@ -162,3 +201,21 @@ def test_other_steps_train_again(copy, changed):
     found = planned(copy)
     assert found["train"] == CELLS
     assert not {name for name in found if name.startswith("data_")}
+
+
+def test_shipped_results_give_the_same_bytes_without_torch(copy, first):
+    """Last, for it leaves tables and figures that are made from the shipped results; the paper would be made alike."""
+    results = copy / "results"
+    ship(results / "smoke", results / "shipped" / "smoke")
+    kept = ["figures/smoke/digits.pdf", "figures/smoke/f3_bimodal.csv", "paper/tables/smoke/t1_dense_digits.tex"]
+    before = [(copy / name).read_bytes() for name in kept]
+    blocked = copy / "src" / "torch.py"  # found before the real one, by the workflow and by its jobs
+    blocked.write_text("raise ImportError('torch is blocked')")
+    done = snakemake(copy, "results=shipped", "--", *kept, "results/from_shipped/smoke/claims.json")
+    blocked.unlink()
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    assert "nothing is trained" in done.stderr and "claims at scale smoke:\nC1a" in done.stderr
+    assert [(copy / name).read_bytes() for name in kept] == before
+    verdicts = [(results / folder / "claims.json").read_bytes() for folder in ("smoke", "from_shipped/smoke")]
+    assert verdicts[0] == verdicts[1]
+    assert not {"train", "evaluate", "collect", "claims"} & planned(copy).keys()

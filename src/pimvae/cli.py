@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pimvae import __version__, stages
+from pimvae.cli_archive import add_archive_commands
 from pimvae.errors import UserError
 
 Command = Callable[[argparse.Namespace], None]
@@ -74,6 +75,9 @@ def parser() -> argparse.ArgumentParser:
     _add_figures(commands)
     _add_claims(commands)
     _add_macros(commands)
+    _add_webpages(commands)
+    _add_readme(commands)
+    add_archive_commands(commands, _command)
     return top
 
 
@@ -143,9 +147,12 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_cell(added: argparse.ArgumentParser) -> None:
-    added.add_argument("experiment", help="name of a file in config/experiments")
-    added.add_argument("cell", help="name of a cell; 'pimvae cells' lists them")
-    added.add_argument("--data", type=Path, required=True, help="folder that 'pimvae data' wrote")
+    added.add_argument("experiment", nargs="?", help="name of a file in config/experiments")
+    added.add_argument("cell", nargs="?", help="name of a cell; 'pimvae cells' lists them")
+    added.add_argument("--data", type=Path, help="folder that 'pimvae data' wrote, or your own FILE.npz")
+    own = added.add_argument_group("with FILE.npz, in place of EXPERIMENT and CELL")
+    own.add_argument("--aggregator", metavar="NAME", help="for example sum_pooling")
+    own.add_argument("--objective", metavar="NAME", help="masked, mixture or tc")
     _add_scale(added)
 
 
@@ -156,7 +163,12 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
         "pimvae train linear dense-poe-masked --scale smoke --data results/smoke/linear/data/dense --out run",
     )  # fmt: skip
     _add_cell(added)
-    added.add_argument("--out", type=Path, required=True, help="folder to write to")
+    added.add_argument("--out", type=Path, help="folder to write to (FILE.npz: default below results/own)")
+    added.add_argument("--seeds", type=int, default=3, metavar="N", help="FILE.npz: number of replicas (default: 3)")
+    added.add_argument(
+        "--set", action="append", default=[], metavar="PART.KEY=VALUE", dest="settings",
+        help="FILE.npz: change a size, for example model.latent=4 or train.steps=500; may be repeated",
+    )  # fmt: skip
     added.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: CUDA if torch finds it (default)"
     )
@@ -164,11 +176,13 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
         "--checkpoint", type=Path, metavar="FILE", help="save the training here, and go on from here if it was cut off"
     )
     added.add_argument(
-        "--checkpoint-seconds", type=float, default=60.0, metavar="S", help="time between two checkpoints (default: 60)"
-    )
+        "--checkpoint-seconds", type=float, default=os.environ.get("PIMVAE_CHECKPOINT_SECONDS", "60"), metavar="S",
+        help="time between two checkpoints (default: 60, or $PIMVAE_CHECKPOINT_SECONDS)",
+    )  # fmt: skip
     added.add_argument(
-        "--bad-checkpoint", choices=["restart", "stop"], default="restart",
-        help="what to do if FILE is damaged or of another training: train afresh (default) or stop",
+        "--bad-checkpoint", choices=["restart", "stop"], default=os.environ.get("PIMVAE_BAD_CHECKPOINT", "restart"),
+        help="what to do if FILE is damaged or of another training: train afresh (default, or $PIMVAE_BAD_CHECKPOINT) "
+        "or stop",
     )  # fmt: skip
 
 
@@ -178,7 +192,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         "pimvae evaluate linear dense-poe-masked --scale smoke --data results/smoke/linear/data/dense --run run",
     )  # fmt: skip
     _add_cell(added)
-    added.add_argument("--run", type=Path, required=True, help="folder that 'pimvae train' wrote")
+    added.add_argument("--run", type=Path, help="folder that 'pimvae train' wrote")
 
 
 def _add_ceiling(commands: argparse._SubParsersAction) -> None:
@@ -248,6 +262,29 @@ def _add_macros(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     added.add_argument("--scale", required=True, help="name of the scale, for the text")
     added.add_argument("--out", type=Path, required=True, help="file to write")
+    _add_results(added)
+    _add_claims_file(added)
+
+
+def _add_webpages(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "webpages", stages.webpages, "show the tables in a browser",
+        "Turns the .tex file of every table into an .html file with the same cells.",
+        "pimvae webpages --tables paper/tables/laptop --scale laptop --out results/laptop/tables",
+    )  # fmt: skip
+    added.add_argument("--tables", type=Path, required=True, help="folder that 'pimvae tables' wrote")
+    added.add_argument("--scale", required=True, help="name of the scale, for the text")
+    added.add_argument("--out", type=Path, required=True, help="folder to write to")
+
+
+def _add_readme(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "readme", stages.readme, "write verdicts and times into Markdown files",
+        "Replaces what stands between <!-- begin:NAME --> and <!-- end:NAME -->.",
+        "pimvae readme --results results/laptop --scale laptop README.md docs/REVIEWERS.md",
+    )  # fmt: skip
+    added.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Markdown files with marked blocks")
+    added.add_argument("--scale", required=True, help="name of the scale, for the text")
     _add_results(added)
     _add_claims_file(added)
 

@@ -4,10 +4,12 @@ The Snakefile lists these files as inputs, so that a change of a module reruns t
 Imports inside functions count. Registry look-ups are invisible to this reading: a caller names those modules itself.
 """
 
-__all__ = ["ceiling_sources", "data_sources", "evaluation_sources", "report_sources", "sources", "training_sources"]
+__all__ = ["ceiling_sources", "data_sources", "evaluation_sources", "notebook_sources", "report_sources", "sources",
+           "training_sources"]  # fmt: skip
 
 import ast
 import importlib.util
+import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -75,6 +77,14 @@ def ceiling_sources() -> list[Path]:
 def report_sources(function: str, *modules: str) -> list[Path]:
     """Sources of ``pimvae.report.job.<function>`` with the given tables or figures (``figures.f1_bounds``)."""
     return sources(f"pimvae.report.job:{function}", *(f"pimvae.report.{module}" for module in modules))
+
+
+def notebook_sources(path: Path, *extra: str) -> list[Path]:
+    """Sources of what the code cells of a notebook import, and of ``extra``, which they look up in a registry."""
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    lines = [line for cell in cells for line in "".join(cell["source"]).splitlines() if not line.startswith("%")]
+    named = _named(ast.parse("\n".join(lines)), "")
+    return sources(*dict.fromkeys([*extra, *(name for name in named if _path(name) is not None)]))
 
 
 def _registered(cell: Cell) -> tuple[str, str]:

@@ -4,10 +4,12 @@
 data sets, its function). Adding an entry is adding a file. Names can be listed without importing torch.
 """
 
-__all__ = ["lookup", "names"]
+__all__ = ["add_folder", "lookup", "names", "summary"]
 
+import ast
 import importlib
 import pkgutil
+from pathlib import Path
 from typing import Any
 
 from pimvae.errors import UserError, did_you_mean
@@ -29,3 +31,28 @@ def lookup(package: str, name: str) -> Any:
         raise UserError(f"unknown {package.rstrip('s')} '{name}' ({did_you_mean(name, names(package))})")
     module = importlib.import_module(f"pimvae.{package}.{name}")
     return getattr(module, module.__all__[0])
+
+
+def summary(package: str, name: str) -> str:
+    """The first line of an entry's docstring, read without importing it."""
+    for folder in importlib.import_module(f"pimvae.{package}").__path__:
+        path = Path(folder) / f"{name}.py"
+        if path.is_file():
+            return (ast.get_docstring(ast.parse(path.read_bytes())) or name).splitlines()[0]
+    raise UserError(f"unknown {package.rstrip('s')} '{name}' ({did_you_mean(name, names(package))})")
+
+
+def add_folder(package: str, folder: Path | str) -> None:
+    """Let the files of ``folder`` be entries of ``pimvae.<package>`` too, in this process: for notebooks and trials.
+
+    The workflow does not see them: what it trains belongs into the package, where its sources are tracked.
+
+    Raises:
+        UserError: if ``folder`` is not a folder.
+    """
+    if not Path(folder).is_dir():
+        raise UserError(f"no such folder: {folder}")
+    path = importlib.import_module(f"pimvae.{package}").__path__
+    if str(folder) not in path:
+        path.append(str(folder))
+    importlib.invalidate_caches()  # the folder may have been listed before its newest file was written

@@ -1,7 +1,7 @@
 """What the commands of ``pimvae`` do; heavy modules are imported by the command that needs them."""
 
-__all__ = ["ceiling", "cells", "claims", "collect", "data", "download", "evaluate", "figures", "macros", "tables",
-           "train"]  # fmt: skip
+__all__ = ["ceiling", "cells", "claims", "collect", "compare", "data", "download", "evaluate", "figures", "macros",
+           "readme", "ship", "tables", "train", "unpack", "webpages"]  # fmt: skip
 
 import argparse
 import os
@@ -40,7 +40,18 @@ def data(options: argparse.Namespace) -> None:
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train one cell."""
+    """Train one cell, of an experiment or on the user's own data."""
+    if _is_own(options):
+        from pimvae import own_data
+
+        _require(options, "aggregator", "objective")
+        out = options.out or own_data.folder_of(options.data, options.aggregator, options.objective)
+        _check_writable(out)
+        own_data.train(options.data, options.aggregator, options.objective, out, options.seeds, options.settings,
+                       options.device)  # fmt: skip
+        print(out)
+        return
+    _require(options, "experiment", "cell", "data", "out")
     from pimvae.config import find_cell, load
 
     cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
@@ -52,7 +63,15 @@ def train(options: argparse.Namespace) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Evaluate one trained cell."""
+    """Evaluate one trained cell, of an experiment or on the user's own data."""
+    if _is_own(options):
+        from pimvae import own_data
+
+        _require(options, *([] if options.run else ["aggregator", "objective"]))
+        folder = options.run or own_data.folder_of(options.data, options.aggregator, options.objective)
+        print("\n".join(own_data.evaluate(options.data, folder)))
+        return
+    _require(options, "experiment", "cell", "data", "run")
     from pimvae.config import find_cell, load
 
     cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
@@ -105,6 +124,64 @@ def macros(options: argparse.Namespace) -> None:
     from pimvae.report import job
 
     job.macros(options.results, options.out, options.scale, options.claims)
+
+
+def readme(options: argparse.Namespace) -> None:
+    """Write verdicts and times into Markdown files."""
+    from pimvae.report.blocks import Source, rewrite
+
+    source = Source.load(options.results, options.scale, options.claims)
+    for path in options.files:
+        rewrite(path, source)
+
+
+def webpages(options: argparse.Namespace) -> None:
+    """Show the tables as web pages."""
+    from pimvae.report.webpage import pages
+
+    pages(options.tables, options.out, options.scale)
+
+
+def ship(options: argparse.Namespace) -> None:
+    """Ship the results of one scale and say how much that is."""
+    from pimvae.report.ship import LEFT_OUT
+    from pimvae.report.ship import ship as write
+
+    written = write(options.results, options.out)
+    size = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
+    print(f"{options.out}: {len(written)} files and their manifest, {size / 1e6:.2f} MB; left out: {LEFT_OUT}")
+
+
+def unpack(options: argparse.Namespace) -> None:
+    """Verify and unpack shipped results."""
+    from pimvae.archive import unpack as write
+
+    write(options.shipped, options.out)
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Compare two runs and print what was found."""
+    from pimvae.report import job
+
+    print("\n".join(job.compare(options.fresh, options.shipped, options.out, options.claims)))
+
+
+def _is_own(options: argparse.Namespace) -> bool:
+    """Whether the data are the user's own, in place of an experiment's."""
+    own = options.data is not None and options.data.suffix == ".npz"
+    if own and options.experiment:
+        raise UserError(f"{options.data} stands in place of an experiment and a cell: leave '{options.experiment}' out")
+    if not own and (options.aggregator or options.objective):
+        raise UserError("--aggregator and --objective go with --data FILE.npz; a cell has both in its name")
+    return own
+
+
+def _require(options: argparse.Namespace, *names: str) -> None:
+    """What the parser cannot demand by itself, since the two kinds of data need different arguments."""
+    missing = [name if name in ("experiment", "cell") else f"--{name}" for name in names if not getattr(options, name)]
+    if missing:
+        help_ = f"(see 'pimvae {options.name} --help')"
+        raise UserError(f"the following arguments are required: {', '.join(missing)} {help_}")
 
 
 def _check_writable(folder: Path) -> None:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +6,7 @@ import pandas as pd
 import pytest
 
 from pimvae.errors import UserError
+from pimvae.report import job
 from pimvae.report.claims import Claim, evaluate, read_claims
 from pimvae.report.files import COLUMNS
 from pimvae.report.statistics import mean_interval
@@ -165,6 +167,42 @@ def test_bad_claims_give_one_line(tmp_path: Path, change: str, message: str):
     with pytest.raises(UserError) as error:
         read_claims(path)
     assert message in str(error.value) and "C9" in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["C9: {short: s}\n", "- C9\n", ""])
+def test_what_is_no_list_of_claims_gives_one_line(tmp_path: Path, text: str):
+    (tmp_path / "claims.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"claims\.yaml is not a list of claims"):
+        read_claims(tmp_path / "claims.yaml")
+
+
+NEW = """
+- id: C11
+  short: an experiment that was not run
+  text: A claim is an entry of this file and nothing else.
+  experiment: images
+  better: {objective: masked}
+  worse: {objective: mixture}
+  measures: [{metric: llh, subset: all}]
+  effect: difference
+"""
+
+
+def test_a_new_claim_is_an_entry_and_not_run_until_there_are_results(folder, root, tmp_path: Path):
+    path = tmp_path / "claims.yaml"
+    path.write_text((root / "config" / "claims.yaml").read_text() + NEW)
+    lines = job.claims(folder, tmp_path, path)
+    assert lines[-1].split(maxsplit=3)[:3] == ["C11", "not", "run"]
+    found = json.loads((tmp_path / "claims.json").read_text())
+    assert [claim["claim"] for claim in found] == [line.split()[0] for line in lines]
+    assert found[-1]["verdict"] == "not run"
+    assert (found[-1]["effect"], found[-1]["pairs"], found[-1]["groups"]) == (None, 0, [])
+    assert len(found[0]["groups"]) == 8 and found[0]["groups"][0]["low"] <= found[0]["groups"][0]["effect"]
+    (table,) = job.tables(folder, tmp_path, path, only=["t10_claims"])
+    assert r"C11 & an experiment that was not run & \verdict{not run}" in table.read_text()
+    macros = job.macros(folder, tmp_path / "macros.tex", "laptop", path).read_text()
+    assert r"\newcommand{\ClaimCOneOneVerdict}{was not examined}" in macros
+    assert r"\newcommand{\ClaimsNotRunList}{\mbox{C11}}" in macros
 
 
 def test_broken_yaml_gives_one_line(tmp_path: Path):

@@ -101,3 +101,8 @@ def test_digits_follow_the_interval(mean, half, text):
 )
 def test_plain_numbers(value, text):
     assert format_number(value) == text
+
+
+def test_equal_values_have_no_interval_made_of_rounding():
+    assert format_estimate(Estimate(90.6, 3e-14, 3)) == "90.60"
+    assert format_estimate(Estimate(90.6, 3e-9, 3)) != "90.60"

@@ -65,4 +65,4 @@ def on_gpu(cell, trace):
 def _split(made, r):
     from pimvae.training.packing import PackedSplit
 
-    return PackedSplit(made.x[r].float(), made.mask[r], (3, 5, 4))
+    return PackedSplit(made.data.x[r].float(), made.data.mask[r], (3, 5, 4))

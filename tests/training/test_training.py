@@ -79,7 +79,7 @@ def test_training_raises_the_bound():
 def test_epochs_visit_every_sample_once_in_a_new_order():
     """35 samples in batches of 8: four batches, three samples left for another epoch."""
     result, firsts = trainer(training_cell(steps=8), [3]), []
-    result.run(lambda step: firsts.append(result.epoch_x[0, 0, :, 0].clone()))
+    result.run(lambda step: firsts.append(result.data.epoch_x[0, 0, :, 0].clone()))
     data = training_data(3)
     assert result.batches == 4 and len(firsts) == 8
     assert torch.equal(firsts[0], firsts[3]) and not torch.equal(firsts[3], firsts[4])

@@ -66,10 +66,9 @@ use rule claims as claims_beyond with:
         methods=METHODS,
         sources=local(provenance.report_sources("claims")),
     output:
-        verdicts=multiext(
-            f"{BEYOND_RESULTS}/claims", ".csv", "_groups.csv", "_strata.csv"
-        ),
+        verdicts=[f"{BEYOND_RESULTS}/{name}.csv" for name in CLAIM_FILES],
         text=f"{BEYOND_RESULTS}/claims.txt",
+        data=f"{BEYOND_RESULTS}/claims.json",
     log:
         f"{RESULTS}/logs/claims-beyond.log",
     benchmark:
@@ -135,6 +134,7 @@ use rule paper as paper_beyond with:
         generated=BEYOND_TEX,
         figures=[name for name in BEYOND_FIGURES if name.endswith(".pdf")],
         script=local([ROOT / "workflow" / "scripts" / "compile_paper.sh"]),
+        check=local([ROOT / "workflow" / "scripts" / "check_paper_log.sh"]),
     output:
         "paper/beyond.pdf",
     log:

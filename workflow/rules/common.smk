@@ -1,25 +1,33 @@
 # The configuration, and what several rules share. No science here: that is in src/pimvae.
+import importlib.util
 import json
 import os
+import re
 import shlex
 import shutil
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
 
-from pimvae import provenance
+from pimvae import archive, provenance
 from pimvae.config import find_cell, load
 from pimvae.errors import UserError
-from pimvae.registry import names
+from pimvae.registry import names, summary
 
 try:
     CONFIG = load(root=ROOT, settings=config)  # what 'all' runs
     WORKFLOW = load(root=ROOT, settings=config, beyond=True)  # what can be run
+    SHIPPED = ROOT / "results" / "shipped" / CONFIG.scale
+    MANIFEST = archive.verify(SHIPPED) if CONFIG.shipped else None
 except UserError as error:
     sys.exit(f"pimvae: error: {error}")
 
 SCALE = CONFIG.scale
-RESULTS = f"results/{SCALE}"
+# Where this run writes; what is made from shipped results never mixes with what was trained here.
+RESULTS = f"results/from_shipped/{SCALE}" if CONFIG.shipped else f"results/{SCALE}"
+COLLECTED = [
+    f"{RESULTS}/{name}.csv" for name in ("metrics", "runs", "history", "settings")
+]
 EXAMPLE_FIGURES = {"digits": "digits", "f3_bimodal": "bimodal"}  # figure: data
 ENVIRONMENT = ROOT / "workflow" / "envs" / "pimvae.yaml"
 LATEX = shutil.which("latexmk") or shutil.which("tectonic")
@@ -39,7 +47,10 @@ SCALE_OPTIONS = f"--scale {SCALE} --root {shlex.quote(str(ROOT))}"
 
 shell.executable("bash")
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(ROOT / 'src'))} SOURCE_DATE_EPOCH=0 MPLBACKEND=agg; "
+    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(ROOT / 'src'))} SOURCE_DATE_EPOCH=0 MPLBACKEND=agg"
+    # These two change no result; as parameters of a rule, a change of them would train everything again.
+    f" PIMVAE_CHECKPOINT_SECONDS={CONFIG.settings.checkpoint_seconds}"
+    f" PIMVAE_BAD_CHECKPOINT={CONFIG.settings.bad_checkpoint}; "
 )
 
 
@@ -112,7 +123,35 @@ def figure_sources(wildcards):
 def figure_examples(wildcards):
     """Example reconstructions, for the figures that show them."""
     kind = EXAMPLE_FIGURES.get(wildcards.figure)
+    if CONFIG.shipped:
+        return SHIPPED_EXAMPLES if kind else []
     return cell_files("examples.npz", lambda cell: cell.data.kind == kind)
+
+
+def content(registry, name, note=""):
+    """What the report lists a table or figure under: as much of its summary as is short."""
+    short, *rest = re.split("(?=[,;:])", summary(registry, name).rstrip("."))
+    for part in rest:
+        if len(short + part) > 70:
+            break
+        short += part
+    return {"content": short + note}
+
+
+def category(name, otherwise):
+    """The chapter of the report that shows a table or figure."""
+    return "Claims" if name.endswith("_claims") else otherwise
+
+
+def notebook_inputs(wildcards):
+    """What a notebook reads: its sources, and the results or the tests if it shows them."""
+    path = NOTEBOOK_FOLDER / f"{wildcards.notebook}.ipynb"
+    found = local(provenance.notebook_sources(path, *NOTEBOOKS[wildcards.notebook]))
+    if wildcards.notebook == "02_read_the_results":
+        found += COLLECTED + CLAIMS + METHODS
+    if wildcards.notebook == "03_add_an_aggregator":
+        found += local([ROOT / "tests" / "aggregators" / "test_laws.py"])
+    return found
 
 
 def ceiling_files(config=CONFIG):
@@ -132,10 +171,17 @@ def has_ceiling(dataset):
 def closing_words():
     """What the claims said and where the paper is, as far as this run came."""
     claims, paper = Path(RESULTS) / "claims.txt", Path("paper/paper.pdf")
+    compared, metrics = (
+        Path(RESULTS) / "compare/compare.txt",
+        Path(RESULTS) / "metrics.csv",
+    )
     words = []
     if claims.is_file():
         verdicts = claims.read_text(encoding="utf-8").rstrip()
         words += ["", f"claims at scale {SCALE}:", verdicts]
+    if compared.is_file() and compared.stat().st_mtime >= metrics.stat().st_mtime:
+        summary = compared.read_text(encoding="utf-8").splitlines()[-1]
+        words.append(f"fresh against shipped: {summary} (more: {compared.parent})")
     if LATEX is None:
         words.append(LATEX_MISSING)
     elif paper.is_file():

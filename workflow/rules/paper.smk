@@ -36,8 +36,14 @@ rule paper:
         generated=GENERATED_TEX,
         figures=[name for name in FIGURE_FILES if name.endswith(".pdf")],
         script=local([ROOT / "workflow" / "scripts" / "compile_paper.sh"]),
+        check=local([ROOT / "workflow" / "scripts" / "check_paper_log.sh"]),
     output:
-        "paper/paper.pdf",
+        report(
+            "paper/paper.pdf",
+            caption="../report/paper.rst",
+            category="Paper",
+            labels={"content": "the whole paper (PDF)"},
+        ),
     log:
         f"{RESULTS}/logs/paper.log",
     benchmark:

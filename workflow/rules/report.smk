@@ -1,7 +1,4 @@
-# From the cells' results to tables, figures and verdicts.
-COLLECTED = [
-    f"{RESULTS}/{name}.csv" for name in ("metrics", "runs", "history", "settings")
-]
+# From the collected results to tables, figures and verdicts.
 TABLES = names("report.tables")
 TABLE_FILES = [f"paper/tables/{SCALE}/{name}.tex" for name in TABLES]
 FIGURE_FILES = expand(
@@ -10,32 +7,13 @@ FIGURE_FILES = expand(
     kind=["pdf", "png", "csv"],
 )
 CLAIMS = local([ROOT / "config" / "claims.yaml"])
+CLAIM_FILES = {
+    "claims": "verdicts (CSV)",
+    "claims_groups": "comparisons behind the verdicts (CSV)",
+    "claims_strata": "pairs of cells behind the comparisons (CSV)",
+}
+WEBPAGES = [f"{RESULTS}/tables/{name}.html" for name in TABLES]
 METHODS = local([ROOT / "config" / "methods.yaml"])
-
-
-rule collect:
-    input:
-        metrics=cell_files("metrics.csv"),
-        history=cell_files("history.csv"),
-        records=cell_files("run.json"),
-        ceilings=ceiling_files(),
-        sources=local(provenance.sources("pimvae.report.collect")),
-    output:
-        COLLECTED,
-    log:
-        f"{RESULTS}/logs/collect.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/collect.tsv"
-    conda:
-        ENVIRONMENT
-    params:
-        command=f"{PIMVAE} collect --out {RESULTS}",
-        runs=[f"{RESULTS}/{cell.experiment}/{cell.name}" for cell in CONFIG.cells],
-        ceilings=" ".join(["--ceilings", *ceiling_files()]),
-    message:
-        f"collect the results of {len(CONFIG.cells)} cells"
-    shell:
-        "{params.command} {params.runs} {params.ceilings} > {log} 2>&1"
 
 
 rule claims:
@@ -45,8 +23,22 @@ rule claims:
         methods=METHODS,
         sources=local(provenance.report_sources("claims")),
     output:
-        verdicts=multiext(f"{RESULTS}/claims", ".csv", "_groups.csv", "_strata.csv"),
-        text=f"{RESULTS}/claims.txt",
+        verdicts=[
+            report(
+                f"{RESULTS}/{name}.csv",
+                caption="../report/claims.rst",
+                category="Claims",
+                labels={"content": text},
+            )
+            for name, text in CLAIM_FILES.items()
+        ],
+        text=report(
+            f"{RESULTS}/claims.txt",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"content": "one line per claim"},
+        ),
+        data=f"{RESULTS}/claims.json",
     log:
         f"{RESULTS}/logs/claims.log",
     benchmark:
@@ -93,7 +85,23 @@ rule figure:
         methods=METHODS,
         sources=figure_sources,
     output:
-        multiext(f"figures/{SCALE}/{{figure}}", ".pdf", ".png", ".csv"),
+        f"figures/{SCALE}/{{figure}}.pdf",
+        report(
+            f"figures/{SCALE}/{{figure}}.png",
+            caption="../report/figure.rst",
+            category=lambda wildcards: category(wildcards.figure, "Figures"),
+            labels=lambda wildcards: content("report.figures", wildcards.figure),
+        ),
+        report(
+            f"figures/{SCALE}/{{figure}}.csv",
+            caption="../report/figure.rst",
+            category=lambda wildcards: category(
+                wildcards.figure, "Numbers behind the figures"
+            ),
+            labels=lambda wildcards: content(
+                "report.figures", wildcards.figure, " (numbers)"
+            ),
+        ),
     log:
         f"{RESULTS}/logs/figure-{{figure}}.log",
     benchmark:
@@ -128,3 +136,31 @@ rule macros:
         "write the numbers of the text"
     shell:
         "{params.command} --claims {input.claims} --out {output} > {log} 2>&1"
+
+
+rule webpages:
+    input:
+        tables=TABLE_FILES,
+        sources=local(provenance.sources("pimvae.report.webpage")),
+    output:
+        [
+            report(
+                path,
+                caption="../report/table.rst",
+                category=category(name, "Tables"),
+                labels=content("report.tables", name),
+            )
+            for name, path in zip(TABLES, WEBPAGES)
+        ],
+    log:
+        f"{RESULTS}/logs/webpages.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/webpages.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        command=f"{PIMVAE} webpages --tables paper/tables/{SCALE} --scale {SCALE} --out {RESULTS}/tables",
+    message:
+        "write the tables as web pages"
+    shell:
+        "{params.command} > {log} 2>&1"

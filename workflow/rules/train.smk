@@ -1,11 +1,3 @@
-# How often to save, and what to do with a checkpoint that cannot be used: changing it changes no result, so it is not
-# among the parameters that start a job again.
-CHECKPOINTS = (
-    f"--checkpoint-seconds {CONFIG.settings.checkpoint_seconds}"
-    f" --bad-checkpoint {CONFIG.settings.bad_checkpoint}"
-)
-
-
 # One job per cell: all of its seeds are trained as one program.
 rule train:
     input:
@@ -37,4 +29,4 @@ rule train:
         "train {wildcards.experiment}/{wildcards.cell}"
     shell:
         "{params.command} {wildcards.experiment} {wildcards.cell} --data {params.data} --out {params.out}"
-        " {params.options} --checkpoint {params.checkpoint} {CHECKPOINTS} > {log} 2>&1"
+        " {params.options} --checkpoint {params.checkpoint} > {log} 2>&1"

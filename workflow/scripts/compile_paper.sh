@@ -5,8 +5,10 @@ set -euo pipefail
 source=$(realpath "$1")
 output=$(realpath -m "$2")
 main=$3
+check=$(realpath "$(dirname "$0")/check_paper_log.sh")
 # Without dates in it, the PDF is byte-identical for identical results.
 export SOURCE_DATE_EPOCH=0 FORCE_SOURCE_DATE=1
+export max_print_line=1000 # one warning, one line of the log
 
 cd "$(dirname "$output")"
 mkdir -p build
@@ -18,3 +20,7 @@ else
     tectonic --chatter minimal --outdir build "$main.tex"
 fi
 mv "build/$main.pdf" "$output"
+faults=$([ ! -f "build/$main.log" ] || bash "$check" "build/$main.log")
+if [ -n "$faults" ]; then
+    printf 'typesetting faults:\n%s\n' "$faults" >&2
+fi

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from pimvae import registry
+from pimvae.archive import shipped_scales
 from pimvae.config.files import ExperimentFile, Grid, ScaledExperiment, ScaleFile, Settings, merge, one_line, read
-from pimvae.config.scale import resolve_device, resolve_scale
+from pimvae.config.scale import resolve_device, resolve_scale, resolve_shipped
 from pimvae.config.schema import (
     BimodalData,
     Cell,
@@ -64,6 +65,11 @@ class Config:
     titles: Mapping[str, str]
     settings: Settings
 
+    @property
+    def shipped(self) -> bool:
+        """Whether tables, figures and paper are made from shipped results, and nothing is trained."""
+        return self.settings.results == "shipped"
+
     def of(self, experiment: str) -> tuple[Cell, ...]:
         """The cells of one experiment."""
         return tuple(cell for cell in self.cells if cell.experiment == experiment)
@@ -78,6 +84,8 @@ class Config:
 
     def headline(self) -> str:
         """What is about to run, in one line."""
+        if self.shipped:
+            return f"scale: {self.scale} ({self.scale_reason}), nothing is trained"
         count = f"{len(self.cells)} cells"
         return f"scale: {self.scale} ({self.scale_reason}), device {self.device}, {count}"
 
@@ -104,7 +112,7 @@ def load(
     folder = Path(root) / "config"
     chosen = _settings(folder, settings)
     device, _ = resolve_device(chosen.device)
-    name, reason = resolve_scale(scale or chosen.scale, chosen.device)
+    name, reason = _scale(scale or chosen.scale, chosen, root)
     extra = chosen.beyond if beyond or name == "paper" else ()
     wanted = tuple(experiments or (*chosen.experiments, *extra))
     _known(name, _stems(folder / "scales"), "scale")
@@ -150,6 +158,12 @@ def find_dataset(config: Config, name: str) -> DataSet:
     known = {dataset.name: dataset for dataset in config.datasets}
     _known(name, list(known), "data set")
     return known[name]
+
+
+def _scale(scale: str, chosen: Settings, root: Path | str) -> tuple[str, str]:
+    if chosen.results == "shipped":
+        return resolve_shipped(scale, shipped_scales(root), chosen.device)
+    return resolve_scale(scale, chosen.device)
 
 
 def _settings(folder: Path, settings: Mapping[str, Any] | None) -> Settings:

@@ -1,10 +1,13 @@
 """Which scale and device ``auto`` stands for, found out without importing torch."""
 
-__all__ = ["find_cuda", "resolve_device", "resolve_scale"]
+__all__ = ["find_cuda", "resolve_device", "resolve_scale", "resolve_shipped"]
 
 import ctypes
 import importlib.metadata
+from collections.abc import Sequence
 from functools import cache
+
+from pimvae.errors import UserError
 
 
 @cache
@@ -42,3 +45,19 @@ def resolve_scale(scale: str, device: str = "auto") -> tuple[str, str]:
         return scale, "as set"
     kind, reason = resolve_device(device)
     return ("paper" if kind == "cuda" else "laptop"), reason
+
+
+def resolve_shipped(scale: str, shipped: Sequence[str], device: str = "auto") -> tuple[str, str]:
+    """The scale whose shipped results are meant: ``auto`` is that of a fresh run if it was shipped, else the first.
+
+    Raises:
+        UserError: if that scale, or none at all, was shipped.
+    """
+    if not shipped:
+        raise UserError("results=shipped, but results/shipped is empty: 'pimvae ship' fills it from a run")
+    wanted, _ = resolve_scale(scale, device)
+    if wanted in shipped:
+        return wanted, "shipped results"
+    if scale != "auto":
+        raise UserError(f"no results of scale '{scale}' are shipped (shipped: {', '.join(shipped)})")
+    return shipped[0], f"shipped results; those of scale {wanted} are not shipped"

@@ -1,7 +1,7 @@
 """Typed, strict configuration: one frozen model per part of a cell (no torch here: the DAG imports this)."""
 
 __all__ = ["BimodalData", "Cell", "DataConfig", "DigitsData", "EvaluationConfig", "ImagesData", "LinearData",
-           "ModelConfig", "MultimodalData", "ObjectiveConfig", "TrainConfig"]  # fmt: skip
+           "ModelConfig", "MultimodalData", "NpzData", "ObjectiveConfig", "TrainConfig"]  # fmt: skip
 
 from typing import Annotated, Literal
 
@@ -78,8 +78,16 @@ class ImagesData(Strict):
     matchings: PositiveInt = 20  # of all base pairs
 
 
+class NpzData(Strict):
+    """The user's own modalities, from the command line; no experiment file names them."""
+
+    kind: Literal["npz"] = "npz"
+    path: str
+    samples: PositiveInt
+
+
 DataConfig = Annotated[
-    LinearData | DigitsData | BimodalData | MultimodalData | ImagesData, Field(discriminator="kind")
+    LinearData | DigitsData | BimodalData | MultimodalData | ImagesData | NpzData, Field(discriminator="kind")
 ]
 
 
@@ -142,7 +150,7 @@ class EvaluationConfig(Strict):
     published: bool = False  # audit: also the metrics of the released code, under names of their own
 
 
-EVALUATORS = {"digits": "linear"}  # kinds of data that are evaluated as another kind is
+EVALUATORS = {"digits": "linear", "npz": "own"}  # kinds of data that are evaluated as another kind is
 
 
 class Cell(Strict):

@@ -1,6 +1,6 @@
 """Evaluation that the identifiable experiments share: likelihood, recovery of the true latents, rates."""
 
-__all__ = ["evaluate_split", "posterior_latents"]
+__all__ = ["evaluate_split", "likelihood_rows", "posterior_latents", "rate_rows"]
 
 import torch
 from jaxtyping import Float
@@ -24,9 +24,9 @@ def evaluate_split(
     """Metrics of one split (``train`` or ``test``) that every identifiable experiment reports."""
     split = data.train if name == "train" else data.test
     packed = pack(split, data.max_dim).to(torch.float64)
-    _likelihood(cell, model, packed, name, rows, generator)
+    likelihood_rows(cell, model, packed, name, rows, generator)
     _recovery(model, split, packed, name, rows, generator)
-    _rates(cell, model, packed.spread(cell.evaluation.samples), name, rows, generator)
+    rate_rows(cell, model, packed.spread(cell.evaluation.samples), name, rows, generator)
 
 
 def posterior_latents(
@@ -37,9 +37,10 @@ def posterior_latents(
     return posterior.mean()[:, :size], posterior.sample(1, generator)[0, :, :size]
 
 
-def _likelihood(
+def likelihood_rows(
     cell: Cell, model: MultimodalVAE, packed: PackedSplit, name: str, rows: Rows, generator: torch.Generator
 ) -> None:
+    """Importance-sampled log-likelihood of what is observed, its standard error, the share of particles that count."""
     part = packed.spread(cell.evaluation.llh_samples)
     estimate = importance_log_likelihood(model, part.x, part.mask, cell.evaluation.particles, generator)
     rows.add("llh", float(estimate.log_likelihood.mean()), split=name)
@@ -61,7 +62,7 @@ def _recovery(
             rows.add(f"mcc_{strength}_{kind}_in", score.in_sample, split=name)
 
 
-def _rates(
+def rate_rows(
     cell: Cell, model: MultimodalVAE, part: PackedSplit, name: str, rows: Rows, generator: torch.Generator
 ) -> None:
     """Rates and reconstructions from all observed modalities and from each alone (where it is observed)."""

@@ -12,7 +12,7 @@ from pimvae.config.schema import Cell
 from pimvae.data._dataset import load
 from pimvae.data.job import data_file
 from pimvae.evaluation.rows import COLUMNS, Rows
-from pimvae.evaluation.runs import load_models, read_run
+from pimvae.evaluation.runs import check_data, load_models, read_run
 from pimvae.files import replacing, write_csv
 from pimvae.training.job import replicas
 
@@ -24,10 +24,12 @@ def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
     that has any, an empty archive if none has.
 
     Raises:
-        UserError: if the run or the data is missing, damaged or of another configuration.
+        UserError: if the run or the data is missing, damaged or of another configuration, or the data are not those of
+            the training.
     """
     run_dir = Path(run_dir)
     record = read_run(run_dir, cell)
+    check_data(record, data_dir, cell.seeds)
     evaluate = importlib.import_module(f"pimvae.evaluation.{cell.evaluator}").evaluate
     datasets = {seed: load(data_file(data_dir, seed)) for seed in cell.seeds}
     models = load_models(run_dir, cell, datasets)
@@ -47,4 +49,4 @@ def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
     write_csv(run_dir / "metrics.csv", COLUMNS, rows)
     if cell.has_examples:
         with replacing(run_dir / "examples.npz") as temporary, temporary.open("wb") as file:
-            np.savez(file, **examples)
+            np.savez_compressed(file, **examples)

@@ -145,5 +145,6 @@ def _examples(
     exact = best.conditional_mean(x.movedim(0, 1), subset)
     side = round(split.dims[0] ** 0.5)
     images = {"true": x.movedim(0, 1), "inferred": inferred, "exact": exact}
-    shaped = {name: v.reshape(len(chosen), -1, side, side).float().numpy() for name, v in images.items()}
+    # Four decimals: more than a figure shows, and the file is part of what is shipped.
+    shaped = {name: v.reshape(len(chosen), -1, side, side).float().numpy().round(4) for name, v in images.items()}
     return shaped | {"given": np.array(given)}

@@ -1,8 +1,9 @@
 """Trained models from the files of a run."""
 
-__all__ = ["load_models", "read_run"]
+__all__ = ["check_data", "load_models", "read_run"]
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -10,7 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from pimvae.config.schema import Cell
-from pimvae.data._dataset import Dataset
+from pimvae.data._dataset import Dataset, sha256
+from pimvae.data.job import data_file
 from pimvae.errors import UserError
 from pimvae.models.vae import MultimodalVAE
 from pimvae.training.job import build_models
@@ -36,6 +38,21 @@ def read_run(folder: Path | str, cell: Cell) -> dict[str, object]:
     if differing:
         raise UserError(f"{path} was trained with another configuration (differs in: {', '.join(differing)})")
     return record
+
+
+def check_data(record: Mapping[str, object], folder: Path | str, seeds: Iterable[int]) -> None:
+    """Refuse data that are not those of the training.
+
+    Raises:
+        UserError: if a data file is absent, or its sha256 is not the one in the run's record.
+    """
+    trained = record.get("data_sha256")
+    for seed in seeds:
+        path = data_file(folder, seed)
+        if not path.is_file():
+            raise UserError(f"data file {path} does not exist: make it first")
+        if not isinstance(trained, dict) or trained.get(str(seed)) != sha256(path):
+            raise UserError(f"{path} is not what the run was trained on (its sha256 differs): train the cell again")
 
 
 def load_models(folder: Path | str, cell: Cell, datasets: dict[int, Dataset]) -> list[MultimodalVAE]:

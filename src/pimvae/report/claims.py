@@ -104,6 +104,8 @@ def read_claims(path: Path | str | None = None) -> list[Claim]:
         UserError: for an unknown key, column or metric, in one line that names the claim.
     """
     entries = parse_yaml(Path(path)) if path is not None else read_config("claims.yaml")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise UserError("claims.yaml is not a list of claims, each a mapping that starts with '- id:'")
     claims = [_parse(entry) for entry in entries]
     names = [claim.id for claim in claims]
     unknown = {name for claim in claims if isinstance(claim, AuditClaim) for name in claim.audits} - {*names}
@@ -266,6 +268,6 @@ def _strata(pairs: pd.DataFrame, chosen: pd.DataFrame, claim: Claim) -> pd.DataF
             "mean_better": part["value_better"].mean(), "mean_worse": part["value_worse"].mean(),
             "difference": difference.mean, "difference_half": difference.half,
             "effect": effect.mean, "effect_half": effect.half,
-            "pairs": len(part), "diverged": sum(len(select(bad, cell)) for cell in cells),
+            "pairs": len(part), "diverged": sum(len(select(bad, cell)) for cell in cells) if len(bad) else 0,
         })  # fmt: skip
     return pd.DataFrame(rows, columns=STRATUM_COLUMNS)

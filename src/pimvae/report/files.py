@@ -1,10 +1,12 @@
 """Results as tables in memory, and atomic writing of what is made from them."""
 
-__all__ = ["COLUMNS", "KEYS", "Results", "read_csv", "write_frame", "write_text"]
+__all__ = ["COLUMNS", "KEYS", "Results", "cell_folder", "read_csv", "write_frame", "write_text"]
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,6 +54,12 @@ class Results:
         settings = _read(folder / "settings.csv", [*CELL, "key", "value"], text=True)
         # What further experiments were collected into has a folder of its own; the cells lie beside it.
         return cls(metrics, runs, history, settings, folder.parent if folder.name == BEYOND else folder)
+
+
+def cell_folder(folder: Path, cell: Mapping[str, Any]) -> Path:
+    """Where the files of a cell lie below the folder of its scale; ``cell`` holds the columns ``CELL``."""
+    suffix = "" if cell["prior"] == "standard" else f"-{cell['prior']}_prior"
+    return folder / cell["experiment"] / f"{cell['dataset']}-{cell['aggregator']}-{cell['objective']}{suffix}"
 
 
 def flag_nonfinite(metrics: pd.DataFrame) -> pd.DataFrame:

@@ -1,12 +1,14 @@
 """Entry points of the DAG and the command line: read collected CSVs, write tables, figures, claims and macros."""
 
-__all__ = ["claims", "figures", "macros", "tables"]
+__all__ = ["claims", "compare", "figures", "macros", "tables"]
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from pimvae.files import write_json
 from pimvae.registry import lookup, names
 from pimvae.report import claims as judging
 from pimvae.report.files import Results, write_frame, write_text
@@ -51,16 +53,33 @@ def figures(results_dir: Path | str, out_dir: Path | str, claims_path: Path | st
 def claims(
     results_dir: Path | str, out_dir: Path | str | None = None, claims_path: Path | str | None = None
 ) -> list[str]:
-    """Write ``claims.csv`` (verdicts), ``claims_groups.csv`` and ``claims_strata.csv``; returns one line per claim."""
+    """Write ``claims.json``, ``claims.csv`` (verdicts), ``claims_groups.csv`` and ``claims_strata.csv``.
+
+    Returns one line per claim. The JSON holds the verdicts with their groups; what has no number is null.
+    """
     results = Results.load(results_dir)
     judgements = judge(results, claims_path)
     out = Path(out_dir if out_dir is not None else results_dir)
     write_frame(out / "claims.csv", pd.DataFrame([_row(judgement) for judgement in judgements]))
+    write_json(out / "claims.json", [_entry(judgement) for judgement in judgements])
     for part in ("groups", "strata"):
         parts = [getattr(judgement, part) for judgement in judgements]
         full = [frame for frame in parts if len(frame)]
         write_frame(out / f"claims_{part}.csv", pd.concat(full, ignore_index=True) if full else parts[0])
     return [f"{judgement.claim.id}  {judgement.verdict:13}  {judgement.claim.short}" for judgement in judgements]
+
+
+def _entry(judgement: judging.Judgement) -> dict[str, object]:
+    """One claim for programs: the row of ``claims.csv`` with the rows of its groups."""
+    groups = judgement.groups.drop(columns=["claim", "verdict"]).to_dict("records")
+    row = {**_row(judgement), "groups": [_nulled(group) for group in groups]}
+    return _nulled({"short": judgement.claim.short, "experiment": judgement.claim.experiment, **row})
+
+
+def _nulled(entry: dict[str, object]) -> dict[str, object]:
+    """JSON has no NaN."""
+    return {key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in entry.items()}  # fmt: skip
 
 
 def _row(judgement: judging.Judgement) -> dict[str, object]:
@@ -79,3 +98,24 @@ def macros(results_dir: Path | str, out_file: Path | str, scale: str, claims_pat
     results = Results.load(results_dir)
     write_text(Path(out_file), render(results, judge(results, claims_path), scale))
     return Path(out_file)
+
+
+def compare(
+    fresh_dir: Path | str, shipped_dir: Path | str, out_dir: Path | str, claims_path: Path | str | None = None
+) -> list[str]:
+    """Write ``compare.csv``, ``compare_claims.csv``, the table and the figure; returns the lines to print.
+
+    See `pimvae.report.comparison.compare` for the statistic.
+    """
+    from pimvae.report import comparison, comparison_view
+    from pimvae.report.style import save
+
+    fresh, shipped = (comparison.read_metrics(folder) for folder in (fresh_dir, shipped_dir))
+    numbers = comparison.compare(fresh, shipped)
+    claims = comparison.compare_claims(fresh, shipped, judging.read_claims(claims_path))
+    out = Path(out_dir)
+    write_frame(out / "compare.csv", numbers)
+    write_frame(out / "compare_claims.csv", claims)
+    write_text(out / "compare.tex", comparison_view.table_of(numbers))
+    save(comparison_view.figure_of(numbers), out, "compare")
+    return comparison_view.lines_of(numbers, claims)

@@ -25,12 +25,14 @@ def macros(results: Results, judgements: Sequence[Judgement], scale: str) -> str
     r"""The file of macros.
 
     ``\val{dataset}{aggregator}{objective}{metric}{subset}`` is a mean with its interval, ``\setting{dataset}{key}`` a
-    value of the configuration, ``\Claim<Id>Verdict`` and its companions belong to a claim; a key that does not exist
-    prints a visible mark and a LaTeX warning (see the preamble of paper/main.tex).
+    value of the configuration, ``\ifrun{dataset}{then}{else}`` asks for a data set; ``\Claim<Id>Verdict`` and its
+    companions belong to a claim. A key that does not exist prints a visible mark and a LaTeX warning (see
+    paper/preamble.tex).
     """
     lines = ["% Generated from results; do not edit."]
     lines += [rf"\newcommand{{\{name}}}{{{text}}}" for name, text in _named(results, judgements, scale)]
     lines += [rf"\defkey{{val:{key}}}{{{text}}}" for key, text in _values(results.metrics)]
+    lines += [rf"\defkey{{run:{name}}}{{}}" for name in catalogue().order("datasets", results.runs["dataset"])]
     lines += [rf"\defkey{{setting:{key}}}{{{text}}}" for key, text in _settings(results.settings)]
     return "\n".join(lines) + "\n"
 
@@ -84,6 +86,7 @@ def _overall(results: Results) -> Iterator[tuple[str, str]]:
     devices = runs["device"].dropna().unique() if "device" in runs else []
     yield "SeedCount", _count_word(len(seeds))
     yield "SeedNumber", str(len(seeds))
+    yield "Seeds", _counted(len(seeds), "seed")
     yield "SeedList", ", ".join(str(int(seed)) for seed in seeds)
     yield "Device", escape(_join(sorted(map(str, devices))) or "unknown device")
     yield "CellCount", str(len(runs))
@@ -91,7 +94,9 @@ def _overall(results: Results) -> Iterator[tuple[str, str]]:
     yield "ReplicaCount", str(int(trained[REPLICA].drop_duplicates().shape[0]))
     yield "DivergedCount", str(len(diverged_replicas(metrics)))
     yield "DeviceMinutes", format_number(runs["seconds"].astype(float).sum() / 60, 2)
-    yield "Threads", escape(_distinct(runs["threads"].dropna().astype(int))) if runs["threads"].notna().any() else "--"
+    threads = runs["threads"].dropna().astype(int)
+    several = threads.nunique() > 1 or (threads != 1).any()
+    yield "Threads", f"{escape(_distinct(threads)) or '--'} thread{'s' * bool(several)}"
     yield "ClippedRange", _range(100 * runs["clipped_fraction"].dropna().astype(float))
     yield "NonfiniteCount", str(int(runs["nonfinite"].fillna(0).sum()))
     yield "Versions", escape(_versions(settings))
@@ -154,6 +159,10 @@ def _range(values: pd.Series) -> str:
 def _count_word(count: int) -> str:
     words = ["no", *(word.lower() for word in DIGITS[1:])]
     return words[count] if count < len(words) else str(count)
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{_count_word(count)} {thing}{'s' * (count != 1)}"
 
 
 def _join(parts: Sequence[str]) -> str:

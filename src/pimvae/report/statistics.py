@@ -14,6 +14,7 @@ from scipy.stats import t as student
 
 LEVEL = 0.95
 RESAMPLES = 10_000
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def format_estimate(estimate: Estimate) -> str:
         return "--"
     if not math.isfinite(estimate.half):
         return format_number(estimate.mean)
-    if estimate.half == 0:
+    if estimate.half <= ROUNDING * abs(estimate.mean):  # equal values, up to the rounding of sums
         return format_number(estimate.mean, 4)
     places = decimals(estimate.half)
     size = max(abs(estimate.mean), estimate.half)

@@ -14,8 +14,9 @@ from pimvae.config.schema import Cell
 from pimvae.errors import UserError
 from pimvae.models.vae import MultimodalVAE
 from pimvae.training.loop import Trainer
-from pimvae.training.packing import PackedSplit
+from pimvae.training.packing import IndexedSplit, PackedSplit
 
+Packed = PackedSplit | IndexedSplit
 SHARE = 0.8  # of the free memory that a stack may fill: the allocator needs room
 
 
@@ -51,7 +52,9 @@ def machine(device: torch.device) -> dict[str, object]:
     }
 
 
-def stack_width(cell: Cell, models: Sequence[MultimodalVAE], data: Sequence[PackedSplit], device: torch.device) -> int:
+def stack_width(
+    cell: Cell, models: Sequence[MultimodalVAE], data: Sequence[PackedSplit | IndexedSplit], device: torch.device
+) -> int:
     """How many replicas fit on the device at once: all of them on a CPU, measured with a step of one on a GPU."""
     if device.type == "cpu" or len(models) == 1:
         return len(models)

@@ -21,7 +21,7 @@ from pimvae.training.checkpoint import Checkpoint
 from pimvae.training.device import Clock, choose_device, machine, stack_width
 from pimvae.training.loop import Trainer
 from pimvae.training.memory import peak_memory
-from pimvae.training.packing import pack
+from pimvae.training.packing import IndexedSplit, PackedSplit, pack
 from pimvae.training.streams import derived_seed
 
 
@@ -79,7 +79,7 @@ def run(
     about = machine(chosen)
     decisive = {key: about[key] for key in ("device", "threads", "tf32", "versions")}
     identity = json.dumps([cell.model_dump(mode="json", exclude={"evaluation"}), checksums, decisive], sort_keys=True)
-    packed = {seed: pack(data.train, data.max_dim) for seed, data in datasets.items()}
+    packed = {seed: _prepared(data, chosen) for seed, data in datasets.items()}
     models = build_models(cell, datasets)
     clock.start_loop()
     members, trainers, timed = replicas(cell), [], 0
@@ -97,6 +97,13 @@ def run(
     _write(cell, [trainer for trainer, _ in trainers], Path(out), content)
     for _, saved in trainers:
         saved.remove()
+
+
+def _prepared(data: Dataset, device: torch.device) -> PackedSplit | IndexedSplit:
+    """The training split: packed, unless its samples share rows, of which there would be many copies."""
+    if data.train.pairs is None:
+        return pack(data.train, data.max_dim)
+    return IndexedSplit(data.train, data.max_dim, device)
 
 
 def _train(trainer: Trainer, saved: Checkpoint, cell: Cell) -> int:

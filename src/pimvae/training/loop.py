@@ -13,8 +13,9 @@ from pimvae.config.schema import Cell
 from pimvae.models.vae import MultimodalVAE
 from pimvae.objectives._base import Draws
 from pimvae.subsets import all_subsets, sample_subsets, subset_weights
+from pimvae.training.batches import batches
 from pimvae.training.optimiser import StackOptimiser
-from pimvae.training.packing import PackedSplit
+from pimvae.training.packing import IndexedSplit, PackedSplit
 from pimvae.training.program import Program
 from pimvae.training.stack import Stack
 from pimvae.training.streams import Streams
@@ -47,7 +48,7 @@ class Trainer:
     Args:
         cell: the configuration.
         models: one model per replica.
-        data: one packed training split per replica, all of one size.
+        data: one training split per replica, all of one size; indexed ones lie on the device already.
         seeds: seed of each replica; betas: β of each replica.
         device: where everything lives.
         trace: False runs every step through autograd instead of replaying the first one (for tests and debugging).
@@ -57,7 +58,7 @@ class Trainer:
         self,
         cell: Cell,
         models: Sequence[MultimodalVAE],
-        data: Sequence[PackedSplit],
+        data: Sequence[PackedSplit] | Sequence[IndexedSplit],
         seeds: Sequence[int],
         betas: Sequence[float],
         device: torch.device | str = "cpu",
@@ -66,17 +67,16 @@ class Trainer:
         self.cell, self.config = cell, cell.train
         self.objective = registry.lookup("objectives", cell.objective.name)
         self.stack = Stack(models, device)
-        self.components = self._components(models[0], data[0])
+        self.data = batches(data, device)
+        self.components = self._components(models[0])
         self.latent = models[0].latent_size
-        self.x = torch.stack([split.x for split in data]).to(device)
-        self.mask = torch.stack([split.mask for split in data]).to(device)
         self.beta = torch.tensor(list(betas), device=device)
         self.streams = Streams(seeds, device)
         self.history = History(cell.train.history_every)
-        self.batch_size = min(cell.train.batch_size, self.mask.shape[1])
+        self.batch_size = min(cell.train.batch_size, self.data.size)
         self.optimiser = StackOptimiser(self.stack.flat, cell.train, self.batch_size)
         self.program = Program(self._losses, trace)
-        self.batches = self.mask.shape[1] // self.batch_size
+        self.batches = self.data.size // self.batch_size
         self.step = 0
         self.failures = torch.zeros(len(models), dtype=torch.int64, device=device)  # non-finite losses in a row
         self.stopped: dict[int, int] = {}  # replica: the step after which it was stopped
@@ -91,11 +91,12 @@ class Trainer:
         sound = bool(self.stack.flat[replica].isfinite().all()) and int(self.failures[replica]) == 0
         return replica in self.stopped or not sound
 
-    @staticmethod
-    def _components(model: MultimodalVAE, data: PackedSplit) -> int:
-        """K of the model's posterior: asked of the model itself."""
+    def _components(self, model: MultimodalVAE) -> int:
+        """K of the model's posterior: asked of the model itself, with one sample."""
+        self.data.start(torch.zeros(len(self.stack), 1, dtype=torch.int64, device=self.stack.flat.device))
+        x, mask = (tensor[0].cpu() for tensor in self.data.batch(slice(0, 1)))
         with torch.no_grad():
-            return model.posterior(data.x[:, :1], data.mask[:1]).components
+            return model.posterior(x, mask).components
 
     def run(self, progress: Callable[[int], None] = lambda step: None) -> None:
         """Train up to the configured number of steps; ``progress`` is told each step that is done."""
@@ -105,21 +106,19 @@ class Trainer:
         """Train up to step ``last``, or until every replica has been stopped."""
         while self.step < last and len(self.stopped) < len(self.stack):
             if self.step % self.batches == 0:
-                self.start_epoch(self.streams.permutation(self.mask.shape[1]))
+                self.start_epoch(self.streams.permutation(self.data.size))
             self._train_step()
             progress(self.step)
 
     def start_epoch(self, order: Tensor) -> None:
-        """Reorder the data of each replica once, so that the batches of the epoch are views."""
+        """Begin an epoch with the samples of each replica in the given order [R, n]."""
         self.order = order
-        self.epoch_x = torch.stack([x[:, rows] for x, rows in zip(self.x, order, strict=True)])
-        self.epoch_mask = torch.stack([mask[rows] for mask, rows in zip(self.mask, order, strict=True)])
+        self.data.start(order)
         self.epoch_noise = None
 
     def _train_step(self) -> None:
         start = self.step % self.batches * self.batch_size
-        rows = slice(start, start + self.batch_size)
-        x, observed = self.epoch_x[:, :, rows], self.epoch_mask[:, rows]
+        x, observed = self.data.batch(slice(start, start + self.batch_size))
         result = self.program(self.stack.flat, x, observed, *self._draw(observed), self.beta)
         self.optimiser.step(result.gradient, self.step)
         self.step += 1

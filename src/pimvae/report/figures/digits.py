@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from pimvae.errors import UserError
 from pimvae.report.figures._drawing import Drawing, empty_figure
-from pimvae.report.files import Results
+from pimvae.report.files import Results, cell_folder
 from pimvae.report.methods import catalogue
 from pimvae.report.style import figure, hide_frame
 
@@ -27,8 +27,8 @@ def data(results: Results) -> pd.DataFrame:
     cells = results.runs[results.runs["dataset"] == DATASET]
     rows = []
     for cell in cells.sort_values(["aggregator", "objective"]).to_dict("records"):
-        path = _find(results.folder / cell["experiment"], cell)
-        images = load_examples(path) if path else {}
+        path = cell_folder(results.folder, cell) / "examples.npz"
+        images = load_examples(path) if path.is_file() else {}
         if not images:
             continue
         for kind in ("inferred",) if rows else ("true", "exact", "inferred"):
@@ -36,12 +36,6 @@ def data(results: Results) -> pd.DataFrame:
             for index, image in enumerate(images[kind][:LIMIT]):
                 rows.append([index, int(images["given"][index]), kind, *who, *join_quadrants(image).ravel().round(4)])
     return pd.DataFrame(rows, columns=[*KEY, *PIXELS])
-
-
-def _find(folder: Path, cell: dict) -> Path | None:
-    """``examples.npz`` of a cell: its folder's name starts with data set, aggregator, objective."""
-    path = folder / f"{cell['dataset']}-{cell['aggregator']}-{cell['objective']}" / "examples.npz"
-    return path if path.is_file() else None
 
 
 def load_examples(path: Path) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from pimvae.errors import UserError
 from pimvae.report.figures._drawing import Drawing, empty_figure, method_label
-from pimvae.report.files import Results
+from pimvae.report.files import Results, cell_folder
 from pimvae.report.methods import catalogue
 from pimvae.report.selection import select
 from pimvae.report.style import GRID, TEXT_WIDTH, figure
@@ -36,7 +36,7 @@ def data(results: Results) -> pd.DataFrame:
     rows: list[list[object]] = []
     shown = None
     for cell in cells.sort_values(["aggregator", "objective", "prior"]).to_dict("records"):
-        path = _path(results.folder, cell)
+        path = cell_folder(results.folder, cell) / "examples.npz"
         found = load_points(path) if path.is_file() else {}
         if not found:
             continue
@@ -51,12 +51,6 @@ def data(results: Results) -> pd.DataFrame:
             rows += _points("inferred", keys, shown, score, found["labels"], inferred)
             rows += _points("reconstruction", keys, shown, np.nan, found["labels"], found["reconstruction"])
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _path(folder: Path, cell: dict) -> Path:
-    suffix = "" if cell["prior"] == "standard" else f"-{cell['prior']}_prior"
-    name = f"{cell['dataset']}-{cell['aggregator']}-{cell['objective']}{suffix}"
-    return folder / cell["experiment"] / name / "examples.npz"
 
 
 def load_points(path: Path) -> dict[str, np.ndarray]:

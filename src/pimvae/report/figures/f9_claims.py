@@ -18,6 +18,7 @@ FOR, OPEN, AGAINST = "#00705A", "#9A7400", "#B00020"
 COLOURS = {"holds": FOR, "does not hold": AGAINST, "undecided": OPEN}
 SUBSETS = {"unimodal": "one modality", "all": "all modalities", "average": "mean over subsets"}
 PER_ROW = 4
+NAMES = 0.8  # width of the names of the groups, in panels
 LINE = 0.165  # inches per group
 
 
@@ -35,12 +36,14 @@ def plot(table: pd.DataFrame) -> Figure:
     """A panel per claim and measure; those about the same groups stand side by side. Right of dashed is as claimed."""
     if table.empty:
         return empty_figure("no claim has been examined at this scale")
-    bands = _bands(table)
-    heights = [0.98 + band[0]["group"].nunique() * LINE for band in bands]
+    rows = _rows(_bands(table))
+    heights = [0.98 + max(band[0]["group"].nunique() for band in row) * LINE for row in rows]
     drawn = figure(sum(heights))
-    parts = np.atleast_1d(drawn.subfigures(len(bands), 1, height_ratios=heights))
-    for part, band in zip(parts, bands, strict=True):
-        _band(part, band)
+    parts = np.atleast_1d(drawn.subfigures(len(rows), 1, height_ratios=heights))
+    for part, row in zip(parts, rows, strict=True):
+        widths = [NAMES + len(band) for band in row]
+        for place, band in zip(np.atleast_1d(part.subfigures(1, len(row), width_ratios=widths)), row, strict=True):
+            _band(place, band, len(band) if len(row) > 1 else PER_ROW)
     return drawn
 
 
@@ -54,8 +57,19 @@ def _bands(table: pd.DataFrame) -> list[list[pd.DataFrame]]:
     return bands
 
 
-def _band(part: SubFigure, band: list[pd.DataFrame]) -> None:
-    axes = part.subplots(1, PER_ROW, sharey=True, squeeze=False)[0]
+def _rows(bands: list[list[pd.DataFrame]]) -> list[list[list[pd.DataFrame]]]:
+    """Neighbouring bands that fit beside each other, names of their groups included."""
+    rows: list[list[list[pd.DataFrame]]] = []
+    for band in bands:
+        if rows and sum(NAMES + len(other) for other in (*rows[-1], band)) <= NAMES + PER_ROW:
+            rows[-1].append(band)
+        else:
+            rows.append([band])
+    return rows
+
+
+def _band(part: SubFigure, band: list[pd.DataFrame], columns: int) -> None:
+    axes = part.subplots(1, columns, sharey=True, squeeze=False)[0]
     for spare in axes[len(band) :]:
         spare.set_axis_off()
     for panel, rows in zip(axes, band, strict=False):

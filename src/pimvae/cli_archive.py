@@ -1,0 +1,51 @@
+"""Commands of the command line that ship results, read shipped ones and compare runs."""
+
+__all__ = ["add_archive_commands"]
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from pimvae import stages
+
+Add = Callable[..., argparse.ArgumentParser]
+
+
+def add_archive_commands(commands: argparse._SubParsersAction, add: Add) -> None:
+    """Add ``ship``, ``unpack`` and ``compare``; ``add`` makes the parser of one command."""
+    _add_ship(commands, add)
+    _add_unpack(commands, add)
+    _add_compare(commands, add)
+
+
+def _add_ship(commands: argparse._SubParsersAction, add: Add) -> None:
+    added = add(
+        commands, "ship", stages.ship, "put the results of a scale under version control",
+        "Writes what tables, figures, claims and the paper are made from, with a manifest of checksums. "
+        "'snakemake --config results=shipped' rebuilds the paper from it.",
+        "pimvae ship --results results/laptop --out results/shipped/laptop",
+    )  # fmt: skip
+    added.add_argument("--results", type=Path, required=True, help="folder that 'pimvae collect' wrote")
+    added.add_argument("--out", type=Path, required=True, help="folder to write; its name is the scale")
+
+
+def _add_unpack(commands: argparse._SubParsersAction, add: Add) -> None:
+    added = add(
+        commands, "unpack", stages.unpack, "check shipped results against their manifest and unpack them", "",
+        "pimvae unpack --shipped results/shipped/laptop --out results/from_shipped/laptop",
+    )  # fmt: skip
+    added.add_argument("--shipped", type=Path, required=True, help="folder that 'pimvae ship' wrote")
+    added.add_argument("--out", type=Path, required=True, help="folder to write to")
+
+
+def _add_compare(commands: argparse._SubParsersAction, add: Add) -> None:
+    added = add(
+        commands, "compare", stages.compare, "hold a run against the shipped one, number by number",
+        "Writes compare.csv (every metric of every cell, paired by seed), a table and a figure; prints the claims side "
+        "by side and a summary.",
+        "pimvae compare --fresh results/laptop --shipped results/shipped/laptop --out results/laptop/compare",
+    )  # fmt: skip
+    added.add_argument("--fresh", type=Path, required=True, help="folder that 'pimvae collect' wrote")
+    added.add_argument("--shipped", type=Path, required=True, help="folder that 'pimvae ship' wrote, or another run")
+    added.add_argument("--out", type=Path, required=True, help="folder to write to")
+    added.add_argument("--claims", type=Path, help="file of claims (default: config/claims.yaml)")

@@ -1,0 +1,46 @@
+"""Evaluation of the user's own data: likelihoods, rates and reconstructions; nothing is known of the true model."""
+
+__all__ = ["evaluate"]
+
+import numpy as np
+import torch
+
+from pimvae.config.schema import Cell
+from pimvae.data._dataset import Dataset
+from pimvae.evaluation._identifiable import likelihood_rows, rate_rows
+from pimvae.evaluation.likelihood import importance_log_likelihood
+from pimvae.evaluation.rows import Rows
+from pimvae.models.vae import MultimodalVAE
+from pimvae.training.packing import PackedSplit, pack
+from pimvae.training.streams import derived_seed
+
+
+@torch.no_grad()
+def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: int) -> dict[str, np.ndarray]:
+    """All metrics of one replica into ``rows``, for training samples and, where there are any, held-out ones."""
+    generator = torch.Generator().manual_seed(derived_seed(seed, 2))
+    for name, split in (("train", data.train), ("test", data.test)):
+        if split is None:
+            continue
+        packed = pack(split, data.max_dim).to(torch.float64)
+        likelihood_rows(cell, model, packed, name, rows, generator)
+        _single(cell, model, packed.spread(cell.evaluation.llh_samples), name, rows, generator)
+        rate_rows(cell, model, packed.spread(cell.evaluation.samples), name, rows, generator)
+    return {}
+
+
+def _single(
+    cell: Cell, model: MultimodalVAE, part: PackedSplit, name: str, rows: Rows, generator: torch.Generator
+) -> None:
+    """log p(x_s) of each modality by itself, mean over samples that have it, then over modalities."""
+    found = []
+    for s in range(model.modalities):
+        seen = part.mask[:, s]
+        if not seen.any():
+            continue
+        only = torch.zeros_like(part.mask[seen])
+        only[:, s] = True
+        x = part.x[:, seen]
+        estimate = importance_log_likelihood(model, x, only, cell.evaluation.particles, generator)
+        found.append(estimate.log_likelihood.mean())
+    rows.add("llh", float(torch.stack(found).mean()), "unimodal", name)

@@ -1,0 +1,181 @@
+"""The parts of README.md and docs/REVIEWERS.md that come from results: verdicts, expected numbers, times."""
+
+__all__ = ["BLOCKS", "Source", "refresh", "rewrite"]
+
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pimvae.errors import UserError, did_you_mean
+from pimvae.report.claims import Claim, read_claims
+from pimvae.report.files import Results, read_csv, write_text
+from pimvae.report.methods import catalogue
+from pimvae.report.statistics import decimals
+
+MARKED = re.compile(r"<!-- begin:(\w+)[^>]*-->\n(.*?)<!-- end:\1 -->", re.DOTALL)
+OPENED = re.compile(r"<!-- begin:(\w+)")
+NOTE = "written by 'make readme', do not edit"
+MOST_GROUPS = 4  # comparisons that are named where a claim does not hold; the rest is counted
+
+
+@dataclass(frozen=True)
+class Source:
+    """Results of one scale with what was decided from them and how long its jobs took."""
+
+    scale: str
+    results: Results
+    claims: list[Claim]
+    verdicts: pd.DataFrame
+    groups: pd.DataFrame
+    jobs: pd.DataFrame
+
+    @classmethod
+    def load(cls, folder: Path, scale: str, claims: Path | None = None) -> "Source":
+        """Read the collected results, ``claims.csv``, ``claims_groups.csv`` and ``benchmarks/`` of one folder.
+
+        Raises:
+            UserError: if results or verdicts are missing. Benchmarks may be.
+        """
+        decided = [read_csv(folder / f"{name}.csv", ["claim", "verdict"], "decide the claims first")
+                   for name in ("claims", "claims_groups")]  # fmt: skip
+        return cls(scale, Results.load(folder), read_claims(claims), *decided, _jobs(folder / "benchmarks"))
+
+    def minutes(self, experiments: Iterable[str]) -> float:
+        """Sum of the times of all jobs of these experiments; NaN where none was recorded."""
+        seconds = self.jobs.loc[self.jobs["part"].isin(list(experiments)), "seconds"]
+        return seconds.sum() / 60 if len(seconds) else math.nan
+
+
+def rewrite(path: Path, source: Source) -> None:
+    """Write the marked blocks of the Markdown file at ``path`` anew; the rest of it stays as it is.
+
+    Raises:
+        UserError: if the file is missing or has a block that is not known or not closed.
+    """
+    if not path.is_file():
+        raise UserError(f"no such file: {path}")
+    write_text(path, refresh(path.read_text(encoding="utf-8"), source, str(path)))
+
+
+def refresh(text: str, source: Source, name: str) -> str:
+    """``text`` with every block between ``<!-- begin:x -->`` and ``<!-- end:x -->`` replaced by ``BLOCKS['x']``."""
+    closed = {match[1] for match in MARKED.finditer(text)}
+    for block in OPENED.findall(text):
+        if block not in BLOCKS:
+            raise UserError(f"{name}: unknown block '{block}' ({did_you_mean(block, BLOCKS)})")
+        if block not in closed:
+            raise UserError(f"{name}: block '{block}' is not closed by <!-- end:{block} -->")
+    return MARKED.sub(
+        lambda match: f"<!-- begin:{match[1]} ({NOTE}) -->\n{BLOCKS[match[1]](source)}\n<!-- end:{match[1]} -->", text
+    )
+
+
+def verdicts(source: Source) -> str:
+    """A sentence on the run, and per claim its verdict, effect and comparisons."""
+    rows = [
+        [f"{row.claim} {claim.short}", row.verdict, _expected(claim, row), _counts(row)]
+        for claim, row in _decided(source)
+    ]
+    heading = ["claim", "verdict", "effect, 95 % interval", "comparisons as claimed : open : against"]
+    return f"{_run(source)}\n\n{_table(heading, rows)}"
+
+
+def expected(source: Source) -> str:
+    """Per claim: the command that decides it alone, time, expected verdict and number, and what is not as claimed."""
+    rows = []
+    for claim, row in _decided(source):
+        experiments = _experiments(claim)
+        command = f"`snakemake --config 'experiments=[{','.join(experiments)}]' -- claims`"
+        rows.append([row.claim, command, _minutes(source.minutes(experiments)), row.verdict, _expected(claim, row),
+                     _exceptions(source.groups, claim)])  # fmt: skip
+    heading = ["claim", "command", "core minutes", "expected verdict", "expected effect, tolerance",
+               "comparisons that are open or against"]  # fmt: skip
+    return f"{_run(source)}\n\n{_table(heading, rows)}"
+
+
+def times(source: Source) -> str:
+    """Core minutes, number of jobs and largest memory by part of the workflow."""
+    rows = [
+        [str(part), str(len(jobs)), _minutes(jobs["seconds"].sum() / 60), f"{jobs['memory'].max() / 1024:.1f} GB"]
+        for part, jobs in source.jobs.groupby("part", sort=False)
+    ]
+    heading = ["part", "jobs", "core minutes", "largest memory of a job"]
+    return _table(heading, rows) if rows else "No times were recorded."
+
+
+BLOCKS: dict[str, Callable[[Source], str]] = {"verdicts": verdicts, "expected": expected, "times": times}
+
+
+def _jobs(folder: Path) -> pd.DataFrame:
+    """One row per job from Snakemake's benchmark files: part of the workflow, seconds, memory in MB."""
+    rows = []
+    for path in sorted(folder.rglob("*.tsv")):
+        part = path.parent.name if path.parent != folder else "tables, figures, paper, notebooks"
+        record = pd.read_csv(path, sep="\t", na_values="-").iloc[0]
+        rows.append((part, float(record["s"]), float(record["max_rss"])))
+    rows.sort(key=lambda row: row[0].startswith("tables"))
+    return pd.DataFrame(rows, columns=["part", "seconds", "memory"])
+
+
+def _run(source: Source) -> str:
+    """Scale, seeds, cells and device."""
+    runs, seeds = source.results.runs, sorted(source.results.metrics["seed"].dropna().unique())
+    devices = ", ".join(sorted(runs["device"].dropna().unique()))
+    numbers = ", ".join(str(int(seed)) for seed in seeds)
+    return f"Scale `{source.scale}`: {len(runs)} cells, seeds {numbers}, trained on {devices}."
+
+
+def _decided(source: Source) -> Iterable[tuple[Claim, pd.Series]]:
+    """Claims with their verdicts, in the order of the file of claims."""
+    rows = source.verdicts.set_index("claim", drop=False)
+    return [(claim, rows.loc[claim.id]) for claim in source.claims if claim.id in rows.index]
+
+
+def _experiments(claim: Claim) -> list[str]:
+    return [claim.experiment] if isinstance(claim.experiment, str) else list(claim.experiment)
+
+
+def _expected(claim: Claim, row: pd.Series) -> str:
+    """Effect and interval with their unit, rounded to what the interval supports."""
+    if not row["pairs"]:
+        return "–"
+    half = (row["high"] - row["low"]) / 2
+    places = max(decimals(half), 0) if math.isfinite(half) and half > 0 else 2
+    effect, low, high = (_fixed(row[key], places) for key in ("effect", "low", "high"))
+    metric = catalogue().metric(claim.measures[0].metric)
+    plain = metric.unit if metric.factor == 1 else ""
+    unit = "relative" if claim.effect == "relative" else plain or metric.label.partition(",")[0]
+    return f"{effect} [{low}, {high}] {unit}" if math.isfinite(half) else f"{effect} {unit}"
+
+
+def _fixed(value: float, places: int) -> str:
+    text = f"{value:.{places}f}"
+    return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")
+
+
+def _counts(row: pd.Series) -> str:
+    if not row["pairs"]:
+        return "–"
+    return f"{row['as_claimed']} : {row['groups'] - row['as_claimed'] - row['against']} : {row['against']}"
+
+
+def _exceptions(groups: pd.DataFrame, claim: Claim) -> str:
+    """The groups whose interval does not lie on the claimed side; those against are marked."""
+    rows = groups[(groups["claim"] == claim.id) & ~(groups["low"] > claim.threshold)]
+    against = rows.groupby("group", sort=False)["high"].min() < claim.threshold
+    named = [f"**{group}**" if bad else str(group) for group, bad in against.items()]
+    more = f" and {len(named) - MOST_GROUPS} more" if len(named) > MOST_GROUPS else ""
+    return (", ".join(named[:MOST_GROUPS]) + more) or "none"
+
+
+def _minutes(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.0f}" if value >= 1 else "< 1"
+
+
+def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,100 @@
+"""How a comparison of two runs is shown: lines, a table and a figure."""
+
+__all__ = ["figure_of", "lines_of", "table_of"]
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from pimvae.report.comparison import DIFFERS, IDENTICAL, OPEN, SAME, SMALL, UNIT, VERDICTS
+from pimvae.report.figures._drawing import empty_figure
+from pimvae.report.methods import catalogue
+from pimvae.report.style import ALARM, GRID, MUTED, figure
+from pimvae.report.tables._layout import escape, tabular
+
+COLOURS = {IDENTICAL: MUTED, SAME: "#0072B2", SMALL: "#9A7400", DIFFERS: ALARM}
+LISTED = 10  # differing numbers that are named
+LIMIT = 100.0  # intervals beyond which a point is drawn at the edge
+
+
+def lines_of(numbers: pd.DataFrame, claims: pd.DataFrame) -> list[str]:
+    """The result in words: claims side by side, the largest differences, and one summary line at the end."""
+    lines = [f"{row.claim:4} fresh: {row.fresh:13}  shipped: {row.shipped:13}  {row.short}"
+             for row in claims.itertuples()]  # fmt: skip
+    worst = numbers[numbers["verdict"] == DIFFERS]
+    worst = worst.iloc[np.argsort(-_in_intervals(worst).abs().to_numpy(), kind="stable")]
+    for row in worst.head(LISTED).to_dict("records"):
+        place = " ".join(str(row[key]) for key in UNIT)
+        lines.append(f"differs: {place}: {row['fresh']:.6g} fresh, {row['shipped']:.6g} shipped")
+    return [*lines, _summary(numbers, claims)]
+
+
+def _summary(numbers: pd.DataFrame, claims: pd.DataFrame) -> str:
+    counts = numbers["verdict"].value_counts()
+    found = ", ".join(f"{counts[name]} {name}" for name in VERDICTS if counts.get(name))
+    judged = sum(counts.get(name, 0) for name in (SAME, SMALL, DIFFERS))
+    beyond = sum(counts.get(name, 0) for name in (SMALL, DIFFERS))
+    chance = f"; {beyond} of {judged} beyond seed noise, {0.05 * judged:.0f} would be by chance" if judged else ""
+    agreeing = int((claims["fresh"] == claims["shipped"]).sum())
+    verdicts = f"{agreeing} of {len(claims)} claims have the same verdict"
+    return f"{len(numbers)} numbers: {found or 'none'}{chance}; {verdicts}"
+
+
+def table_of(numbers: pd.DataFrame) -> str:
+    """A booktabs tabular: data sets in rows, how many of their numbers got each verdict."""
+    shown = [name for name in VERDICTS if (numbers["verdict"] == name).any()]
+    lines = [" & ".join(["", "numbers", *map(escape, shown)]) + r" \\", r"\midrule"]
+    for dataset in catalogue().order("datasets", numbers["dataset"]):
+        counts = numbers.loc[numbers["dataset"] == dataset, "verdict"].value_counts()
+        cells = [escape(catalogue().look("datasets", dataset).label), str(counts.sum())]
+        lines.append(" & ".join([*cells, *(str(counts.get(name, 0)) for name in shown)]) + r" \\")
+    return tabular("l" + "r" * (1 + len(shown)), lines)
+
+
+def figure_of(numbers: pd.DataFrame) -> Figure:
+    """Every number as a point: its difference in units of the ± that the tables print, a row for each metric."""
+    judged = numbers[numbers["verdict"].isin([*COLOURS, OPEN])]
+    if judged.empty:
+        return empty_figure("the two runs have no number in common")
+    metrics = [name for name in catalogue().entries["metrics"] if (judged["metric"] == name).any()]
+    metrics += sorted(set(judged["metric"]) - set(metrics))
+    experiments = list(dict.fromkeys(judged["experiment"]))
+    drawn = figure(0.9 + 0.16 * len(metrics))
+    panels = drawn.subplots(1, len(experiments), sharex=True, sharey=True, squeeze=False)[0]
+    for panel, experiment in zip(panels, experiments, strict=True):
+        _panel(panel, judged[judged["experiment"] == experiment], metrics)
+        panel.set_title(experiment, fontweight="bold")
+    panels[0].set_yticks(range(len(metrics)), [_label(name) for name in metrics])
+    panels[0].set_ylim(len(metrics) - 0.5, -0.5)
+    drawn.supxlabel("fresh minus shipped, in half-widths of the shipped interval over seeds", fontsize=8)
+    handles = [Line2D([], [], ls="none", marker="o", ms=3, color=colour, label=name) for name, colour in
+               COLOURS.items() if (judged["verdict"] == name).any()]  # fmt: skip
+    drawn.legend(handles=handles, loc="outside upper center", ncols=len(COLOURS))
+    return drawn
+
+
+def _panel(panel: plt.Axes, rows: pd.DataFrame, metrics: list[str]) -> None:
+    panel.axvspan(-1, 1, color=GRID, alpha=0.5, lw=0)
+    panel.axvline(0, color=MUTED, lw=0.6)
+    for name, colour in COLOURS.items():
+        part = rows[rows["verdict"] == name]
+        heights = part["metric"].map(metrics.index)
+        panel.plot(_in_intervals(part), heights, "o", ms=2, color=colour, alpha=0.5, mew=0)
+    panel.set_xscale("symlog", linthresh=1)
+    panel.set_xlim(-1.2 * LIMIT, 1.2 * LIMIT)
+    panel.set_xticks([-LIMIT, -10, -1, 0, 1, 10, LIMIT], ["−100", "−10", "−1", "0", "1", "10", "100"])
+    panel.minorticks_off()
+
+
+def _in_intervals(rows: pd.DataFrame) -> pd.Series:
+    """Difference over the half-width of the shipped interval, at most ``LIMIT``; 0 for no difference."""
+    ratio = rows["difference"] / rows["seed_half"].where(rows["seed_half"] > 0)
+    ratio = ratio.fillna(np.sign(rows["difference"]) * LIMIT)
+    return ratio.clip(-LIMIT, LIMIT)
+
+
+def _label(metric: str) -> str:
+    listed = catalogue().entries["metrics"]
+    return catalogue().metric(metric).label if metric in listed else metric

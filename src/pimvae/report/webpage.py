@@ -1,0 +1,161 @@
+"""The tables of the paper as web pages: the same cells, so that what a browser shows is what the PDF shows."""
+
+__all__ = ["html_table", "page", "pages"]
+
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pimvae.errors import UserError
+from pimvae.registry import names, summary
+from pimvae.report.files import write_text
+
+RULES = re.compile(r"\\(?:toprule|midrule|bottomrule|cmidrule(?:\([lr]+\))?\{[\d-]+\}|addlinespace)")
+TOKEN = re.compile(r"\\[a-zA-Z]+ ?|\\.|--|[{}$~^_]|[^\\{}$~^_-]+|-", re.DOTALL)
+TAGS = {"best": "strong", "tie": "u", "emph": "em", "verdict": "strong", "textbf": "strong", "textit": "em"}
+SYMBOLS = {r"\,": "\u2009", r"\ ": " ", "--": "–", "~": "\u00a0", r"\cdot": "·", r"\KL": "KL", r"\times": "×"}
+MARKS = (
+    "Mean ± half of the 95 % interval over seeds; bold: the best of its column; underlined: not significantly worse "
+    '(paired by seed); <span class="diverged">†n</span>: n diverged replicas, left out.'
+)
+STYLE = """
+body { font-family: Georgia, "Times New Roman", serif; margin: 1.5rem; color: #111; }
+h1 { font-size: 1.15rem; }
+p { max-width: 48rem; line-height: 1.4; font-size: 0.9rem; color: #444; }
+table { border-collapse: collapse; border-top: 2px solid; border-bottom: 2px solid; font-size: 0.92rem; }
+th, td { padding: 0.18rem 0.6rem; text-align: right; white-space: nowrap; }
+th { font-weight: normal; }
+thead tr:last-child th { border-bottom: 1px solid; }
+th[colspan]:not([colspan="1"]) { border-bottom: 1px solid #999; }
+.text th, .text td { text-align: left; }
+.text td { white-space: normal; vertical-align: top; }
+tr.part td { border-top: 1px solid; padding-top: 0.5rem; }
+small { color: #555; }
+.diverged { color: #b00020; }
+"""
+
+
+def pages(tables: Path | str, out: Path | str, scale: str) -> list[Path]:
+    """Write ``out/<table>.html`` for every registered table, from the ``.tex`` files in ``tables``; returns the paths.
+
+    Raises:
+        UserError: if a table is missing.
+    """
+    written = []
+    for name in names("report.tables"):
+        source = Path(tables) / f"{name}.tex"
+        if not source.is_file():
+            raise UserError(f"{source} does not exist: write the tables first")
+        tex = source.read_text()
+        written.append(Path(out) / f"{name}.html")
+        write_text(written[-1], page(summary("report.tables", name), tex, scale))
+    return written
+
+
+def page(title: str, tex: str, scale: str) -> str:
+    """A complete page around one table, without anything that would have to be fetched."""
+    note = f"Scale {scale}. {MARKS if 'pmhalf' in tex else ''}"
+    heading = html.escape(title.rstrip("."))
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{heading}</title>'
+        f"<style>{STYLE}</style></head>\n<body><h1>{heading}</h1>\n{html_table(tex)}\n<p>{note}</p></body></html>\n"
+    )
+
+
+def html_table(tex: str) -> str:
+    r"""A booktabs tabular as written by this package, as an HTML table; rows above the first rule are its head.
+
+    Commands that are not known lose their backslash and keep their argument.
+    """
+    first, *lines = tex.strip().splitlines()
+    prose = ' class="text"' if "p{" in first else ""  # a column of running text
+    head: list[str] = []
+    body: list[str] = []
+    seen = 0  # rules between head and body, and between parts
+    above = False
+    for line in lines:
+        row = RULES.sub("", line).strip()
+        if r"\midrule" in line:
+            seen, above = seen + 1, True
+        if not row or row.startswith(r"\end{tabular}"):
+            continue
+        (body if seen else head).append(_row(row, "td" if seen else "th", seen > 1 and above))
+        above = False
+    return f"<table{prose}>\n<thead>{''.join(head)}</thead>\n<tbody>{''.join(body)}</tbody>\n</table>"
+
+
+def _row(tex: str, tag: str, part: bool) -> str:
+    cells = _cells(re.sub(r"\\\\(\[.*?\])?\s*$", "", tex))
+    opening = '<tr class="part">' if part else "<tr>"
+    return opening + "".join(_cell(cell.strip(), tag, not index) for index, cell in enumerate(cells)) + "</tr>\n"
+
+
+def _cells(row: str) -> list[str]:
+    r"""A row split at every & that is not \& and not inside braces."""
+    cells, depth = [""], 0
+    for token in re.findall(r"\\.|.", row):
+        depth += (token == "{") - (token == "}")
+        if token == "&" and not depth:
+            cells.append("")
+        else:
+            cells[-1] += token
+    return cells
+
+
+def _cell(tex: str, tag: str, first: bool) -> str:
+    """One cell; how it is aligned is said here and not in the style sheet, so that tables can go into other pages."""
+    span = re.fullmatch(r"\\multicolumn\{(\d+)\}\{((?:[^{}]|\{[^{}]*\})*)\}\{(.*)\}", tex)
+    wide = f' colspan="{span[1]}"' if span else ""
+    align = "left" if first or (span and tag == "td") else "center" if span else ""
+    style = f' style="text-align: {align}"' if align else ""
+    return f"<{tag}{wide}{style}>{_inline(span[3] if span else tex)}</{tag}>"
+
+
+def _inline(tex: str) -> str:
+    return "".join(_convert(iter(TOKEN.findall(tex)), ""))
+
+
+def _convert(tokens: Iterator[str], end: str) -> Iterator[str]:
+    """Tokens up to ``end`` as HTML; mathematics differs from text in nothing that tables use."""
+    for token in tokens:
+        if token == end:
+            return
+        name = token.strip().lstrip("\\")
+        if token in "{$":
+            yield from _convert(tokens, "}" if token == "{" else "$")
+        elif token in "_^":
+            yield _wrapped("sub" if token == "_" else "sup", _argument(tokens))
+        elif token.strip() in SYMBOLS:
+            yield SYMBOLS[token.strip()]
+        elif token.startswith("\\") and name.isalpha():
+            yield _command(name, tokens)
+        else:
+            yield html.escape("−" if token == "-" and end == "$" else name if token.startswith("\\") else token)
+
+
+def _argument(tokens: Iterator[str]) -> str:
+    """The next group, or the first character of what comes next."""
+    token = next(tokens, "")
+    if token == "{":
+        return "".join(_convert(tokens, "}"))
+    if token.startswith("\\"):
+        return "".join(_convert(iter([token]), ""))
+    return html.escape(token)
+
+
+def _command(name: str, tokens: Iterator[str]) -> str:
+    if name in TAGS:
+        return _wrapped(TAGS[name], _argument(tokens))
+    if name == "pmhalf":
+        return f"<small> ± {_argument(tokens)}</small>"
+    if name == "diverged":
+        return f'<span class="diverged">†{_argument(tokens)}</span>'
+    if name in ("ensuremath", "mbox", "text", "mathrm"):
+        return _argument(tokens).replace("-", "−" if name == "ensuremath" else "-")
+    entity = html.unescape(f"&{name};")
+    return html.escape(name) if entity.startswith("&") else entity
+
+
+def _wrapped(tag: str, content: str) -> str:
+    return f"<{tag}>{content}</{tag}>"

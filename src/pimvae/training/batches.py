@@ -1,0 +1,68 @@
+"""The batches of a stack: every replica its own data, in its own order."""
+
+__all__ = ["Batches", "IndexedBatches", "PackedBatches", "batches"]
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from pimvae.training.packing import IndexedSplit, PackedSplit
+
+Batch = tuple[Float[Tensor, "replica modality batch dim"], Bool[Tensor, "replica batch modality"]]
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """What the loop needs of the data of all replicas."""
+
+    size: int  # samples of each replica
+
+    def start(self, order: Tensor) -> None: ...  # an epoch with the samples in this order, [R, n]
+
+    def batch(self, rows: slice) -> Batch: ...  # these places of the order
+
+
+class PackedBatches:
+    """Data small enough to be reordered as a whole once per epoch, so that batches are views."""
+
+    def __init__(self, data: Sequence[PackedSplit], device: torch.device | str) -> None:
+        self.x = torch.stack([split.x for split in data]).to(device)
+        self.mask = torch.stack([split.mask for split in data]).to(device)
+        self.size = self.mask.shape[1]
+
+    def start(self, order: Int[Tensor, "replica sample"]) -> None:
+        """Put the samples into this order."""
+        self.epoch_x = torch.stack([x[:, rows] for x, rows in zip(self.x, order, strict=True)])
+        self.epoch_mask = torch.stack([mask[rows] for mask, rows in zip(self.mask, order, strict=True)])
+
+    def batch(self, rows: slice) -> Batch:
+        """x and mask at these places."""
+        return self.epoch_x[:, :, rows], self.epoch_mask[:, rows]
+
+
+class IndexedBatches:
+    """Samples that share the rows of tables; a batch is gathered when it is asked for."""
+
+    def __init__(self, data: Sequence[IndexedSplit]) -> None:
+        self.data = list(data)
+        self.size = len(data[0])
+
+    def start(self, order: Int[Tensor, "replica sample"]) -> None:
+        """Put the samples into this order."""
+        self.order = order
+
+    def batch(self, rows: slice) -> Batch:
+        """x and mask at these places."""
+        parts = [split.batch(order[rows]) for split, order in zip(self.data, self.order, strict=True)]
+        x, mask = zip(*parts, strict=True)
+        return torch.stack(x), torch.stack(mask)
+
+
+def batches(data: Sequence[PackedSplit] | Sequence[IndexedSplit], device: torch.device | str) -> Batches:
+    """The batches of replicas with these training splits, one per replica and all of one size."""
+    if isinstance(data[0], IndexedSplit):
+        return IndexedBatches(data)
+    return PackedBatches(data, device)

@@ -1,0 +1,112 @@
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pimvae.errors import UserError
+from pimvae.report import blocks, job
+from pimvae.report.blocks import Source, refresh, rewrite
+
+ROOT = Path(__file__).parents[2]
+FILES = [ROOT / "README.md", ROOT / "docs" / "REVIEWERS.md"]
+
+
+@pytest.fixture(scope="module")
+def source(folder, tmp_path_factory):
+    """The made-up results with verdicts, and the times of three jobs."""
+    place = tmp_path_factory.mktemp("laptop")
+    for name in ("metrics", "runs", "history", "settings"):
+        (place / f"{name}.csv").write_bytes((folder / f"{name}.csv").read_bytes())
+    job.claims(place)
+    for name, seconds in (("linear/a-train", 90), ("linear/a-evaluate", 30), ("claims", 6)):
+        path = place / "benchmarks" / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:01:00\t512\n")
+    return Source.load(place, "laptop")
+
+
+def cells(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+
+
+def test_verdicts_are_those_of_the_claims_file(source):
+    heading, _, *rows = cells(blocks.verdicts(source))
+    assert len(rows) == len(source.claims) and len(heading) == len(rows[0])
+    for row, verdict in zip(rows, source.verdicts.itertuples(), strict=True):
+        assert row[0].split()[0] == verdict.claim and row[1] == verdict.verdict
+        counts = [int(count) for count in row[3].split(" : ")]
+        assert (counts[0], sum(counts), counts[2]) == (verdict.as_claimed, verdict.groups, verdict.against)
+
+
+def test_effects_are_rounded_to_their_interval(source):
+    row = {"pairs": 9, "effect": -0.2871, "low": -0.4113, "high": -0.1682}
+    assert blocks._expected(source.claims[0], pd.Series(row)) == "−0.29 [−0.41, −0.17] relative"
+    assert blocks._expected(source.claims[0], pd.Series(row | {"pairs": 0})) == "–"
+
+
+def test_every_claim_has_its_command_and_time(source):
+    for row, claim in zip(cells(blocks.expected(source))[2:], source.claims, strict=True):
+        assert row[0] == claim.id
+        assert re.fullmatch(r"`snakemake --config 'experiments=\[[a-z,]+\]' -- claims`", row[1])
+        assert row[2] == ("2" if claim.experiment == "linear" else "–" if "linear" not in claim.experiment else row[2])
+
+
+def test_exceptions_are_the_groups_that_are_not_as_claimed(source):
+    groups = source.groups[source.groups["claim"] == "C2"]
+    named = set(re.sub(r" and \d+ more", "", blocks._exceptions(source.groups, source.claims[3])).split(", "))
+    bad = set(groups.loc[~(groups["low"] > 0), "group"])
+    assert {name.strip("*") for name in named} <= bad | {"none"}
+    assert {name.strip("*") for name in named if "*" in name} <= set(groups.loc[groups["high"] < 0, "group"])
+
+
+def test_times_are_sums_over_jobs(source):
+    assert cells(blocks.times(source))[2:] == [
+        ["linear", "2", "2", "0.5 GB"], ["tables, figures, paper, notebooks", "1", "< 1", "0.5 GB"],
+    ]  # fmt: skip
+
+
+def test_without_benchmarks_there_are_no_times(source, folder):
+    bare = Source("laptop", source.results, source.claims, source.verdicts, source.groups, blocks._jobs(folder / "no"))
+    assert "No times were recorded" in blocks.times(bare)
+    assert cells(blocks.expected(bare))[2][2] == "–"
+
+
+def test_only_the_blocks_change_and_twice_is_once(source, tmp_path):
+    path = tmp_path / "page.md"
+    path.write_text("before\n<!-- begin:times -->\nold\n<!-- end:times -->\nafter\n")
+    rewrite(path, source)
+    text = path.read_text()
+    assert text.startswith("before\n<!-- begin:times (") and text.endswith("<!-- end:times -->\nafter\n")
+    assert "old" not in text and "core minutes" in text
+    assert refresh(text, source, "page.md") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "helps"),
+    [
+        ("<!-- begin:verdict -->\n<!-- end:verdict -->", "did you mean 'verdicts'"),
+        ("<!-- begin:times -->", "not closed"),
+    ],
+)
+def test_a_wrong_block_is_a_user_error(source, text, helps):
+    with pytest.raises(UserError, match=helps):
+        refresh(text, source, "page.md")
+
+
+def test_missing_verdicts_are_a_user_error(folder, tmp_path):
+    with pytest.raises(UserError, match="decide the claims first"):
+        Source.load(tmp_path, "laptop")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_the_pages_have_their_blocks(source, path):
+    text = path.read_text()
+    assert set(re.findall(r"<!-- begin:(\w+)", text)) <= set(blocks.BLOCKS)
+    assert refresh(text, source, path.name) != text  # other results, other numbers: the blocks are alive
+
+
+def test_verdicts_stand_nowhere_else():
+    for path in FILES:
+        outside = blocks.MARKED.sub("", path.read_text())
+        assert not re.findall(r"\bC\d+[a-z]?\b.*(?:undecided|holds|does not hold)", outside)

@@ -1,0 +1,125 @@
+"""A run against a shipped one: verdicts on numbers whose answers are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ttest_ind, ttest_rel
+
+from pimvae import archive
+from pimvae.cli import main
+from pimvae.errors import UserError
+from pimvae.report import job
+from pimvae.report.comparison import UNIT, compare, read_metrics
+from pimvae.report.files import COLUMNS
+
+SHIPPED = [1.0, 2.0, 3.5, 4.0]
+
+
+def frame(values: list[float], first_seed: int = 0, metric: str = "llh") -> pd.DataFrame:
+    keys = ["linear", "dense", "poe", "masked", "standard", 1.0]
+    rows = [[*keys, first_seed + seed, "train", "all", metric, value] for seed, value in enumerate(values)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def row(fresh: list[float], shipped: list[float] = SHIPPED, **changes: int) -> pd.Series:
+    found = compare(frame(fresh, **changes), frame(shipped))
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("shifts", "verdict"),
+    [
+        ([0.0, 0.0, 0.0, 0.0], "identical"),
+        ([1e-8, -1e-8, 1e-8, 0.0], "identical"),
+        ([0.1, -0.1, 0.2, -0.1], "same within seed noise"),
+        ([0.1, 0.11, 0.1, 0.12], "within the seeds' interval"),  # small, but the same way in every seed
+        ([9.0, 9.1, 9.0, 9.1], "differs"),
+        ([0.1, 0.1, 0.1, 0.1], "within the seeds' interval"),
+    ],
+)
+def test_verdicts(shifts, verdict):
+    assert row(list(np.add(SHIPPED, shifts)))["verdict"] == verdict
+
+
+def test_the_paired_interval_is_that_of_the_paired_t_test():
+    fresh = [1.3, 2.1, 3.4, 4.6]
+    found, expected = row(fresh), ttest_rel(fresh, SHIPPED).confidence_interval()
+    assert found["paired"] and found["seeds"] == 4
+    assert found["difference"] - found["half"] == pytest.approx(expected.low)
+    assert found["difference"] + found["half"] == pytest.approx(expected.high)
+
+
+def test_other_seeds_are_compared_by_welchs_interval():
+    fresh = [1.3, 2.9, 5.0]
+    found, expected = row(fresh, first_seed=10), ttest_ind(fresh, SHIPPED, equal_var=False).confidence_interval()
+    assert not found["paired"]
+    assert found["difference"] - found["half"] == pytest.approx(expected.low)
+    assert found["difference"] + found["half"] == pytest.approx(expected.high)
+    assert found["verdict"] == "same within seed noise"
+    assert row([50.0, 51.0, 49.0], first_seed=10)["verdict"] == "differs"
+
+
+def test_only_common_seeds_are_paired():
+    found = row([1.0, 2.0, 77.0], shipped=[1.0, 2.0])
+    assert (found["seeds"], found["verdict"]) == (2, "identical")
+
+
+def test_one_seed_decides_nothing_but_identity():
+    assert row([1.0], [1.0])["verdict"] == "identical"
+    assert row([1.0], [2.0])["verdict"] == "one seed"
+
+
+def test_what_only_one_run_has():
+    found = compare(pd.concat([frame(SHIPPED), frame(SHIPPED, metric="rate")]),
+                    pd.concat([frame(SHIPPED), frame(SHIPPED, metric="bound")]))  # fmt: skip
+    assert dict(zip(found["metric"], found["verdict"], strict=True)) == {
+        "llh": "identical", "rate": "only in the fresh run", "bound": "only in the shipped run",
+    }  # fmt: skip
+    assert row([np.nan] * 4)["verdict"] == "only in the shipped run"
+
+
+def test_chance_alone_puts_one_in_twenty_beyond_seed_noise():
+    generator = np.random.default_rng(0)
+    shipped = pd.concat([frame(generator.normal(size=3).tolist(), metric=f"m{k}") for k in range(400)])
+    fresh = shipped.assign(value=shipped["value"] + 0.1 * generator.normal(size=len(shipped)))
+    share = (compare(fresh, shipped)["verdict"] != "same within seed noise").mean()
+    assert share == pytest.approx(0.05, abs=0.03)
+
+
+def test_every_number_of_two_runs_is_compared(folder, results, tmp_path, capsys):
+    other = results.metrics.copy()
+    moved = (other["dataset"] == "dense") & (other["metric"] == "llh_gap")
+    other.loc[moved, "value"] *= 3
+    (tmp_path / "fresh").mkdir()
+    other.to_csv(tmp_path / "fresh" / "metrics.csv", index=False)
+    out = tmp_path / "out"
+    assert main(["compare", "--fresh", str(tmp_path / "fresh"), "--shipped", str(folder), "--out", str(out)]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed[:7]] == ["C1a", "C1b", "C1c", "C2", "C3", "C4", "C5"]
+    assert printed[7].startswith("differs: linear dense ") and " llh_gap: " in printed[7]
+    assert printed[-1].startswith(f"{len(results.metrics[UNIT].drop_duplicates())} numbers: ")
+    assert printed[-1].endswith("7 of 7 claims have the same verdict")
+    found = pd.read_csv(out / "compare.csv")
+    assert (found.loc[(found["dataset"] == "dense") & (found["metric"] == "llh_gap"), "verdict"] == "differs").all()
+    assert set(found.loc[found["dataset"] == "digits", "verdict"]) == {"identical"}
+    assert {path.name for path in out.iterdir()} == {
+        *(f"compare.{kind}" for kind in ("csv", "tex", "pdf", "png")), "compare_claims.csv",
+    }  # fmt: skip
+    assert "dense & " in (out / "compare.tex").read_text()
+
+
+def test_a_changed_shipped_file_is_refused(tmp_path):
+    archive.pack({"metrics.csv": frame(SHIPPED).to_csv(index=False).encode()}, tmp_path / "shipped")
+    assert len(read_metrics(tmp_path / "shipped")) == 4
+    (tmp_path / "shipped" / "metrics.csv").write_text(frame([9.0]).to_csv(index=False))
+    with pytest.raises(UserError, match="was changed after it was shipped"):
+        job.compare(tmp_path / "shipped", tmp_path / "shipped", tmp_path / "out")
+
+
+def test_no_results_and_those_of_another_version_are_one_line(tmp_path):
+    with pytest.raises(UserError, match="does not exist: no results lie there"):
+        read_metrics(tmp_path)
+    frame(SHIPPED).drop(columns="prior").to_csv(tmp_path / "metrics.csv", index=False)
+    with pytest.raises(UserError, match=r"lacks the column\(s\) prior"):
+        read_metrics(tmp_path)

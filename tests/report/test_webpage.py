@@ -1,0 +1,76 @@
+import re
+
+import pytest
+
+from pimvae.errors import UserError
+from pimvae.registry import names
+from pimvae.report import job
+from pimvae.report.webpage import html_table, pages
+
+TABLE = r"""\begin{tabular}{@{}lrr@{}}
+\toprule
+ & \multicolumn{2}{c}{masked bound} \\
+\cmidrule(lr){2-3}
+ & LLH gap & $\KL_1$ \\
+\midrule
+\multicolumn{3}{@{}l}{\emph{a \& b}} \\
+PoE & \best{0.05\pmhalf{0.16}} & \ensuremath{-}17.24 \\
+MoE & \tie{3\pmhalf{2}}\,\diverged{1} & -- \\
+\midrule
+x\_y & \ensuremath{8.34\cdot 10^{-5}} & 95\,\% \\[2pt]
+\bottomrule
+\end{tabular}
+"""
+
+
+def rows(text):
+    return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", line) for line in re.findall(r"<tr.*?</tr>", text)]
+
+
+def test_cells_keep_what_they_say():
+    assert rows(html_table(TABLE)) == [
+        ["", "masked bound"],
+        ["", "LLH gap", "KL<sub>1</sub>"],
+        ["<em>a &amp; b</em>"],
+        ["PoE", "<strong>0.05<small> ± 0.16</small></strong>", "−17.24"],
+        ["MoE", '<u>3<small> ± 2</small></u>\u2009<span class="diverged">†1</span>', "–"],
+        ["x_y", "8.34·10<sup>−5</sup>", "95\u2009%"],
+    ]
+
+
+def test_head_parts_and_spans():
+    text = html_table(TABLE)
+    assert text.index("<thead>") < text.index("LLH gap") < text.index("</thead>") < text.index("PoE")
+    assert 'colspan="2" style="text-align: center"' in text and 'colspan="3" style="text-align: left"' in text
+    assert text.count('<tr class="part">') == 1
+
+
+def test_an_unknown_command_keeps_its_argument():
+    assert rows(html_table(TABLE.replace(r"\emph", r"\textsc")))[2] == ["textsca &amp; b"]
+
+
+def test_nothing_in_a_table_can_be_markup():
+    assert "<b>" not in html_table(TABLE.replace("PoE", "<b>PoE"))
+
+
+def test_every_table_becomes_a_page_without_latex(folder, tmp_path):
+    job.tables(folder, tmp_path)
+    written = pages(tmp_path, tmp_path / "out", "laptop")
+    assert {path.stem for path in written} == set(names("report.tables"))
+    for path in written:
+        body = path.read_text().partition("<body>")[2]
+        assert not re.search(r"[\\{}$]", body), path.name
+        assert body.count("<tr") == body.count("</tr>") > 0
+
+
+def test_numbers_of_a_page_are_those_of_the_tex(folder, tmp_path):
+    path = job.tables(folder, tmp_path, only=["t1_dense_digits"])[0]
+    text = path.read_text()
+    numbers = re.findall(r"\d+\.\d+", text)
+    assert len(numbers) > 20
+    assert re.findall(r"\d+\.\d+", html_table(text)) == numbers
+
+
+def test_a_missing_table_is_a_user_error(tmp_path):
+    with pytest.raises(UserError, match="write the tables first"):
+        pages(tmp_path, tmp_path, "laptop")

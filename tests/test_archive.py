@@ -1,0 +1,201 @@
+"""Shipped results: what was written is what is read, and nothing else is."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from report import identifiable
+from report.synthetic import write_cells
+
+from pimvae import archive
+from pimvae.cli import main
+from pimvae.config import load
+from pimvae.errors import UserError
+from pimvae.registry import lookup
+from pimvae.report import collect
+from pimvae.report.files import Results
+from pimvae.report.ship import ship
+
+CONTENTS = {"a.csv": b"x,y\n1,2\n", "b.csv.gz": b"long\n" * 100, "cell/c.npz": bytes(range(256))}
+SCALES = ["laptop", "paper"]
+
+
+@pytest.fixture
+def shipped(tmp_path: Path) -> Path:
+    archive.pack(CONTENTS, tmp_path / "shipped")
+    return tmp_path / "shipped"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Collected results of a made-up run."""
+    root = tmp_path_factory.mktemp("run")
+    cells, ceilings = identifiable.write_cells(root)
+    collect.run([*write_cells(root), *cells], root, ceilings)
+    return root
+
+
+def test_what_is_packed_is_unpacked(shipped, tmp_path):
+    written = archive.unpack(shipped, tmp_path / "out")
+    assert {path.relative_to(tmp_path / "out").as_posix(): path.read_bytes() for path in written} == {
+        name.removesuffix(".gz"): content for name, content in CONTENTS.items()
+    }
+    assert archive.read_manifest(shipped).unpacked == ["a.csv", "b.csv", "cell/c.npz"]
+
+
+def test_equal_content_gives_equal_bytes(shipped, tmp_path):
+    archive.pack(CONTENTS, tmp_path / "again")
+    for name in (*CONTENTS, archive.MANIFEST):
+        assert (shipped / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+def test_shipping_again_leaves_nothing_of_before(shipped):
+    archive.pack({"a.csv": b"new\n"}, shipped)
+    assert sorted(path.name for path in shipped.iterdir()) == ["a.csv", archive.MANIFEST]
+    assert sorted(path.name for path in shipped.parent.iterdir()) == ["shipped"]
+
+
+def test_a_folder_of_something_else_is_not_replaced(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match="holds no shipped results"):
+        archive.pack(CONTENTS, tmp_path)
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def change(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+FAULTS = {
+    "changed": (lambda folder: change(folder / "cell" / "c.npz"), "c.npz was changed"),
+    "cut off": (lambda folder: (folder / "a.csv").write_bytes(b"x,y\n"), "a.csv was changed"),
+    "missing": (lambda folder: (folder / "b.csv.gz").unlink(), "b.csv.gz is missing"),
+    "added": (lambda folder: (folder / "cell" / "d.npz").touch(), "d.npz is not in"),
+    "no manifest": (lambda folder: (folder / archive.MANIFEST).unlink(), "manifest.json does not exist"),
+    "no JSON": (lambda folder: (folder / archive.MANIFEST).write_text("{"), "is not the manifest"),
+    "other JSON": (lambda folder: (folder / archive.MANIFEST).write_text("[1]"), "is not the manifest"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "message"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_one_line_that_names_the_file(shipped, tmp_path, capsys, spoil, message):
+    spoil(shipped)
+    assert main(["unpack", "--shipped", str(shipped), "--out", str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("format", "pimvae-shipped-99", "is of format pimvae-shipped-99, written by pimvae"),
+        ("files", {"../a.csv": "0"}, "names files outside"),
+        ("files", ["a.csv"], "outside"),
+    ],
+)
+def test_a_manifest_of_another_version_is_refused(shipped, key, value, message):
+    path = shipped / archive.MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(UserError, match=message):
+        archive.verify(shipped)
+
+
+def test_shipped_results_show_what_the_run_shows(run, tmp_path):
+    ship(run, tmp_path / "shipped")
+    archive.unpack(tmp_path / "shipped", tmp_path / "unpacked")
+    both = [Results.load(run), Results.load(tmp_path / "unpacked")]
+    for name in ("digits", "f3_bimodal", "f4_recovery", "f8_training", "f8_bimodal"):
+        shown = [lookup("report.figures", name).data(results) for results in both]
+        assert len(shown[0]) > 0
+        pd.testing.assert_frame_equal(*shown)
+    for frame in ("metrics", "runs", "settings"):
+        pd.testing.assert_frame_equal(*(getattr(results, frame) for results in both))
+    records = json.loads((tmp_path / "unpacked" / "runs.json").read_text())
+    assert len(records) == len(Results.load(run).runs)
+    assert records["linear/dense-poe-masked"] == json.loads((run / "linear/dense-poe-masked/run.json").read_text())
+
+
+def test_incomplete_results_are_not_shipped(run, tmp_path):
+    (tmp_path / "copy").mkdir()
+    for path in run.glob("*.csv"):
+        (tmp_path / "copy" / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(UserError, match=r"run\.json does not exist"):
+        ship(tmp_path / "copy", tmp_path / "shipped")
+    assert not (tmp_path / "shipped").exists()
+
+
+WITHOUT_TORCH = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ImportError("torch is blocked")
+sys.meta_path.insert(0, Blocked())
+from pimvae.cli import main
+run, shipped, out = sys.argv[1:]
+commands = [
+    ["ship", "--results", run, "--out", shipped], ["unpack", "--shipped", shipped, "--out", out],
+    ["claims", "--results", out, "--out", out], ["tables", "--results", out, "--out", out, "t3_bimodal"],
+    ["figures", "--results", out, "--out", out, "f4_recovery"],
+]
+for command in commands:
+    assert main(command) == 0, command
+from pimvae import provenance, registry
+import importlib, pimvae.report.comparison_view, pimvae.report.macros
+for kind in ("tables", "figures"):
+    for name in registry.names(f"report.{kind}"):
+        importlib.import_module(f"pimvae.report.{kind}.{name}")
+assert "torch" not in sys.modules
+"""
+
+
+def test_nothing_of_the_report_imports_torch(root, run, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(root / "src")}
+    command = [sys.executable, "-c", WITHOUT_TORCH, run, tmp_path / "shipped", tmp_path / "out"]
+    done = subprocess.run(list(map(str, command)), cwd=root, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "C1a" in done.stdout
+
+
+@pytest.fixture
+def checkout(root, tmp_path) -> Path:
+    """A root with the configuration and two shipped scales."""
+    (tmp_path / "config").symlink_to(root / "config")
+    for scale in SCALES:
+        archive.pack(CONTENTS, tmp_path / "results" / "shipped" / scale)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("settings", "scale"),
+    [({}, "laptop"), ({"device": "cuda"}, "paper"), ({"scale": "paper"}, "paper"), ({"scale": "laptop"}, "laptop")],
+)
+def test_the_shipped_scale_is_found(checkout, settings, scale):
+    config = load(root=checkout, settings={"experiments": ["linear"], "device": "cpu", "results": "shipped"} | settings)
+    assert (config.scale, config.shipped) == (scale, True)
+    assert config.headline() == f"scale: {scale} (shipped results), nothing is trained"
+
+
+def test_a_scale_that_was_not_shipped_is_refused(checkout, root, tmp_path):
+    settings = {"experiments": ["linear"], "results": "shipped", "scale": "smoke"}
+    with pytest.raises(UserError, match=r"'smoke' are shipped \(shipped: laptop, paper\)"):
+        load(root=checkout, settings=settings)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "config").symlink_to(root / "config")
+    with pytest.raises(UserError, match="results/shipped is empty"):
+        load(root=tmp_path / "empty", settings=settings | {"scale": "auto"})
+
+
+def test_auto_takes_what_is_shipped(root, tmp_path):
+    (tmp_path / "config").symlink_to(root / "config")
+    archive.pack(CONTENTS, tmp_path / "results" / "shipped" / "paper")
+    settings = {"experiments": ["linear"], "device": "cpu", "results": "shipped"}
+    config = load(root=tmp_path, settings=settings)
+    assert config.scale == "paper" and "laptop are not shipped" in config.scale_reason

@@ -1,0 +1,71 @@
+# The notebooks, run on this machine and shown as web pages that need nothing else.
+NOTEBOOKS = {  # what they look up in a registry, beside what they import
+    "01_tour": [
+        "pimvae.aggregators.sum_pooling",
+        "pimvae.data.linear",
+        "pimvae.evaluation.linear",
+        "pimvae.objectives.masked",
+        "pimvae.objectives.mixture",
+    ],
+    "02_read_the_results": [
+        "pimvae.report.figures.f2_linear_gap",
+        "pimvae.report.tables.t1_dense_digits",
+    ],
+    "03_add_an_aggregator": [
+        "pimvae.aggregators.poe",
+        "pimvae.aggregators.sum_pooling",
+        "pimvae.data.linear",
+        "pimvae.evaluation.linear",
+        "pimvae.objectives.masked",
+    ],
+}
+NOTEBOOK_FOLDER = ROOT / "notebooks"
+TEMPLATES = ROOT / "workflow" / "notebooks"
+HAS_NOTEBOOKS = bool(
+    workflow.deployment_settings.deployment_method
+    or all(
+        importlib.util.find_spec(name) for name in ("nbconvert", "ipykernel", "pytest")
+    )
+)
+NOTEBOOKS_MISSING = (
+    "no nbconvert, ipykernel or pytest found: the notebooks are left out. Install them with: pip install -e "
+    "'.[notebooks]'. Then run the same command again."
+)
+# Where nothing is trained, only the notebook that reads results is run: the others train small models.
+NOTEBOOK_FILES = [
+    f"{RESULTS}/notebooks/{name}.html"
+    for name in NOTEBOOKS
+    if name == "02_read_the_results" or not getattr(CONFIG, "shipped", False)
+]
+
+
+rule render_notebook:
+    input:
+        notebook=os.path.join(*local([NOTEBOOK_FOLDER]), "{notebook}.ipynb"),
+        sources=notebook_inputs,
+        template=local([TEMPLATES / "offline" / "index.html.j2"]),
+    output:
+        report(
+            f"{RESULTS}/notebooks/{{notebook}}.html",
+            caption="../report/notebook.rst",
+            category="Notebooks",
+            labels={"content": "{notebook}"},
+        ),
+    log:
+        f"{RESULTS}/logs/notebook-{{notebook}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/notebook-{{notebook}}.tsv"
+    wildcard_constraints:
+        notebook="|".join(NOTEBOOKS),
+    conda:
+        ENVIRONMENT
+    params:
+        command=f"{shlex.quote(PYTHON)} -m nbconvert --execute --to html --template offline",
+        options=f"--TemplateExporter.extra_template_basedirs={shlex.quote(str(TEMPLATES))}",
+        out=subpath(output[0], parent=True),
+        results=subpath(output[0], ancestor=2),
+    message:
+        "run notebook {wildcards.notebook}"
+    shell:
+        "PIMVAE_RESULTS=$(realpath {params.results}) {params.command} {params.options} --output-dir {params.out}"
+        " {input.notebook} > {log} 2>&1"
