@@ -46,6 +46,11 @@ rule all:
         "all done"
 
 
+if not CONFIG.shipped:
+
+    include: "workflow/rules/beyond.smk"
+
+
 onstart:
     if LATEX is None:
         print(LATEX_MISSING, file=sys.stderr)

@@ -146,6 +146,17 @@ CHOSEN = torch.stack([torch.zeros(4, 3).bool(), OBSERVED, OBSERVED & torch.tenso
 BATCH = len(OBSERVED)
 
 
+FAMILY = ("masked", "mixture", "tc")  # the bounds that look at a subset; the others come with a scheme of their own
+KINDS = ("poe", "moe", "self_attention", "sum_pooling_mixture", "private_moe", "private_self_attention")
+# The masked bound with every aggregator, the others with one aggregator of each kind.
+PAIRS = [
+    (objective, aggregator)
+    for objective in registry.names("objectives")
+    for aggregator in registry.names("aggregators")
+    if objective == "masked" or aggregator in KINDS
+]
+
+
 class BoundCase:
     """A model, a bound, cleaned observations with missing modalities and noise."""
 

@@ -66,7 +66,7 @@ def training_sources(cell: Cell) -> list[Path]:
 
 def evaluation_sources(cell: Cell) -> list[Path]:
     """Sources of the evaluation of a cell."""
-    return sources("pimvae.evaluation.job", f"pimvae.evaluation.{cell.experiment}", *_registered(cell))
+    return sources("pimvae.evaluation.job", f"pimvae.evaluation.{cell.evaluator}", *_registered(cell))
 
 
 def ceiling_sources() -> list[Path]:

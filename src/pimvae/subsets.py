@@ -25,7 +25,7 @@ def sample_subsets(
     return observed & (uniforms[..., 1:] < rate)
 
 
-def all_subsets(modalities: int) -> Bool[Tensor, "subset modality"]:
+def all_subsets(modalities: int, device: torch.device | str = "cpu") -> Bool[Tensor, "subset modality"]:
     """All 2^M subsets of the modalities, the empty one first, the full one last.
 
     Raises:
@@ -33,7 +33,8 @@ def all_subsets(modalities: int) -> Bool[Tensor, "subset modality"]:
     """
     if modalities > MAX_ENUMERATED:
         raise ValueError(f"2^{modalities} subsets cannot be enumerated; at most {MAX_ENUMERATED} modalities")
-    return (torch.arange(2**modalities).unsqueeze(-1) >> torch.arange(modalities)) % 2 == 1
+    numbers, places = torch.arange(2**modalities, device=device), torch.arange(modalities, device=device)
+    return (numbers.unsqueeze(-1) >> places) % 2 == 1
 
 
 def subset_weights(

@@ -52,7 +52,14 @@ def test_moe_is_the_uniform_mixture_of_the_experts(subset, family, reference):
     torch.testing.assert_close(density(posterior("moe", subset, family=family)), expected)
 
 
-@pytest.mark.parametrize("name", ["poe", "moe"])
+@pytest.mark.parametrize("subset", all_subsets(3)[1:], ids=lambda s: "".join(map(str, s.int().tolist())))
+def test_mopoe_averages_the_products_of_all_nonempty_subsets(subset):
+    members = [t for t in all_subsets(3)[1:] if not (t & ~subset).any()]
+    expected = sum(density(posterior("poe", t)) for t in members) / len(members)
+    torch.testing.assert_close(density(posterior("mopoe", subset)), expected)
+
+
+@pytest.mark.parametrize("name", ["poe", "moe", "mopoe"])
 def test_moments_by_quadrature(name):
     q = posterior(name, torch.tensor([True, False, True]))
     mean = torch.trapezoid(GRID * density(q), GRID)
@@ -103,6 +110,20 @@ def test_private_poe_is_a_product_beside_independent_experts():
     q = module(experts(loc, scale).unsqueeze(0), subset.unsqueeze(0))
     z = normal(20, 1, 5)
     shared = posterior("poe", subset, loc[:, :2], scale[:, :2]).log_prob(z[..., :2])
+    own = Normal(loc[:, 2], scale[:, 2]).log_prob(z[..., 2:])
+    torch.testing.assert_close(
+        q.log_prob(z), shared + torch.where(subset, own, Normal(0.0, 1.0).log_prob(z[..., 2:])).sum(-1)
+    )
+
+
+def test_private_moe_is_a_mixture_beside_independent_experts():
+    config = model_config("private_moe", latent=2, private_latent=1)
+    module = registry.lookup("aggregators", "private_moe")(config, 6)
+    loc, scale = normal(3, 3), normal(3, 3, seed=1).exp()
+    subset = torch.tensor([True, False, True])
+    q = module(experts(loc, scale).unsqueeze(0), subset.unsqueeze(0))
+    z = normal(20, 1, 5)
+    shared = posterior("moe", subset, loc[:, :2], scale[:, :2]).log_prob(z[..., :2])
     own = Normal(loc[:, 2], scale[:, 2]).log_prob(z[..., 2:])
     torch.testing.assert_close(
         q.log_prob(z), shared + torch.where(subset, own, Normal(0.0, 1.0).log_prob(z[..., 2:])).sum(-1)

@@ -169,7 +169,8 @@ def test_draws_and_density_belong_together(case):
     """Density of a draw = density of its noise / |dz/dnoise|, for posteriors of one component."""
     posterior = case.module(case.h, MASK)
     if posterior.components > 1:
-        assert isinstance(posterior, Mixture)  # tests/test_posteriors.py holds its draws against its density
+        # Several components: tests/test_posteriors.py and, with private latents, test_exact.py hold the density.
+        assert isinstance(posterior, Mixture) or case.module.config.aggregator == "private_moe"
         return
     noise = normal(1, *posterior.mean().shape)
     jacobian = torch.autograd.functional.jacobian(lambda e: posterior.rsample(e).sum((0, 1)), noise)[:, 0].movedim(1, 0)

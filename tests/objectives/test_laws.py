@@ -7,8 +7,10 @@ from builders import (
     BATCH,
     CHOSEN,
     DIMS,
+    FAMILY,
     MAX_DIM,
     OBSERVED,
+    PAIRS,
     BoundCase,
     double_precision,
     draws,
@@ -25,7 +27,7 @@ from pimvae.objectives._base import Draws
 from pimvae.training.packing import pack
 
 float64 = pytest.fixture(double_precision, autouse=True)
-OBJECTIVES, AGGREGATORS = registry.names("objectives"), registry.names("aggregators")
+OBJECTIVES = registry.names("objectives")
 
 
 @pytest.fixture(params=OBJECTIVES)
@@ -33,9 +35,9 @@ def objective(request):
     return request.param
 
 
-@pytest.fixture(params=AGGREGATORS)
-def case(request, objective):
-    return BoundCase(objective, request.param)
+@pytest.fixture(params=PAIRS, ids="-".join)
+def case(request):
+    return BoundCase(*request.param)
 
 
 @pytest.mark.parametrize("samples", [1, 3])
@@ -86,6 +88,8 @@ def test_nan_in_missing_modalities_never_gets_in(case):
 
 def test_whole_subset_gives_the_ordinary_bound(case):
     """S = O: every bound of the family that has a prior is log p(x_O|z) + log p(z) − log q(z|x_O) at the same z."""
+    if case.bound.__name__ not in FAMILY:  # see test_baselines.py
+        return
     noise = case.noise(subsets=1)
     value = case(subset=OBSERVED.unsqueeze(0), draws=Draws(noise.subset, noise.subset)).value[0]
     q = case.model.posterior(case.x, OBSERVED)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
-from report import identifiable
+from report import beyond, identifiable
 from report.synthetic import write_cells
 
 from pimvae.report import collect
@@ -19,7 +19,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Collected results with one diverged replica."""
     root = tmp_path_factory.mktemp("results")
     cells, ceilings = identifiable.write_cells(root)
-    collect.run([*write_cells(root, diverged=FAILED), *cells], root, ceilings)
+    others, other_ceilings = beyond.write_cells(root)
+    collect.run([*write_cells(root, diverged=FAILED), *cells, *others], root, [*ceilings, *other_ceilings])
     return root
 
 

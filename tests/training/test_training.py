@@ -217,7 +217,7 @@ def test_packing_pads_and_removes_what_is_missing(junk):
     assert packed.dims == (2, 3) and len(packed) == 3 and packed.x.shape == (2, 3, 4)
     expected = [[[1, 2, 0, 0], [3, 4, 0, 0], [0, 0, 0, 0]], [[0, 0, 0, 0], [10, 11, 12, 0], [13, 14, 15, 0]]]
     assert packed.x.tolist() == expected and packed.mask.tolist() == mask.tolist()
-    assert packed.head(2).x.tolist() == [rows[:2] for rows in expected] and len(packed.head(2)) == 2
+    assert packed.spread(2).x.tolist() == [rows[:2] for rows in expected] and len(packed.spread(2)) == 2
     assert packed.to(torch.float64).x.dtype == torch.float64
     packed.mask[0, 1] = True
     assert not mask[0, 1]  # the data set's own mask is not shared

@@ -27,7 +27,8 @@ if not workflow.is_main_process and DECIDED in os.environ:
     config.update(json.loads(os.environ[DECIDED]))
 
 try:
-    CONFIG = load(root=ROOT, settings=config)
+    CONFIG = load(root=ROOT, settings=config)  # what 'all' runs
+    WORKFLOW = load(root=ROOT, settings=config, beyond=True)  # what can be run
     SHIPPED = ROOT / "results" / "shipped" / CONFIG.scale
     MANIFEST = archive.verify(SHIPPED) if CONFIG.shipped else None
 except UserError as error:
@@ -72,8 +73,8 @@ def one_of(values):
 
 
 wildcard_constraints:
-    experiment="|".join(CONFIG.experiments),
-    cell=one_of(dict.fromkeys(cell.name for cell in CONFIG.cells)),
+    experiment="|".join(WORKFLOW.experiments),
+    cell=one_of(dict.fromkeys(cell.name for cell in WORKFLOW.cells)),
     figure="|".join(names("report.figures")),
 
 
@@ -87,7 +88,7 @@ def local(paths):
 
 def cell_of(wildcards):
     """The cell of a job."""
-    return find_cell(CONFIG, wildcards.experiment, wildcards.cell)
+    return find_cell(WORKFLOW, wildcards.experiment, wildcards.cell)
 
 
 def speed(wildcards):
@@ -138,11 +139,11 @@ def cell_data_folder(wildcards):
     return data_folder(wildcards.experiment, cell_of(wildcards).dataset)
 
 
-def cell_files(name, wanted=lambda cell: True):
+def cell_files(name, wanted=lambda cell: True, config=CONFIG):
     """A file of every cell, or of every cell that is wanted."""
     return [
         f"{RESULTS}/{cell.experiment}/{cell.name}/{name}"
-        for cell in CONFIG.cells
+        for cell in config.cells
         if wanted(cell)
     ]
 
@@ -186,11 +187,11 @@ def notebook_inputs(wildcards):
     return found
 
 
-def ceiling_files():
+def ceiling_files(config=CONFIG):
     """Log-likelihoods under the true model, one file per data set whose true model is known."""
     return [
         f"{RESULTS}/{dataset.experiment}/ceiling/{dataset.name}.csv"
-        for dataset in CONFIG.datasets
+        for dataset in config.datasets
         if has_ceiling(dataset)
     ]
 

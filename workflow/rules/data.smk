@@ -1,5 +1,5 @@
 # One job per data set: all of its seeds.
-for dataset in CONFIG.datasets:
+for dataset in WORKFLOW.datasets:
 
     rule:
         name:

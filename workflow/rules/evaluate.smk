@@ -15,7 +15,7 @@ rule evaluate:
     benchmark:
         f"{RESULTS}/benchmarks/{{experiment}}/{{cell}}-evaluate.tsv"
     wildcard_constraints:
-        cell=one_of(cell.name for cell in CONFIG.cells if not cell.has_examples),
+        cell=one_of(cell.name for cell in WORKFLOW.cells if not cell.has_examples),
     conda:
         ENVIRONMENT
     threads: 1
@@ -39,11 +39,11 @@ use rule evaluate as evaluate_examples with:
         metrics=f"{RESULTS}/{{experiment}}/{{cell}}/metrics.csv",
         examples=f"{RESULTS}/{{experiment}}/{{cell}}/examples.npz",
     wildcard_constraints:
-        cell=one_of(cell.name for cell in CONFIG.cells if cell.has_examples),
+        cell=one_of(cell.name for cell in WORKFLOW.cells if cell.has_examples),
 
 
 # One job per data set with clusters: log-likelihood under the model that generated it, all seeds.
-for dataset in CONFIG.datasets:
+for dataset in WORKFLOW.datasets:
     if has_ceiling(dataset):
 
         rule:

@@ -26,7 +26,8 @@ rule paper_scale:
     message:
         f"let the paper show scale {SCALE}"
     shell:
-        r"printf '\\newcommand{{\\resultscale}}{{%s}}\n' {params.scale} > {output} 2> {log}"
+        r"printf '\\providecommand{{\\withbeyond}}{{}}\n\\newcommand{{\\resultscale}}{{%s\\withbeyond}}\n' {params.scale}"
+        r" > {output} 2> {log}"
 
 
 rule paper:
@@ -51,7 +52,8 @@ rule paper:
         ENVIRONMENT
     params:
         source=local([ROOT / "paper"]),
+        main="main",
     message:
         "compile the paper"
     shell:
-        "bash {input.script} {params.source} {output} > {log} 2>&1"
+        "bash {input.script} {params.source} {output} {params.main} > {log} 2>&1"

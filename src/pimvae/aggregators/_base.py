@@ -8,6 +8,8 @@ __all__ = [
     "gaussian_head",
     "mixture_head",
     "moe_posterior",
+    "present_experts",
+    "weighted_posterior",
     "zero_missing",
 ]
 
@@ -18,6 +20,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from pimvae.config.schema import ModelConfig
+from pimvae.errors import UserError
 from pimvae.posteriors import Family, Mixture, Posterior, single
 
 # exp(20) is far beyond any scale that matters. Without a limit one remote sample can overflow the scale of a component
@@ -44,9 +47,12 @@ class Aggregator(nn.Module):
 
     experts: ClassVar[bool] = False
     private: ClassVar[bool] = False
+    gaussian_only: ClassVar[bool] = False  # its closed form holds for Gaussian experts alone
 
     def __init__(self, config: ModelConfig, features: int) -> None:
         super().__init__()
+        if self.gaussian_only and config.family != "gaussian":
+            raise UserError(f"aggregator '{config.aggregator}' is Gaussian only; family is '{config.family}'")
         self.config = config
         self.features = features
 
@@ -112,14 +118,24 @@ class MixtureHead(PooledAggregator):
         return mixture_head(output, self.config)
 
 
-def moe_posterior(loc: Tensor, scale: Tensor, mask: Tensor, family: Family) -> Mixture:
-    """Uniform mixture of the experts [*batch, K, latent] that ``mask`` [*batch, K] keeps; none kept: the prior N(0, I).
+def present_experts(loc: Tensor, scale: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Experts [*batch, K, latent] with those outside ``mask`` [*batch, K] replaced by N(0, I), whatever they were."""
+    shape = (*mask.shape, loc.shape[-1])
+    present, loc, scale = mask.unsqueeze(-1), loc.expand(shape), scale.expand(shape)
+    return torch.where(present, loc, torch.zeros_like(loc)), torch.where(present, scale, torch.ones_like(scale))
 
-    Absent experts are replaced by the prior, with weight 0; when all are absent, all have equal weight.
+
+def weighted_posterior(log_weights: Tensor, loc: Tensor, scale: Tensor, mask: Tensor, family: Family) -> Mixture:
+    """Mixture of the components [*batch, K, latent] that ``mask`` [*batch, K] keeps, with these unnormalised weights.
+
+    Absent components are replaced by the prior N(0, I), with weight 0; when all are absent, all have equal weight.
     """
-    present = mask.unsqueeze(-1)
-    loc = torch.where(present, loc, torch.zeros_like(loc))
-    scale = torch.where(present, scale, torch.ones_like(scale))
+    loc, scale = present_experts(loc, scale, mask)
     empty = ~mask.any(-1, keepdim=True)
-    logits = torch.zeros(mask.shape, dtype=loc.dtype, device=loc.device).masked_fill(~(mask | empty), -torch.inf)
+    logits = torch.where(mask, log_weights, torch.zeros_like(log_weights)).masked_fill(~(mask | empty), -torch.inf)
     return Mixture(logits, loc, scale, family)
+
+
+def moe_posterior(loc: Tensor, scale: Tensor, mask: Tensor, family: Family) -> Mixture:
+    """Uniform mixture of the experts [*batch, K, latent] that ``mask`` [*batch, K] keeps; none kept: N(0, I)."""
+    return weighted_posterior(loc.new_zeros(mask.shape), loc, scale, mask, family)

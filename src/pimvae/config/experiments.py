@@ -96,6 +96,7 @@ def load(
     experiments: Sequence[str] | None = None,
     settings: Mapping[str, Any] | None = None,
     device: str | None = None,
+    beyond: bool = False,
 ) -> Config:
     """The configuration below ``root/config``.
 
@@ -105,6 +106,7 @@ def load(
         experiments: names of files in ``config/experiments``; None for what ``config.yaml`` says.
         settings: replaces the content of ``config.yaml`` (Snakemake passes its own, with ``--config`` applied).
         device: ``auto``, ``cpu`` or ``cuda``; None for what ``config.yaml`` says.
+        beyond: also the experiments beyond the publication, which the scale ``paper`` always has.
 
     Raises:
         UserError: for any unknown key, name or value; the message names the key, the file and what is allowed.
@@ -114,7 +116,8 @@ def load(
     wished = device or chosen.device
     device, _ = resolve_device(wished)
     name, reason = _scale(scale or chosen.scale, chosen.results, wished, root)
-    wanted = tuple(experiments or chosen.experiments)
+    extra = chosen.beyond if beyond or name == "paper" else ()
+    wanted = tuple(experiments or (*chosen.experiments, *extra))
     _known(name, _stems(folder / "scales"), "scale")
     for experiment in wanted:
         _known(experiment, _stems(folder / "experiments"), "experiment")

@@ -112,6 +112,7 @@ class Settings(Strict):
     scale: str = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     experiments: Annotated[tuple[str, ...], Field(min_length=1)]
+    beyond: tuple[str, ...] = ()
     results: Literal["fresh", "shipped"] = "fresh"
     checkpoint_seconds: NonNegativeFloat = 60.0
     bad_checkpoint: Literal["restart", "stop"] = "restart"

@@ -104,6 +104,7 @@ class ModelConfig(Strict):
     attention_blocks: PositiveInt = 1
     attention_heads: PositiveInt = 4
     components: PositiveInt = 5  # of the mixture aggregators
+    expert_correlation: Annotated[float, Field(ge=0, lt=1)] = 0.5  # of the errors that CoDE supposes in its experts
     encoder_floor: PositiveFloat = 5e-4
     decoder: Literal["linear", "injective"] = "linear"
     decoder_scale: Literal["fixed", "learned"] = "fixed"  # learned: one log-scale vector, from log(noise_scale)
@@ -111,6 +112,7 @@ class ModelConfig(Strict):
     decoder_floor: PositiveFloat = 5e-4
     prior: Literal["standard", "mixture"] = "standard"
     prior_components: PositiveInt = 5
+    auxiliary_prior: bool = False  # learned scales of the private latents that mmvae_plus does not infer
 
 
 class ObjectiveConfig(Strict):
@@ -144,6 +146,11 @@ class EvaluationConfig(Strict):
     draws: PositiveInt = 64  # Monte-Carlo draws per component where no closed form exists
     llh_samples: PositiveInt = 1000  # samples in the importance-sampled log-likelihood
     ceiling_particles: PositiveInt = 256  # importance-sampling particles under the true model
+    by_size: bool = True  # recovery of the latents also by the number of modalities given
+    published: bool = False  # audit: also the metrics of the released code, under names of their own
+
+
+EVALUATORS = {"digits": "linear", "npz": "own"}  # kinds of data that are evaluated as another kind is
 
 
 class Cell(Strict):
@@ -157,6 +164,11 @@ class Cell(Strict):
     train: TrainConfig
     evaluation: EvaluationConfig
     seeds: tuple[int, ...]
+
+    @property
+    def evaluator(self) -> str:
+        """Name of the module of ``pimvae.evaluation`` that the kind of data calls for."""
+        return EVALUATORS.get(self.data.kind, self.data.kind)
 
     @property
     def has_examples(self) -> bool:

@@ -1,6 +1,7 @@
 """What a data set is, and its file: checked when made, written atomically, byte-identical for equal content."""
 
-__all__ = ["GENERATOR_VERSION", "Dataset", "Split", "load", "manifest_entry", "save", "sha256", "write_manifest"]
+__all__ = ["GENERATOR_VERSION", "Dataset", "Split", "load", "manifest_entry", "save", "sha256", "spread",
+           "write_manifest"]  # fmt: skip
 
 import hashlib
 import json
@@ -92,6 +93,14 @@ class Split:
         """D_s of every modality."""
         return tuple(values.shape[1] for values in self.x)
 
+    def spread(self, count: int) -> "Split":
+        """``count`` samples at equal distances, see `spread`."""
+        rows = spread(len(self), count)
+        truth = {name: values[rows] for name, values in self.truth.items()}
+        if self.pairs is not None:
+            return Split(self.x, self.mask[rows], truth, self.pairs[rows])
+        return Split(tuple(x[rows] for x in self.x), self.mask[rows], truth)
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -131,6 +140,15 @@ class Dataset:
         scale = self.noise_scale
         _require(scale is None or (math.isfinite(scale) and scale > 0), f"the noise scale {scale} is not positive")
         _require(self.test is None or self.test.dims == dims, "train and test differ in their modalities")
+
+
+def spread(total: int, count: int) -> np.ndarray:
+    """Rows of ``count`` of ``total`` samples at equal distances (all, if there are fewer).
+
+    The first ones would not do where samples are sorted by class or by cluster.
+    """
+    count = min(count, total)
+    return np.arange(count) * total // count
 
 
 def save(dataset: Dataset, path: Path | str) -> None:

@@ -26,22 +26,22 @@ def evaluate_split(
     packed = pack(split, data.max_dim).to(torch.float64)
     likelihood_rows(cell, model, packed, name, rows, generator)
     _recovery(model, split, packed, name, rows, generator)
-    rate_rows(cell, model, packed.head(cell.evaluation.samples), name, rows, generator)
+    rate_rows(cell, model, packed.spread(cell.evaluation.samples), name, rows, generator)
 
 
 def posterior_latents(
     model: MultimodalVAE, x: Tensor, mask: Tensor, generator: torch.Generator
 ) -> tuple[Float[Tensor, "sample latent"], Float[Tensor, "sample latent"]]:
-    """Posterior means and one posterior sample each."""
-    posterior = model.posterior(x, mask)
-    return posterior.mean(), posterior.sample(1, generator)[0]
+    """Posterior means and one posterior sample each, of the latent that modalities share."""
+    posterior, size = model.posterior(x, mask), model.config.latent
+    return posterior.mean()[:, :size], posterior.sample(1, generator)[0, :, :size]
 
 
 def likelihood_rows(
     cell: Cell, model: MultimodalVAE, packed: PackedSplit, name: str, rows: Rows, generator: torch.Generator
 ) -> None:
     """Importance-sampled log-likelihood of what is observed, its standard error, the share of particles that count."""
-    part = packed.head(cell.evaluation.llh_samples)
+    part = packed.spread(cell.evaluation.llh_samples)
     estimate = importance_log_likelihood(model, part.x, part.mask, cell.evaluation.particles, generator)
     rows.add("llh", float(estimate.log_likelihood.mean()), split=name)
     rows.add("llh_se", float(estimate.error.square().sum().sqrt()) / len(part), split=name)
@@ -66,7 +66,8 @@ def rate_rows(
     cell: Cell, model: MultimodalVAE, part: PackedSplit, name: str, rows: Rows, generator: torch.Generator
 ) -> None:
     """Rates and reconstructions from all observed modalities and from each alone (where it is observed)."""
-    full = model.posterior(part.x, part.mask)
+    tokens = model.embed(part.x)
+    full = model.aggregator.pool(tokens, part.mask)
     shape = (full.components, cell.evaluation.draws, len(part), model.latent_size)
     noise = standard_noise(shape, cell.model.family, generator, torch.float64)
     rows.add("rate", float(rate(model, full, noise).mean()), split=name)
@@ -77,7 +78,7 @@ def rate_rows(
         seen = part.mask[:, s]
         only = torch.zeros_like(part.mask)
         only[:, s] = seen
-        alone = model.posterior(part.x, only)
+        alone = model.aggregator.pool(tokens, only)
         fit = torch.where(part.mask, reconstruction(model, part.x, alone, noise), 0.0)
         cross.append(cross_rate(full, alone, noise)[seen])
         own.append(fit[seen, s])

@@ -57,9 +57,10 @@ def _one_given(
 
 def _points(model: MultimodalVAE, data: Dataset) -> dict[str, np.ndarray]:
     """True latents, data, inferred latents (aligned by the best permutation and sign) and reconstructions."""
-    packed = pack(data.train, data.max_dim).to(torch.float64).head(SHOWN)
+    shown = data.train.spread(SHOWN)
+    packed = pack(shown, data.max_dim).to(torch.float64)
     z = model.posterior(packed.x, packed.mask).mean()
-    truth = data.train.truth["latents"][:SHOWN]
+    truth = shown.truth["latents"]
     score = mcc(truth, z.numpy())
     aligned = z.numpy()[:, score.permutation] * score.signs
     width = packed.dims[VECTOR]
@@ -72,4 +73,4 @@ def _points(model: MultimodalVAE, data: Dataset) -> dict[str, np.ndarray]:
     }
     # Single precision: more than a figure shows, and the file is part of what is shipped.
     found = {name: values.astype(np.float32) for name, values in places.items()}
-    return found | {"labels": data.train.truth["labels"][:SHOWN]}
+    return found | {"labels": shown.truth["labels"]}

@@ -3,7 +3,6 @@
 __all__ = ["AGGREGATOR", "FEW", "run"]
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +42,7 @@ def run(
         keys = (experiment, dataset, AGGREGATOR, AGGREGATOR, "true", 1.0, seed)
         for name, split in (("train", data.train), ("test", data.test)):
             if split is not None:
-                found = _metrics(data, _head(split, evaluation.llh_samples), evaluation.ceiling_particles, seed)
+                found = _metrics(data, split.spread(evaluation.llh_samples), evaluation.ceiling_particles, seed)
                 rows += [(*keys, name, "all", metric, value) for metric, value in found]
     write_csv(out, COLUMNS, rows)
 
@@ -63,9 +62,3 @@ def _metrics(data: Dataset, split: Split, particles: int, seed: int) -> Iterator
     yield "llh_ceiling_se", float(np.sqrt(variance.sum()) / len(variance))
     yield "ess_fraction", float(estimate.ess_fraction.mean())
     yield "ess_few", float(np.mean(estimate.ess_fraction * particles < FEW))
-
-
-def _head(split: Split, count: int) -> Split:
-    """The first ``count`` samples."""
-    truth = {name: values[:count] for name, values in split.truth.items()}
-    return replace(split, x=tuple(x[:count] for x in split.x), mask=split.mask[:count], truth=truth)

@@ -30,7 +30,7 @@ def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
     run_dir = Path(run_dir)
     record = read_run(run_dir, cell)
     check_data(record, data_dir, cell.seeds)
-    evaluate = importlib.import_module(f"pimvae.evaluation.{cell.experiment}").evaluate
+    evaluate = importlib.import_module(f"pimvae.evaluation.{cell.evaluator}").evaluate
     datasets = {seed: load(data_file(data_dir, seed)) for seed in cell.seeds}
     models = load_models(run_dir, cell, datasets)
     rows: list[tuple[object, ...]] = []
@@ -41,6 +41,10 @@ def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
         if not counts["diverged"]:
             found = evaluate(cell, model, datasets[member.seed], collected, member.seed)
             examples = examples or found
+            if cell.evaluation.published:
+                from pimvae.evaluation.published import add_published
+
+                add_published(cell, model, datasets[member.seed], run_dir, collected)
         rows += collected.rows
     write_csv(run_dir / "metrics.csv", COLUMNS, rows)
     if cell.has_examples:

@@ -33,15 +33,8 @@ def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: 
     generator = torch.Generator().manual_seed(derived_seed(seed, 2))
     _likelihoods(rows, data, exact, best, x, split.mask)
     _importance(rows, cell, model, exact, split, generator)
-    _subset_metrics(rows, cell, model, exact, _spread(split, cell.evaluation.samples), generator)
+    _subset_metrics(rows, cell, model, exact, split.spread(cell.evaluation.samples), generator)
     return _examples(model, best, data, split) if cell.data.kind == "digits" else {}
-
-
-def _spread(split: PackedSplit, count: int) -> PackedSplit:
-    """``count`` samples at equal distances: the first ones would not do where a file is sorted by class."""
-    total = len(split)
-    rows = torch.arange(min(count, total)) * total // min(count, total)
-    return PackedSplit(split.x[:, rows], split.mask[rows], split.dims)
 
 
 def _likelihoods(
@@ -63,7 +56,7 @@ def _importance(
     rows: Rows, cell: Cell, model: MultimodalVAE, exact: LinearGaussian, split: PackedSplit, generator: torch.Generator
 ) -> None:
     """The importance-sampled log-likelihood beside the exact one, on the same samples."""
-    part = _spread(split, cell.evaluation.llh_samples)
+    part = split.spread(cell.evaluation.llh_samples)
     estimate = importance_log_likelihood(model, part.x, part.mask, cell.evaluation.particles, generator)
     rows.add("llh_is", float(estimate.log_likelihood.mean()))
     rows.add("llh_is_se", float(estimate.error.square().sum().sqrt()) / len(part))

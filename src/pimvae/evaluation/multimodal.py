@@ -27,7 +27,8 @@ def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: 
     evaluate_split(cell, model, data, "test", rows, generator)
     packed = pack(data.test, data.max_dim).to(torch.float64)
     truth, labels = (data.test.truth[name] for name in ("latents", "labels"))
-    _recovery_by_size(model, packed.x, packed.mask, truth, rows)
+    if cell.evaluation.by_size:
+        _recovery_by_size(model, packed.x, packed.mask, truth, rows)
     if cell.model.prior == "mixture":
         rows.add("cluster_accuracy", cluster_accuracy(model, packed.x, packed.mask, labels), split="test")
     return {}
@@ -41,13 +42,13 @@ def _recovery_by_size(model: MultimodalVAE, x: Tensor, mask: Tensor, truth: np.n
     tokens = model.embed(x)
     scores: dict[int, list[float]] = {}
     for subset in all_subsets(model.modalities)[1:] if mask.all() else []:
-        inferred = model.aggregator.pool(tokens, subset.expand(len(mask), -1)).mean()
+        inferred = model.aggregator.pool(tokens, subset.expand(len(mask), -1)).mean()[:, : model.config.latent]
         scores.setdefault(int(subset.sum()), []).append(mcc(truth, inferred.numpy()).out_of_sample)
     sizes = mask.sum(-1)
     for size in range(1, model.modalities + 1) if not mask.all() else []:
         chosen = sizes == size
         if int(chosen.sum()) >= FEWEST:
-            inferred = model.posterior(x[:, chosen], mask[chosen]).mean()
+            inferred = model.posterior(x[:, chosen], mask[chosen]).mean()[:, : model.config.latent]
             scores[size] = [mcc(truth[chosen.numpy()], inferred.numpy()).out_of_sample]
     for size, values in sorted(scores.items()):
         rows.add("mcc_strong_mean", float(np.mean(values)), f"size{size}", "test")

@@ -24,8 +24,8 @@ def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: 
             continue
         packed = pack(split, data.max_dim).to(torch.float64)
         likelihood_rows(cell, model, packed, name, rows, generator)
-        _single(cell, model, packed.head(cell.evaluation.llh_samples), name, rows, generator)
-        rate_rows(cell, model, packed.head(cell.evaluation.samples), name, rows, generator)
+        _single(cell, model, packed.spread(cell.evaluation.llh_samples), name, rows, generator)
+        rate_rows(cell, model, packed.spread(cell.evaluation.samples), name, rows, generator)
     return {}
 
 

@@ -46,6 +46,15 @@ class MultimodalVAE(nn.Module):
         self.aggregator = scheme(config, features)
         self.decoder = VectorDecoder(config, dims, max_dim, likelihoods, noise_scale)
         self.prior = build_prior(config)
+        self.auxiliary_log_scale = self._auxiliary_log_scale()
+
+    def _auxiliary_log_scale(self) -> nn.Parameter | None:
+        """ρ_s of the auxiliary priors N(0, diag exp(2 ρ_s)) of the private latents, for the objective mmvae_plus."""
+        if not self.config.auxiliary_prior:
+            return None
+        if self.config.private_latent == 0:
+            raise UserError("auxiliary_prior is for models with private latents; private_latent is 0")
+        return nn.Parameter(torch.zeros(self.modalities, self.config.private_latent))
 
     @property
     def latent_size(self) -> int:

@@ -1,6 +1,6 @@
 """Verdicts on the publication's claims, computed from tidy metrics by comparisons that are paired by seed."""
 
-__all__ = ["Claim", "Verdict", "evaluate", "read_claims"]
+__all__ = ["AuditClaim", "Claim", "Judgement", "Verdict", "evaluate", "judge", "read_claims"]
 
 import math
 from dataclasses import dataclass
@@ -62,6 +62,16 @@ class Claim(Strict):
         return self.threshold if self.relevant is None else max(self.threshold, self.relevant)
 
 
+class AuditClaim(Claim):
+    """A claim about the verdicts of other claims, ``audits``: see `pimvae.report.audit`."""
+
+    audits: list[str] = Field(min_length=1)
+    better: dict[str, Any] = {}
+    worse: dict[str, Any] = {}
+    measures: list[Measure] = []
+    effect: Literal["relative", "difference"] = "difference"
+
+
 @dataclass(frozen=True)
 class Judgement:
     """One claim with its verdict, its groups (one row each, first the mean of all) and its strata."""
@@ -98,6 +108,9 @@ def read_claims(path: Path | str | None = None) -> list[Claim]:
         raise UserError("claims.yaml is not a list of claims, each a mapping that starts with '- id:'")
     claims = [_parse(entry) for entry in entries]
     names = [claim.id for claim in claims]
+    unknown = {name for claim in claims if isinstance(claim, AuditClaim) for name in claim.audits} - {*names}
+    if unknown:
+        raise UserError(f"claims.yaml: {min(unknown)} is audited, but there is no such claim")
     if len(set(names)) != len(names):
         raise UserError(f"claims.yaml: the id {next(n for n in names if names.count(n) > 1)} occurs twice")
     return claims
@@ -106,7 +119,7 @@ def read_claims(path: Path | str | None = None) -> list[Claim]:
 def _parse(entry: dict[str, Any]) -> Claim:
     name = entry.get("id", "(no id)")
     try:
-        claim = Claim(**entry)
+        claim = AuditClaim(**entry) if "audits" in entry else Claim(**entry)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
@@ -136,10 +149,16 @@ def evaluate(metrics: pd.DataFrame, claims: list[Claim]) -> list[Judgement]:
       if the interval of one group lies so low at the level 1 − 0.05/groups (Bonferroni); else undecided;
     * a diverged replica on the side that should be better turns "holds" into undecided; ``not run`` without pairs.
     """
-    return [_judge(metrics, claim) for claim in claims]
+    from pimvae.report.audit import judge_audit  # which judges claims itself
+
+    return [
+        judge_audit(metrics, claim, claims) if isinstance(claim, AuditClaim) else judge(metrics, claim)
+        for claim in claims
+    ]
 
 
-def _judge(metrics: pd.DataFrame, claim: Claim) -> Judgement:
+def judge(metrics: pd.DataFrame, claim: Claim) -> Judgement:
+    """Judge one claim by itself."""
     chosen = select(metrics, {"experiment": claim.experiment, **claim.where})
     pairs = pd.concat([_pairs(chosen, claim, measure) for measure in claim.measures], ignore_index=True)
     better = select(diverged_replicas(chosen), claim.better)

@@ -13,7 +13,7 @@ from pimvae.errors import UserError
 from pimvae.report.files import CELL, COLUMNS, read_csv, write_frame
 
 RUN_COLUMNS = ["parameters", "steps", "replicas", "ms_per_step", "seconds", "device", "threads", "clipped_fraction",
-               "nonfinite", "diverged"]  # fmt: skip
+               "nonfinite", "diverged", "memory_mib"]  # fmt: skip
 SETTINGS = ("cell", "versions")  # parts of run.json that the paper quotes
 
 
@@ -105,6 +105,7 @@ def _run_row(record: dict[str, Any], path: Path) -> dict[str, Any]:
             "clipped_fraction": sum(clipped) / len(clipped),
             "nonfinite": sum(replica["nonfinite_entries"] for replica in replicas),
             "diverged": sum(bool(replica["diverged"]) for replica in replicas),
+            "memory_mib": record.get("peak_memory_mib", float("nan")),
         }  # fmt: skip
     except (KeyError, TypeError, ZeroDivisionError) as error:
         raise UserError(f"{path} is not the record of a run: {error!r}") from None

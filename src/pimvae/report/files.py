@@ -19,6 +19,7 @@ from pimvae.report.methods import catalogue
 
 KEYS = ["experiment", "dataset", "aggregator", "objective", "prior", "beta"]
 COLUMNS = [*KEYS, "seed", "split", "subset", "metric", "value"]
+BEYOND = "beyond"  # results/<scale>/beyond, see workflow/rules/beyond.smk
 CELL = [key for key in KEYS if key != "beta"]  # what identifies a cell: its β values share one training
 
 
@@ -57,7 +58,8 @@ class Results:
         runs = _read(folder / "runs.csv", CELL)
         history = _read(folder / "history.csv", [*CELL, "step", "seed", "beta", "term", "value"])
         settings = _read(folder / "settings.csv", [*CELL, "key", "value"], text=True)
-        return cls(metrics, runs, history, settings, folder)
+        # What further experiments were collected into has a folder of its own; the cells lie beside it.
+        return cls(metrics, runs, history, settings, folder.parent if folder.name == BEYOND else folder)
 
 
 def cell_folder(folder: Path, cell: Mapping[str, Any]) -> Path:

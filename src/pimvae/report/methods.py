@@ -63,8 +63,8 @@ class Catalogue:
         colours, markers = self.entries["spare_colours"], self.entries["spare_markers"]
         return Look(name, name, colours[rank % len(colours)], markers[rank % len(markers)], len(listed) + rank)
 
-    def look(self, kind: Literal["objectives", "priors", "datasets"], name: str) -> Look:
-        """Look of an objective, a prior or a data set; an unlisted name is shown as it is, after the others."""
+    def look(self, kind: Literal["objectives", "priors", "datasets", "arms"], name: str) -> Look:
+        """Look of an objective, a prior, a data set or an arm of the audit; an unlisted name comes as it is, last."""
         listed = self.entries[kind]
         label = listed.get(name, {}).get("label", str(name).replace("_", " "))
         return Look(label, label, order=list(listed).index(name) if name in listed else len(listed))

@@ -20,6 +20,7 @@ from pimvae.models.vae import MultimodalVAE, build_model, parameter_count
 from pimvae.training.checkpoint import Checkpoint
 from pimvae.training.device import Clock, choose_device, machine, stack_width
 from pimvae.training.loop import Trainer
+from pimvae.training.memory import peak_memory
 from pimvae.training.packing import IndexedSplit, PackedSplit, pack
 from pimvae.training.streams import derived_seed
 
@@ -92,7 +93,7 @@ def run(
         timed += _train(trainer, saved, cell)
         trainers.append((trainer, saved))
     content = about | {"times": clock.read(chosen), "parameters": parameter_count(models[0]), "data_sha256": checksums}
-    content |= {"stack_width": width, "timed_replica_steps": timed}
+    content |= {"stack_width": width, "timed_replica_steps": timed, "peak_memory_mib": peak_memory(chosen)}
     _write(cell, [trainer for trainer, _ in trainers], Path(out), content)
     for _, saved in trainers:
         saved.remove()

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pimvae.data._dataset import Split
+from pimvae.data._dataset import Split, spread
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,10 @@ class PackedSplit:
     def __len__(self) -> int:
         return self.mask.shape[0]
 
-    def head(self, count: int) -> "PackedSplit":
-        """The first ``count`` samples."""
-        return PackedSplit(self.x[:, :count], self.mask[:count], self.dims)
+    def spread(self, count: int) -> "PackedSplit":
+        """``count`` samples at equal distances, those of `Split.spread`."""
+        rows = torch.from_numpy(spread(len(self), count))
+        return PackedSplit(self.x[:, rows], self.mask[rows], self.dims)
 
     def to(self, dtype: torch.dtype) -> "PackedSplit":
         """The same values in another precision."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure, SubFigure
 
-from pimvae.report.claims import Judgement
+from pimvae.report.claims import AuditClaim, Judgement
 from pimvae.report.figures._drawing import Drawing, empty_figure
 from pimvae.report.methods import catalogue
 from pimvae.report.style import MUTED, figure
@@ -27,7 +27,7 @@ def data(judgements: list[Judgement]) -> pd.DataFrame:
     tables = [
         judgement.groups.assign(threshold=judgement.claim.threshold, scale=judgement.claim.effect,
                                 title=judgement.claim.short)
-        for judgement in judgements if len(judgement.groups)
+        for judgement in judgements if len(judgement.groups) and not isinstance(judgement.claim, AuditClaim)
     ]  # fmt: skip
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["claim"])
 

@@ -31,6 +31,8 @@ def _cells(judgement: Judgement) -> list[str]:
 def effect_texts(judgement: Judgement) -> tuple[str, str]:
     """Mean effect and its interval as LaTeX, rounded to what the interval supports."""
     low, high = judgement.low, judgement.high
+    if not math.isfinite(judgement.effect):  # a claim about verdicts has no effect of its own
+        return "--", "--"
     half = (high - low) / 2
     places = min(max(decimals(half), 0), 6) if math.isfinite(half) and half > 0 else 2
     if not math.isfinite(half):

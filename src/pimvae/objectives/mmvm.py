@@ -1,0 +1,45 @@
+"""Uni-modal VAEs tied by a data-dependent mixture prior (MMVM)."""
+
+__all__ = ["mmvm"]
+
+import torch
+from torch import Tensor
+
+from pimvae.models.vae import MultimodalVAE
+from pimvae.objectives._base import Bound, Draws, aggregate, expectation, join, landing
+from pimvae.objectives._unimodal import infer_unimodal, log_mixture
+
+
+def mmvm(
+    model: MultimodalVAE,
+    x: Tensor,
+    observed: Tensor,
+    subset: Tensor,
+    draws: Draws,
+    beta: Tensor | float = 1.0,
+    sticking_the_landing: bool = True,
+) -> Bound:
+    r"""Σ_{s∈O} E_{q_s(z_s)} { log p(x_s|z_s) + β [log h(z_s) − log q_s(z_s)] }, h = 1/|O| Σ_{t∈O} q_t, q_s = q(·|x_s).
+
+    Every modality is decoded from its own posterior; what ties them is that h, the mixture of all posteriors of a
+    sample, stands in for the prior. h depends on the data, so this is no bound on log p(x_O), and no prior is trained.
+    The subset S is not used. Arguments as for `masked`.
+
+    References:
+        Unity by diversity: improved representation learning for multimodal VAEs (Sutter et al., 2024),
+        https://arxiv.org/abs/2403.05300
+    """
+    alone = infer_unimodal(model, x, observed, draws)
+    q, z, samples = alone.posterior, alone.z, alone.z.shape[1]
+    own = landing(q, samples, sticking_the_landing)
+
+    fit = model.decoder.log_likelihood(x, z.movedim(-2, 0))
+    information = own.log_prob(z) - log_mixture(q, observed, z)  # the part of h that is q_s itself is never cut
+
+    value = join(aggregate(fit - beta * information, q, samples))  # [batch, M]
+    parts = {"log_likelihood": expectation(fit, q), "information": expectation(information, q)}
+
+    def total(values: Tensor) -> Tensor:
+        return torch.where(observed, values, torch.zeros_like(values)).sum(-1).expand(subset.shape[:-1])
+
+    return Bound(total(value), {name: total(part) for name, part in parts.items()})

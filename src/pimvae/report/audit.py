@@ -1,0 +1,149 @@
+"""What the differences between the released code and the stated method change: effects and verdicts per arm."""
+
+__all__ = ["ARMS", "Arm", "AuditJudgement", "arm_metrics", "effects", "judge_audit"]
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pimvae.report.claims import GROUP_COLUMNS, STRATUM_COLUMNS, AuditClaim, Claim, Judgement, Verdict, judge
+from pimvae.report.methods import catalogue
+from pimvae.report.selection import drop_diverged, select
+from pimvae.report.statistics import Estimate, bootstrap_mean
+
+EXPERIMENT = "audit"
+# Data of the audit, and the experiment and data set whose claims they speak to.
+STANDS_FOR = {"loadings": ("linear", "dense"), "views": ("multimodal", "half")}
+PUBLISHED_POE, POE = "poe_published", "poe"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One set of switches: which trainings it reads, whether PoE is the released one, whether the measures are."""
+
+    trained: str  # data sets ``<data>_<trained>`` of the experiment
+    product: bool = False
+    measures: bool = False
+
+
+CORRECTED = "corrected"
+ARMS = {
+    CORRECTED: Arm("corrected"),
+    "product": Arm("corrected", product=True),
+    "subsets": Arm("subsets"),
+    "noise": Arm("noise"),
+    "split": Arm("split"),
+    "measures": Arm("corrected", measures=True),
+    "all": Arm("all", product=True, measures=True),
+}
+
+
+def arm_metrics(metrics: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows of one arm under the names of the experiments that it stands for, so that claims can be judged on them.
+
+    In arms with the released product of experts, that scheme goes by the name of PoE.
+    """
+    arm, audit = ARMS[name], select(metrics, {"experiment": EXPERIMENT})
+    parts = []
+    for data, (experiment, dataset) in STANDS_FOR.items():
+        rows = select(audit, {"dataset": f"{data}_{arm.trained}"})
+        rows = rows[rows["aggregator"] != (POE if arm.product else PUBLISHED_POE)]
+        rows = _as_published(rows) if arm.measures else rows
+        parts.append(rows.assign(experiment=experiment, dataset=dataset))
+    found = pd.concat(parts, ignore_index=True)
+    return found.assign(aggregator=found["aggregator"].replace(PUBLISHED_POE, POE))
+
+
+def _as_published(rows: pd.DataFrame) -> pd.DataFrame:
+    """MCC and the gap of the bound as the released code measures them, in the place of ours.
+
+    The MCC is that of one posterior sample by the randomized dependence coefficient, in sample; the bound is the moving
+    training loss, so its gap is LLH minus that.
+    """
+    keys = [key for key in rows.columns if key not in ("split", "subset", "metric", "value")]
+    moving = rows[rows["metric"] == "bound_moving"]
+    reached = select(rows, {"metric": "llh", "split": "train"})[[*keys, "value"]].rename(columns={"value": "llh"})
+    gap = moving.merge(reached, on=keys)
+    gap = gap.assign(metric="bound_gap", value=gap["llh"] - gap["value"]).drop(columns="llh")
+    score = rows[rows["metric"] == "mcc_published_strong_in"].assign(metric="mcc_strong_mean")
+    replaced = (rows["metric"] == "bound_gap") | ((rows["metric"] == "mcc_strong_mean") & (rows["subset"] == "all"))
+    return pd.concat([rows[~replaced], gap, score], ignore_index=True)
+
+
+def effects(metrics: pd.DataFrame, name: str, experiment: str, objective: str, metric: str, subset: str) -> Estimate:
+    """Mean of (arm − corrected) over the schemes, paired by seed, with a 95% interval; NaN where there is no pair.
+
+    Schemes that an arm leaves as they are, all but PoE where only the product differs, are left out.
+    """
+    where = {"experiment": experiment, "objective": objective, "metric": metric, "subset": subset}
+    if ARMS[name] == Arm("corrected", product=True):
+        where["aggregator"] = POE
+    sides = [select(drop_diverged(arm_metrics(metrics, each)), where) for each in (name, CORRECTED)]
+    pairs = sides[0].merge(sides[1], on=["aggregator", "seed", "split"], suffixes=("", "_corrected"))
+    pairs = pairs[pairs["split"] == ("train" if experiment == "linear" else "test")]
+    change = (pairs["value"] - pairs["value_corrected"]) * catalogue().metric(metric).factor
+    change = change[np.isfinite(change)]
+    if change.empty:
+        return Estimate(math.nan, math.nan, 0)
+    mean, low, high = bootstrap_mean([part.tolist() for _, part in change.groupby(pairs["aggregator"])])
+    return Estimate(mean, (high - low) / 2, len(change))
+
+
+@dataclass(frozen=True)
+class AuditJudgement(Judgement):
+    """A judgement whose groups are pairs of a claim and an arm; ``table`` has all verdicts, the corrected ones too."""
+
+    table: pd.DataFrame
+    same: int
+    flipped: int
+
+    @property
+    def as_claimed(self) -> int:
+        """Number of verdicts that are the same as the corrected ones."""
+        return self.same
+
+    @property
+    def against(self) -> int:
+        """Number of verdicts turned from "holds" to "does not hold" or back."""
+        return self.flipped
+
+
+def judge_audit(metrics: pd.DataFrame, claim: AuditClaim, claims: list[Claim]) -> AuditJudgement:
+    """Whether the audited claims have the same verdict in every arm, all judged on the cells of the audit.
+
+    It holds if all verdicts are those of the corrected arm, does not hold if one is the opposite of the corrected one,
+    and is undecided if some are merely lost or gained ("undecided" on one side).
+    """
+    audited = [other for other in claims if other.id in claim.audits]
+    rows = [_row(judge(arm_metrics(metrics, name), other), name) for other in audited for name in ARMS]
+    table = pd.DataFrame([row for row in rows if row["verdict"] != "not run"], columns=[*GROUP_COLUMNS, "arm"])
+    corrected = table[table["arm"] == CORRECTED].set_index("claim")["verdict"]
+    others = table[(table["arm"] != CORRECTED) & table["claim"].isin(corrected.index)]
+    if others.empty:
+        empty = pd.DataFrame(columns=GROUP_COLUMNS)
+        return _judgement(claim, "not run", empty, table, 0, 0)
+    before = others["claim"].map(corrected)
+    same = int((others["verdict"] == before).sum())
+    flipped = int(((others["verdict"] != before) & (others["verdict"] != "undecided") & (before != "undecided")).sum())
+    verdict: Verdict = "does not hold" if flipped else "holds" if same == len(others) else "undecided"
+    groups = others.assign(claim=claim.id, verdict=verdict)[GROUP_COLUMNS]
+    return _judgement(claim, verdict, groups, table, same, flipped)
+
+
+def _row(judgement: Judgement, arm: str) -> dict[str, Any]:
+    name = f"{judgement.claim.id}, {catalogue().look('arms', arm).label}"
+    return {
+        "claim": judgement.claim.id, "verdict": judgement.verdict, "group": name, "metric": "verdict", "subset": "all",
+        "effect": judgement.effect, "low": judgement.low, "high": judgement.high, "pairs": judgement.pairs, "arm": arm,
+    }  # fmt: skip
+
+
+def _judgement(
+    claim: AuditClaim, verdict: Verdict, groups: pd.DataFrame, table: pd.DataFrame, same: int, flipped: int
+) -> AuditJudgement:
+    strata = pd.DataFrame(columns=STRATUM_COLUMNS)
+    pairs = int(groups["pairs"].sum()) if len(groups) else 0
+    return AuditJudgement(claim, verdict, math.nan, math.nan, math.nan, pairs, 0, groups, strata, table, same, flipped)

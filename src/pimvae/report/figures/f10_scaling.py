@@ -1,0 +1,101 @@
+"""F10: quality and cost against the number of modalities."""
+
+__all__ = ["F10_SCALING"]
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from pimvae.report.figures._drawing import Drawing, empty_figure, objective_handles
+from pimvae.report.files import Results
+from pimvae.report.methods import catalogue
+from pimvae.report.selection import drop_diverged, select
+from pimvae.report.statistics import mean_interval
+from pimvae.report.style import MUTED, figure
+
+EXPERIMENT, PREFIX = "scaling", "views_"
+SCORES = {"ceiling_gap": "gap to the true model (nats)", "mcc_strong_mean": "MCC, strong"}
+COSTS = {"ms_per_step": "ms per step and replica", "memory_mib": "memory of the training (MiB)"}
+PANELS = {**SCORES, **COSTS}
+KEYS = ["aggregator", "objective", "modalities"]
+SUBSETS = "mopoe"  # the scheme with a component per subset
+
+
+def data(results: Results) -> pd.DataFrame:
+    """Mean and 95% interval over seeds of the scores, held out; time per step and peak memory of each training."""
+    metrics = select(drop_diverged(results.metrics), {"experiment": EXPERIMENT, "split": "test", "subset": "all"})
+    rows = []
+    for (dataset, aggregator, objective, metric), part in select(metrics, {"metric": [*SCORES]}).groupby(
+        ["dataset", "aggregator", "objective", "metric"]
+    ):
+        estimate = mean_interval(part["value"].tolist())
+        rows.append([aggregator, objective, _count(dataset), metric, estimate.mean, estimate.low, estimate.high])
+    for run in select(results.runs, {"experiment": EXPERIMENT}).to_dict("records"):
+        for cost in COSTS:
+            value = run.get(cost, np.nan)
+            rows.append([run["aggregator"], run["objective"], _count(run["dataset"]), cost, value, value, value])
+    found = pd.DataFrame(rows, columns=[*KEYS, "panel", "mean", "low", "high"])
+    return found[np.isfinite(found["mean"].astype(float))].reset_index(drop=True)
+
+
+def _count(dataset: str) -> int:
+    return int(dataset.removeprefix(PREFIX))
+
+
+def plot(table: pd.DataFrame) -> Figure:
+    """One panel per score and cost, one line per scheme and bound; dashed: growth in proportion to 2^M."""
+    if table.empty:
+        return empty_figure("experiment not run at this scale")
+    drawn = figure(4.6)
+    axes = drawn.subplots(2, 2, sharex=True).ravel()
+    counts = sorted(table["modalities"].unique())
+    for panel, (name, label) in zip(axes, PANELS.items(), strict=True):
+        _panel(panel, table[table["panel"] == name], name)
+        panel.set_ylabel(label)
+        panel.set_xscale("log", base=2)
+        panel.set_xticks(counts, [str(count) for count in counts])
+        panel.minorticks_off()
+    for panel in axes[2:]:
+        panel.set_xlabel("modalities")
+    methods = catalogue().order("aggregators", table["aggregator"])
+    handles = [_handle(name) for name in methods]
+    handles += objective_handles(catalogue().order("objectives", table["objective"]))
+    if SUBSETS in methods:
+        handles.append(Line2D([], [], color=MUTED, ls="--", lw=0.9, label=r"in proportion to $2^M$"))
+    drawn.legend(handles=handles, loc="outside lower center", ncols=4)
+    return drawn
+
+
+def _panel(axes: plt.Axes, part: pd.DataFrame, name: str) -> None:
+    axes.grid(axis="y")
+    for (aggregator, objective), rows in part.groupby(["aggregator", "objective"]):
+        look, rows = catalogue().aggregator(aggregator), rows.sort_values("modalities")
+        face = look.colour if objective == "masked" else "white"
+        style = "-" if objective == "masked" else ":"
+        axes.vlines(rows["modalities"], rows["low"], rows["high"], color=look.colour, lw=0.7, alpha=0.6)
+        axes.plot(rows["modalities"], rows["mean"], color=look.colour, marker=look.marker, mfc=face, ms=3.6, lw=0.9,
+                  ls=style)  # fmt: skip
+    if name == "ms_per_step":
+        axes.set_yscale("log")
+        _exponential(axes, part)
+
+
+def _exponential(axes: plt.Axes, part: pd.DataFrame) -> None:
+    """What a component per subset comes to, from the largest number of modalities that was run."""
+    rows = part[part["aggregator"] == SUBSETS].sort_values("modalities")
+    if rows.empty:
+        return
+    limits, last = axes.get_ylim(), rows.iloc[-1]
+    end = min(last["modalities"] + np.log2(3 * limits[1] / last["mean"]), part["modalities"].max())
+    reach = np.linspace(last["modalities"], max(end, last["modalities"]), 20)
+    axes.plot(reach, last["mean"] * 2.0 ** (reach - last["modalities"]), color=MUTED, ls="--", lw=0.9)
+
+
+def _handle(name: str) -> Line2D:
+    look = catalogue().aggregator(name)
+    return Line2D([], [], color=look.colour, marker=look.marker, ms=3.6, lw=0.9, label=look.short)
+
+
+F10_SCALING = Drawing(data, plot)

@@ -1,0 +1,64 @@
+"""T13: newer aggregation schemes and baselines beside those of the publication."""
+
+__all__ = ["table_aggregators"]
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from pimvae.report.files import Results
+from pimvae.report.methods import catalogue
+from pimvae.report.selection import select
+from pimvae.report.tables._layout import Column, Rows, aggregator_rows, body, grouped_headings, not_run, panel, tabular
+
+EXPERIMENT, TRUE_MODEL = "aggregators", "true_model"
+WITHOUT_PRIOR = ["mmvm"]  # objectives that train no prior: the model has no likelihood to speak of
+LINEAR = [
+    ("LLH gap", "llh_gap", "all"),
+    ("bound gap", "bound_gap", "average"),
+    (r"$\KL_1$", "kl_posterior", "unimodal"),
+    (r"$\KL_M$", "kl_posterior", "all"),
+]
+VIEWS = [("gap", "ceiling_gap", "all"), ("strong", "mcc_strong_mean", "all"), ("weak", "mcc_weak_mean", "all")]
+MEASURES = {"loadings": LINEAR, "views": VIEWS, "views_half": VIEWS}
+
+
+def table_aggregators(results: Results) -> str:
+    """A panel per bound, the schemes in rows; best values are marked per column, over all bounds."""
+    metrics = _shown(results.metrics)
+    if metrics.empty:
+        return not_run()
+    present = [name for name in MEASURES if name in set(metrics["dataset"])]
+    columns = [
+        Column(heading, metric, subset, (("dataset", name),))
+        for name in present
+        for heading, metric, subset in MEASURES[name]
+    ]
+    groups = [(catalogue().look("datasets", name).label, [h for h, *_ in MEASURES[name]]) for name in present]
+    return tabular("l" + "r" * len(columns), grouped_headings(groups) + _panels(metrics, columns))
+
+
+def _shown(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the trained models: of the views the held-out ones, and no likelihood where no prior was trained."""
+    rows = select(metrics, {"experiment": EXPERIMENT})
+    rows = rows[rows["aggregator"] != TRUE_MODEL]
+    other_split = (rows["dataset"] != "loadings") & (rows["split"] != "test") & (rows["metric"] != "diverged")
+    meaningless = rows["objective"].isin(WITHOUT_PRIOR) & rows["metric"].isin(["llh", "ceiling_gap"])
+    return rows[~other_split & ~meaningless]
+
+
+def _panels(metrics: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
+    objectives = catalogue().order("objectives", metrics["objective"])
+    parts: list[Rows] = [
+        [
+            (label, {**where, "objective": name})
+            for label, where in aggregator_rows(select(metrics, {"objective": name}))
+        ]
+        for name in objectives
+    ]
+    rows = body(metrics, [row for part in parts for row in part], columns)
+    lines: list[str] = []
+    for name, part in zip(objectives, parts, strict=True):
+        shown, rows = rows[: len(part)], rows[len(part) :]
+        lines += panel(f"{catalogue().look('objectives', name).label} bound", len(columns) + 1, shown)
+    return lines

@@ -1,0 +1,110 @@
+"""The audit on made-up results: effects are paired differences, verdicts are compared arm by arm."""
+
+import numpy as np
+import pytest
+
+from pimvae.errors import UserError
+from pimvae.report.audit import ARMS, arm_metrics, effects, judge_audit
+from pimvae.report.claims import AuditClaim, read_claims
+from pimvae.report.selection import select
+from pimvae.report.tables.t11_verdicts import table_verdicts
+
+
+@pytest.fixture(scope="module")
+def metrics(results):
+    return results.metrics
+
+
+@pytest.fixture(scope="module")
+def claims():
+    return read_claims()
+
+
+def audit(metrics, claims):
+    claim = next(claim for claim in claims if isinstance(claim, AuditClaim))
+    return judge_audit(metrics, claim, claims)
+
+
+def only(metrics, *arms):
+    """Without the data sets of other arms."""
+    kept = [f"{data}_{arm}" for data in ("loadings", "views") for arm in arms]
+    return metrics[(metrics["experiment"] == "audit") & metrics["dataset"].isin(kept)]
+
+
+def test_an_arm_goes_by_the_names_of_what_it_stands_for(metrics):
+    rows = arm_metrics(metrics, "corrected")
+    assert {tuple(pair) for pair in rows[["experiment", "dataset"]].to_numpy()} == {("linear", "dense"),
+                                                                                   ("multimodal", "half")}  # fmt: skip
+    assert "poe_published" not in set(rows["aggregator"])
+
+
+def test_the_released_product_goes_by_the_name_of_poe(metrics):
+    where = {"metric": "llh_gap", "aggregator": "poe", "objective": "masked"}
+    released = select(metrics, {**where, "aggregator": "poe_published", "dataset": "loadings_corrected"})
+    found = select(arm_metrics(metrics, "product"), where)
+    assert sorted(found["value"]) == sorted(released["value"])
+
+
+def test_measures_of_the_released_code_replace_ours(metrics):
+    rows = arm_metrics(metrics, "measures")
+    where = {"aggregator": "moe", "objective": "mixture", "seed": 1}
+    score = select(rows, {**where, "metric": "mcc_strong_mean"})["value"].item()
+    expected = select(metrics, {**where, "dataset": "views_corrected", "metric": "mcc_published_strong_in"})
+    assert score == expected["value"].item()
+    loadings = select(metrics, {**where, "dataset": "loadings_corrected"}).set_index("metric")["value"]
+    gap = select(rows, {**where, "experiment": "linear", "metric": "bound_gap"})["value"].item()
+    assert gap == pytest.approx(loadings["llh"] - loadings["bound_moving"])
+
+
+@pytest.mark.parametrize(("arm", "shift"), [("subsets", 0.3), ("noise", 0.1), ("split", 2.0)])
+def test_effects_are_differences_paired_by_seed(metrics, arm, shift):
+    """In the made-up results every switch shifts the gap by its own amount, for every scheme."""
+    change = effects(metrics, arm, "multimodal", "masked", "ceiling_gap", "all")
+    assert change.count == 9 and abs(change.mean - shift) < 0.02
+    assert 0 < change.half < 0.1
+    assert np.isnan(effects(metrics, "split", "linear", "masked", "llh_gap", "all").mean)  # the data has no clusters
+
+
+def test_the_product_is_judged_on_poe_alone(metrics):
+    change = effects(metrics, "product", "linear", "masked", "bound_gap", "average")
+    assert change.count == 3 and change.mean == pytest.approx(0.5, abs=0.05)
+
+
+def test_verdicts_are_held_against_the_corrected_arm(metrics, claims):
+    judgement = audit(metrics, claims)
+    assert judgement.verdict == "does not hold"
+    assert set(judgement.table["arm"]) == set(ARMS)
+    table = judgement.table.set_index(["claim", "arm"])["verdict"]
+    assert table["C5", "corrected"] == "holds" and table["C5", "all"] == "does not hold"
+    assert judgement.as_claimed + judgement.against < len(judgement.groups)
+    assert judgement.against == sum(
+        table[claim, arm] == "does not hold" for claim, arm in table.index if table[claim, "corrected"] == "holds"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arms", "verdict"), [(("corrected", "subsets", "noise", "split"), "holds"), (("corrected",), "holds")]
+)
+def test_small_switches_change_no_verdict(metrics, claims, arms, verdict):
+    rows = only(metrics, *arms)
+    rows = rows[~rows["metric"].isin(["bound_moving", "mcc_published_strong_in"])]
+    assert audit(rows, claims).verdict == verdict
+
+
+def test_without_the_audit_it_is_not_run(metrics, claims):
+    judgement = audit(metrics[metrics["experiment"] != "audit"], claims)
+    assert judgement.verdict == "not run" and judgement.pairs == 0
+    assert "not run" in table_verdicts([judgement])
+
+
+def test_an_audited_claim_must_exist(tmp_path):
+    path = tmp_path / "claims.yaml"
+    path.write_text("- {id: C10, short: s, text: t, experiment: audit, audits: [C8]}\n")
+    with pytest.raises(UserError, match="C8 is audited, but there is no such claim"):
+        read_claims(path)
+
+
+def test_the_table_marks_what_changed(metrics, claims):
+    lines = {line.split(" & ")[0]: line for line in table_verdicts([audit(metrics, claims)]).splitlines()}
+    assert r"\verdict{does not hold}" in lines["C5"]
+    assert lines["C1a"].split(" & ")[1] == "holds" and " -- " in lines["C1a"]
