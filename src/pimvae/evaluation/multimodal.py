@@ -39,7 +39,7 @@ def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: 
 def _recovery_by_size(model: MultimodalVAE, x: Tensor, mask: Tensor, truth: np.ndarray, rows: Rows) -> None:
     """Strong MCC of posterior means against the number of modalities given.
 
-    With complete data, the mean over all subsets of one size, for evenly spread samples; with missing data, over the samples that have that many.
+    With complete data, the mean over all subsets of one size; with missing data, over the samples that have that many.
     """
     tokens = model.embed(x)
     scores: dict[int, list[float]] = {}
