@@ -13,8 +13,9 @@ from pimvae.config.scale import resolve_scale
 from pimvae.errors import UserError
 
 SCALES = ["smoke", "laptop", "paper"]
-GRIDS = {"linear": 36, "bimodal": 20, "multimodal": 52}
-EXCLUDED = {("laptop", "multimodal"): {"laplace"}}  # data sets that a scale leaves out
+GRIDS = {"linear": 36, "bimodal": 20, "multimodal": 52, "aggregators": 96, "audit": 58, "scaling": 42}
+# Data sets that a scale leaves out.
+EXCLUDED = {("laptop", "multimodal"): {"laplace"}, ("laptop", "aggregators"): {"views_half"}}
 
 
 @pytest.fixture
@@ -37,6 +38,30 @@ def test_every_scale_has_the_whole_grid(root, scale, experiment, count):
     wanted = [cell.name for cell in load("paper", root, [experiment]).cells]
     assert len(wanted) == len(set(wanted)) == count
     assert [cell.name for cell in cells] == [name for name in wanted if name.partition("-")[0] not in left_out]
+
+
+def test_experiments_beyond_the_publication_are_part_of_the_paper_scale(root):
+    publication, beyond = ["linear", "bimodal", "multimodal"], ["aggregators", "audit", "scaling"]
+    assert list(load("paper", root).experiments) == publication + beyond
+    assert list(load("laptop", root).experiments) == publication
+    assert list(load("laptop", root, beyond=True).experiments) == publication + beyond
+
+
+def test_arms_of_the_audit_differ_in_their_switches_alone(root):
+    cells = {cell.name: cell for cell in load("paper", root, ["audit"]).cells}
+    corrected, every = (cells[f"views_{arm}-sum_pooling-masked"] for arm in ("corrected", "all"))
+    assert (corrected.objective.subset_law, every.objective.subset_law) == ("uniform_size", "independent")
+    assert (corrected.train.noise_reuse, every.train.noise_reuse) == (False, True)
+    assert (corrected.data.split, every.data.split) == ("random", "cluster_ordered")
+    assert corrected.data.draws == every.data.draws == "published" and every.data.missing_rate == 0.5
+    same = {"model", "evaluation", "seeds"}
+    assert corrected.model_dump(include=same) == every.model_dump(include=same)
+    single = [cells[f"views_{arm}-poe-masked"] for arm in ("subsets", "noise", "split")]
+    before = cells["views_corrected-poe-masked"].model_dump(exclude={"dataset"})
+    for cell in single:
+        after = cell.model_dump(exclude={"dataset"})
+        assert sum(before[part][key] != after[part][key] for part in ("data", "objective", "train") for key in
+                   before[part]) == 1  # fmt: skip
 
 
 def test_laplace_sources_have_laplace_models(root):

@@ -11,10 +11,16 @@ import pytest
 
 from pimvae import archive
 
-CELLS = {"smoke": 108, "laptop": 96, "paper": 108}
+CELLS = {"smoke": 108, "laptop": 96, "paper": 108 + 196}
 DATA = {
     "linear": ["dense", "sparse", "digits"], "bimodal": ["clusters"], "multimodal": ["complete", "half", "laplace"],
 }  # fmt: skip
+BEYOND = {  # part of 'all' at the scale paper, elsewhere of 'beyond'
+    "aggregators": ["loadings", "views", "views_half"],
+    "audit": [f"loadings_{arm}" for arm in ("corrected", "subsets", "noise", "all")]
+    + [f"views_{arm}" for arm in ("corrected", "subsets", "noise", "split", "all")],
+    "scaling": [f"views_{count}" for count in (2, 4, 8, 16, 32)],
+}
 REPORT = {"collect": 1, "claims": 1, "tables": 1, "macros": 1, "paper_scale": 1, "webpages": 1,
           "render_notebook": 3, "all": 1}  # fmt: skip
 
@@ -31,6 +37,12 @@ def jobs(text: str) -> dict[str, int]:
     return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)}
 
 
+def drawn_at(scale: str, data: dict[str, list[str]]) -> set[str]:
+    """Data sets of a scale: the laptop leaves some out."""
+    drawn = {f"{experiment}_{name}" for experiment, names in data.items() for name in names}
+    return drawn - ({"multimodal_laplace", "aggregators_views_half"} if scale == "laptop" else set())
+
+
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "paper"])
 def test_every_cell_is_trained_and_evaluated(root, tmp_path, scale):
     done = plan(root, tmp_path, "--config", f"scale={scale}", "device=cpu")
@@ -38,13 +50,23 @@ def test_every_cell_is_trained_and_evaluated(root, tmp_path, scale):
     assert f"scale: {scale} (as set), device cpu, {CELLS[scale]} cells\n" in done.stderr
     found = jobs(done.stdout + done.stderr)
     assert found["train"] == found["evaluate"] + found["evaluate_examples"] == CELLS[scale]
-    drawn = {f"{experiment}_{name}" for experiment, names in DATA.items() for name in names}
-    drawn -= {"multimodal_laplace"} if scale == "laptop" else set()
+    drawn = drawn_at(scale, DATA | (BEYOND if scale == "paper" else {}))
     assert {name for name in found if name.startswith("data_")} == {f"data_{name}" for name in drawn}
     assert {name for name in found if name.startswith("ceiling_")} == {
-        f"ceiling_{name}" for name in drawn if not name.startswith("linear")
+        f"ceiling_{name}" for name in drawn if "linear" not in name and "loadings" not in name
     }
     assert found | REPORT == found
+
+
+def test_beyond_adds_its_cells_and_makes_a_report_of_its_own(root, tmp_path):
+    done = plan(root, tmp_path, "--config", "scale=laptop", "device=cpu", "--", "beyond")
+    found = jobs(done.stdout + done.stderr)
+    assert found["train"] == CELLS["laptop"] + 196 - 33  # the cells of views_half
+    assert {name for name in found if name.startswith("data_")} == {
+        f"data_{name}" for name in drawn_at("laptop", DATA | BEYOND)
+    }
+    assert {"collect_beyond", "claims_beyond", "tables_beyond", "figure_beyond", "macros_beyond"} < found.keys()
+    assert not {"collect", "claims", "tables", "figure", "macros", "paper"} & found.keys()
 
 
 def test_one_cell_needs_its_own_data_only(root, tmp_path):
