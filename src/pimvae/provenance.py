@@ -72,8 +72,10 @@ def report_sources(function: str, *modules: str) -> list[Path]:
     return sources(f"pimvae.report.job:{function}", *(f"pimvae.report.{module}" for module in modules))
 
 
-def _registered(cell: Cell) -> tuple[str, str]:
-    return f"pimvae.aggregators.{cell.model.aggregator}", f"pimvae.objectives.{cell.objective.name}"
+def _registered(cell: Cell) -> tuple[str, ...]:
+    model = cell.model
+    parts = (f"aggregators.{model.aggregator}", f"objectives.{cell.objective.name}", f"models.networks.{model.networks}")
+    return tuple(f"pimvae.{part}" for part in parts)
 
 
 @cache

@@ -20,6 +20,7 @@ from pimvae.config.schema import (
     DataConfig,
     DigitsData,
     EvaluationConfig,
+    ImagesData,
     LinearData,
     ModelConfig,
     MultimodalData,
@@ -34,6 +35,7 @@ DATA: dict[str, type[Strict]] = {
     "digits": DigitsData,
     "bimodal": BimodalData,
     "multimodal": MultimodalData,
+    "images": ImagesData,
 }
 PARTS = ("data", "model", "objective", "train", "evaluation")
 Part = TypeVar("Part", bound=Strict)
@@ -229,7 +231,7 @@ def _cell(
         evaluation=_part(EvaluationConfig, merged["evaluation"], f"{where}: evaluation"),
         seeds=tuple(range(scaled.seeds)) if isinstance(scaled.seeds, int) else scaled.seeds,
     )
-    if cell.train.batch_size > cell.data.samples:
+    if cell.data.samples is not None and cell.train.batch_size > cell.data.samples:
         sizes = f"batch_size {cell.train.batch_size} exceeds data.samples {cell.data.samples}"
         raise UserError(f"{where}: train.{sizes}")
     return cell

@@ -16,6 +16,7 @@ from pimvae.config.schema import (
     BimodalData,
     DigitsData,
     EvaluationConfig,
+    ImagesData,
     LinearData,
     ModelConfig,
     MultimodalData,
@@ -40,7 +41,7 @@ def partial(name: str, *models: type[Strict], without: Collection[str] = ()) -> 
     return create_model(name, __base__=Strict, **fields)
 
 
-PartialData = partial("PartialData", LinearData, DigitsData, BimodalData, MultimodalData)
+PartialData = partial("PartialData", LinearData, DigitsData, BimodalData, MultimodalData, ImagesData)
 PartialModel = partial("PartialModel", ModelConfig, without=("aggregator", "prior"))
 PartialObjective = partial("PartialObjective", ObjectiveConfig, without=("name",))
 PartialTrain = partial("PartialTrain", TrainConfig)

@@ -1,7 +1,7 @@
 """Typed, strict configuration: one frozen model per part of a cell (no torch here: the DAG imports this)."""
 
-__all__ = ["BimodalData", "Cell", "DataConfig", "DigitsData", "EvaluationConfig", "LinearData", "ModelConfig",
-           "MultimodalData", "ObjectiveConfig", "TrainConfig"]  # fmt: skip
+__all__ = ["BimodalData", "Cell", "DataConfig", "DigitsData", "EvaluationConfig", "ImagesData", "LinearData",
+           "ModelConfig", "MultimodalData", "ObjectiveConfig", "TrainConfig"]  # fmt: skip
 
 from typing import Annotated, Literal
 
@@ -65,7 +65,20 @@ class MultimodalData(Strict):
     draws: Literal["default", "published"] = "default"
 
 
-DataConfig = Annotated[LinearData | DigitsData | BimodalData | MultimodalData, Field(discriminator="kind")]
+class ImagesData(Strict):
+    """MNIST-SVHN-Text: triples of one label, from the embedded stand-ins or from the downloaded sets."""
+
+    kind: Literal["images"] = "images"
+    source: Literal["embedded", "full"] = "embedded"
+    data_dir: str | None = None
+    mnist_side: Literal[14, 28] = 28
+    svhn_side: Literal[16, 32] = 32
+    samples: PositiveInt | None = 20000
+    test_samples: PositiveInt = 1000
+    matchings: PositiveInt = 20
+
+
+DataConfig = Annotated[LinearData | DigitsData | BimodalData | MultimodalData | ImagesData, Field(discriminator="kind")]
 
 
 class ModelConfig(Strict):
@@ -75,6 +88,7 @@ class ModelConfig(Strict):
     latent: PositiveInt  # shared latent
     private_latent: Annotated[int, Field(ge=0)] = 0  # per modality
     family: Literal["gaussian", "laplace"] = "gaussian"
+    networks: Literal["vector", "image_mlp", "image_conv"] = "vector"  # of encoders and decoders
     encoder_widths: tuple[PositiveInt, ...] = (256, 256)
     features: PositiveInt | None = None  # embedding width of learned aggregators; None: 2·latent
     pooling_width: PositiveInt = 256
@@ -86,6 +100,8 @@ class ModelConfig(Strict):
     decoder_scale: Literal["fixed", "learned"] = "fixed"  # learned: one log-scale vector, from log(noise_scale)
     noise_scale: PositiveFloat | Literal["data"] = 1.0  # "data": the data set's known noise scale
     decoder_floor: PositiveFloat = 5e-4
+    # balanced: in the bound, log p(x_s|z) counts (largest number of pixels or positions) / (own number) times
+    likelihood_weights: Literal["equal", "balanced"] = "equal"
     prior: Literal["standard", "mixture"] = "standard"
     prior_components: PositiveInt = 5
 
@@ -137,7 +153,7 @@ class Cell(Strict):
     @property
     def has_examples(self) -> bool:
         """Whether the evaluation also writes ``examples.npz``, the material of a figure."""
-        return self.data.kind in ("digits", "bimodal")
+        return self.data.kind in ("digits", "bimodal", "images")
 
     @property
     def name(self) -> str:
