@@ -15,6 +15,7 @@ from pimvae.objectives._base import Draws
 from pimvae.subsets import all_subsets, sample_subsets, subset_weights
 from pimvae.training.optimiser import StackOptimiser
 from pimvae.training.packing import PackedSplit
+from pimvae.training.program import Program
 from pimvae.training.stack import Stack
 from pimvae.training.streams import Streams
 
@@ -55,6 +56,7 @@ class Trainer:
         seeds: Sequence[int],
         betas: Sequence[float],
         device: torch.device | str = "cpu",
+        trace: bool = True,
     ) -> None:
         self.cell, self.config = cell, cell.train
         self.objective = registry.lookup("objectives", cell.objective.name)
@@ -68,6 +70,7 @@ class Trainer:
         self.history = History(cell.train.history_every)
         self.batch_size = min(cell.train.batch_size, self.mask.shape[1])
         self.optimiser = StackOptimiser(self.stack.flat, cell.train, self.batch_size)
+        self.program = Program(self._losses, trace)
         self.batches = self.mask.shape[1] // self.batch_size
         self.step = 0
         self._subsets = (
@@ -105,10 +108,14 @@ class Trainer:
         start = self.step % self.batches * self.batch_size
         rows = slice(start, start + self.batch_size)
         x, observed = self.epoch_x[:, :, rows], self.epoch_mask[:, rows]
-        loss, terms = self.stack.map(self._loss, x, observed, *self._draw(observed), self.beta)
-        self.optimiser.step(loss, self.step)
+        result = self.program(self.stack.flat, x, observed, *self._draw(observed), self.beta)
+        self.optimiser.step(result.gradient, self.step)
         self.step += 1
-        self.history.add(self.step, terms | {"loss": loss.detach()})
+        self.history.add(self.step, result.terms | {"loss": result.loss})
+
+    def _losses(self, flat: Tensor, *inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Losses [R] and terms of all replicas."""
+        return self.stack.map(self._loss, *inputs, flat=flat)
 
     def _draw(self, observed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Subsets [R, n, batch, M], their weights [R, n, batch] and the noise of this step."""

@@ -32,22 +32,25 @@ class Stack:
     def __len__(self) -> int:
         return self.flat.shape[0]
 
-    def parameters(self) -> dict[str, Tensor]:
+    def parameters(self, flat: Tensor | None = None) -> dict[str, Tensor]:
         """Views of the flat tensor by name, [R, *shape]; one split, so that its gradient is one concatenation."""
-        parts = self.flat.split([shape.numel() for shape in self.shapes], dim=1)
+        parts = (self.flat if flat is None else flat).split([shape.numel() for shape in self.shapes], dim=1)
         return {
             name: part.view(-1, *shape) for name, part, shape in zip(self.names, parts, self.shapes, strict=True)
         }
 
-    def map(self, function: Callable[..., object], *arguments: object) -> object:
-        """``function(module, *arguments)`` of every replica; arguments and results carry a leading axis R."""
+    def map(self, function: Callable[..., object], *arguments: object, flat: Tensor | None = None) -> object:
+        """``function(module, *arguments)`` of every replica; arguments and results carry a leading axis R.
+
+        ``flat`` takes the place of the stack's own parameters.
+        """
         caller = _Caller(self.template, function)
 
         def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], *rest: object) -> object:
             state = {f"module.{name}": tensor for name, tensor in (parameters | buffers).items()}
             return functional_call(caller, state, rest)
 
-        return vmap(one)(self.parameters(), self.buffers, *arguments)
+        return vmap(one)(self.parameters(flat), self.buffers, *arguments)
 
     def load_(self, state: dict[str, Tensor]) -> None:
         """Overwrite the parameters by stacked ones [R, *shape]."""

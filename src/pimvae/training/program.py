@@ -1,0 +1,60 @@
+"""The arithmetic of a training step as one program: losses and gradients of all replicas from the inputs of a step."""
+
+__all__ = ["Program", "StepResult"]
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pimvae.training.recording import record
+
+Losses = Callable[..., tuple[Tensor, dict[str, Tensor]]]  # (flat, *inputs) -> losses [R], named terms
+Operations = Callable[..., list[Tensor]]  # (flat, *inputs) -> gradient, losses, terms in their order
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Loss [R] and terms {name: [R]} of a step (no graph), gradient [R, P] of the sum of the losses."""
+
+    loss: Tensor
+    terms: dict[str, Tensor]
+    gradient: Tensor
+
+
+class Program:
+    """Losses and gradients of a stack, traced once and then replayed without autograd, modules or vmap.
+
+    Small networks spend a good part of a step in Python: dispatch of vmap, modules, recording for autograd. Here the
+    first call runs the step once under a tracer that writes down the plain tensor operations of forward *and* backward;
+    equal operations are merged, unused ones dropped, and from then on that list is run. The operations are the same, in
+    the same order, so the result is the same bit for bit.
+
+    Args:
+        losses: (flat parameters [R, P], *inputs) -> losses [R] and named terms; the shapes of inputs never change.
+        trace: whether to trace; False runs ``losses`` and autograd at every call.
+    """
+
+    def __init__(self, losses: Losses, trace: bool = True) -> None:
+        self.losses, self.trace = losses, trace
+        self.names: tuple[str, ...] = ()
+        self._run: Operations | None = None
+
+    def __call__(self, flat: Tensor, *inputs: Tensor) -> StepResult:
+        """The step at parameters ``flat``."""
+        flat = flat.detach()
+        if self._run is None:
+            self._run = record(self._step, flat, *inputs).interpreted(flat, *inputs) if self.trace else self._step
+        with torch.no_grad():
+            gradient, loss, *terms = self._run(flat, *inputs)
+        return StepResult(loss, dict(zip(self.names, terms, strict=True)), gradient)
+
+    def _step(self, flat: Tensor, *inputs: Tensor) -> list[Tensor]:
+        """Gradient, losses and terms, in this order."""
+        with torch.enable_grad():
+            flat = flat.detach().requires_grad_()
+            loss, terms = self.losses(flat, *inputs)
+            (gradient,) = torch.autograd.grad(loss.sum(), flat)
+        self.names = tuple(terms)
+        return [gradient, loss.detach(), *(term.detach() for term in terms.values())]
