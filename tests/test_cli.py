@@ -7,7 +7,10 @@ import pytest
 from pimvae import stages
 from pimvae.cli import main
 
-COMMANDS = ["cells", "data", "train", "evaluate", "ceiling", "collect", "tables", "figures", "claims", "macros"]
+COMMANDS = [
+    *("cells", "download", "data", "train", "evaluate", "ceiling", "collect"),
+    *("tables", "figures", "claims", "macros"),
+]
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"pimvae {__version__}")
     commands = top.add_subparsers(dest="name", metavar="COMMAND", required=True)
     _add_cells(commands)
+    _add_download(commands)
     _add_data(commands)
     _add_train(commands)
     _add_evaluate(commands)
@@ -115,6 +116,16 @@ def _add_cells(commands: argparse._SubParsersAction) -> None:
     added.add_argument("experiment", nargs="?", help="only this experiment")
     added.add_argument("--json", action="store_true", help="whole configurations, one JSON object per line")
     _add_scale(added)
+
+
+def _add_download(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "download", stages.download, "download MNIST and SVHN (258 MB)",
+        "Only data sets with 'source: full' need them. What is there already is checked and kept, an interrupted "
+        "download goes on where it stopped. SVHN is for non-commercial use only.",
+        "pimvae download --to downloads",
+    )  # fmt: skip
+    added.add_argument("--to", type=Path, help="folder to write to, for 'data_dir' (default: the user's cache)")
 
 
 def _add_data(commands: argparse._SubParsersAction) -> None:

@@ -21,6 +21,8 @@ ROOT = Path(__file__).parent
 def sources(entry: str, *extra: str) -> list[Path]:
     """Files of all modules of this package that ``entry`` and ``extra`` import, themselves included, sorted.
 
+    A module's stored numbers (``<module>.npz``) count as its source.
+
     Args:
         entry: a module, or ``module:function``: then imports inside the module's other functions do not count.
         extra: further modules.
@@ -34,17 +36,20 @@ def sources(entry: str, *extra: str) -> list[Path]:
         if _path(name) is None:
             raise ModuleNotFoundError(f"no module named '{name}'")
     found: dict[str, Path] = {}
+    stored: list[Path] = []
     while waiting:
         name = waiting.pop()
         path = _path(name)
         if path is None or name in found:
             continue
         found[name] = path
+        if path.with_suffix(".npz").is_file():  # stored numbers that the module of the same name reads
+            stored.append(path.with_suffix(".npz"))
         waiting += _imports(name, function if name == entry else "")
         parent = name.rpartition(".")[0]
         if parent:  # importing a module runs the packages above it
             waiting.append(parent)
-    return sorted(found.values())
+    return sorted([*found.values(), *stored])
 
 
 def data_sources(kind: str) -> list[Path]:

@@ -1,6 +1,7 @@
 """What the commands of ``pimvae`` do; heavy modules are imported by the command that needs them."""
 
-__all__ = ["ceiling", "cells", "claims", "collect", "data", "evaluate", "figures", "macros", "tables", "train"]
+__all__ = ["ceiling", "cells", "claims", "collect", "data", "download", "evaluate", "figures", "macros", "tables",
+           "train"]  # fmt: skip
 
 import argparse
 import os
@@ -17,6 +18,16 @@ def cells(options: argparse.Namespace) -> None:
     wanted = [options.experiment] if options.experiment else None
     for cell in load(options.scale, options.root, wanted).cells:
         print(cell.model_dump_json() if options.json else f"{cell.experiment} {cell.name}")
+
+
+def download(options: argparse.Namespace) -> None:
+    """Download the real image data."""
+    from pimvae.data._downloads import download_all
+
+    if options.to:
+        _check_writable(options.to)
+    folder = download_all(options.to)
+    print(f"all files are in {folder}" + (f"; use them with data_dir: {folder.resolve()}" if options.to else ""))
 
 
 def data(options: argparse.Namespace) -> None:

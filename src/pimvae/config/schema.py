@@ -66,19 +66,21 @@ class MultimodalData(Strict):
 
 
 class ImagesData(Strict):
-    """MNIST-SVHN-Text: triples of one label, from the embedded stand-ins or from the downloaded sets."""
+    """Triples of a handwritten digit, a house number and the digit's English name (MNIST, SVHN, text)."""
 
     kind: Literal["images"] = "images"
-    source: Literal["embedded", "full"] = "embedded"
-    data_dir: str | None = None
+    source: Literal["embedded", "full"] = "embedded"  # full: the real MNIST and SVHN, downloaded on first use
+    data_dir: str | None = None  # local folder with the downloaded files; None: the cache of downloads
     mnist_side: Literal[14, 28] = 28
-    svhn_side: Literal[16, 32] = 32
-    samples: PositiveInt | None = 20000
+    svhn_side: Literal[16, 32] = 32  # halved sides: means of 2×2 pixels
+    samples: PositiveInt | None = 20000  # training triples; None: matchings × base pairs
     test_samples: PositiveInt = 1000
-    matchings: PositiveInt = 20
+    matchings: PositiveInt = 20  # of all base pairs
 
 
-DataConfig = Annotated[LinearData | DigitsData | BimodalData | MultimodalData | ImagesData, Field(discriminator="kind")]
+DataConfig = Annotated[
+    LinearData | DigitsData | BimodalData | MultimodalData | ImagesData, Field(discriminator="kind")
+]
 
 
 class ModelConfig(Strict):

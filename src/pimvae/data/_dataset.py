@@ -19,17 +19,22 @@ from pimvae.files import replacing
 
 GENERATOR_VERSION = "1"  # raise it whenever the same configuration and seed give other data
 FORMAT = "pimvae-dataset-1"
-LIKELIHOODS = ("gaussian", "categorical")
+LIKELIHOODS = ("gaussian", "categorical", "laplace", "text")
+PROVENANCES = ("", "embedded", "full")
 
 
 @dataclass(frozen=True)
 class Split:
     """n samples of M modalities, any of which may be missing.
 
+    Samples may share values: with ``pairs``, ``x[s]`` is a table and sample i's modality s is its row ``pairs[i, s]``.
+
     Args:
-        x: one float32 array [n, D_s] per modality (categorical: one-hot rows). Missing entries may hold anything.
+        x: one float32 array [n, D_s] per modality (categorical: one-hot rows); with ``pairs`` one table [n_s, D_s],
+            float32, or uint8 for values in 0..255 that stand for 0..1. Missing entries may hold anything.
         mask: bool [n, M], which modalities are observed.
         truth: what is known per sample (``latents`` [n, L], ``labels`` [n]), empty for none.
+        pairs: int32 [n, M], rows of the tables; None where every sample has rows of its own.
 
     Raises:
         UserError: if shapes or types disagree, an observed entry is not finite or a sample has no modality at all.
@@ -38,28 +43,49 @@ class Split:
     x: tuple[np.ndarray, ...]
     mask: np.ndarray
     truth: dict[str, np.ndarray] = field(default_factory=dict)
+    pairs: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         self._check_shapes()
         for s, values in enumerate(self.x):
-            finite = np.isfinite(values[self.mask[:, s]]).all()
+            rows = self.mask[:, s] if self.pairs is None else np.unique(self.pairs[self.mask[:, s], s])
+            finite = values.dtype == np.uint8 or np.isfinite(values[rows]).all()
             _require(finite, f"modality {s} has observed values that are not finite")
         empty = np.flatnonzero(~self.mask.any(axis=1))
         _require(not empty.size, f"sample {empty[:1]} has no observed modality")
 
     def _check_shapes(self) -> None:
         _require(len(self.x) > 0, "there is no modality")
-        for s, values in enumerate(self.x):
-            _require(values.ndim == 2 and values.dtype == np.float32, f"modality {s} is not a float32 [n, D] array")
-            _require(len(values) == len(self), f"modality {s} has {len(values)} samples, modality 0 has {len(self)}")
+        self._check_rows() if self.pairs is None else self._check_tables(self.pairs)
         expected = (len(self), len(self.x))
         _require(self.mask.shape == expected, f"the mask has shape {self.mask.shape}, expected {expected}")
         _require(self.mask.dtype == np.bool_, f"the mask has type {self.mask.dtype}, expected bool")
         for name, values in self.truth.items():
             _require(values.shape[:1] == (len(self),), f"truth '{name}' does not have one row per sample")
 
+    def _check_rows(self) -> None:
+        for s, values in enumerate(self.x):
+            _require(values.ndim == 2 and values.dtype == np.float32, f"modality {s} is not a float32 [n, D] array")
+            _require(len(values) == len(self), f"modality {s} has {len(values)} samples, modality 0 has {len(self)}")
+
+    def _check_tables(self, pairs: np.ndarray) -> None:
+        whole = pairs.ndim == 2 and pairs.shape[1] == len(self.x) and pairs.dtype == np.int32
+        _require(whole, f"the pairs are not an int32 [n, {len(self.x)}] array")
+        for s, values in enumerate(self.x):
+            known = values.ndim == 2 and values.dtype in (np.float32, np.uint8)
+            _require(known, f"modality {s} is not a float32 or uint8 [rows, D] table")
+            inside = ((pairs[:, s] >= 0) & (pairs[:, s] < len(values))).all()
+            _require(inside, f"a pair points outside the {len(values)} rows of modality {s}")
+
     def __len__(self) -> int:
-        return len(self.x[0])
+        return len(self.x[0] if self.pairs is None else self.pairs)
+
+    def values(self, s: int) -> np.ndarray:
+        """Modality s of every sample, float32 [n, D_s], whether it is stored in rows or in a table."""
+        if self.pairs is None:
+            return self.x[s]
+        rows = self.x[s][self.pairs[:, s]]
+        return rows if rows.dtype == np.float32 else rows.astype(np.float32) / np.float32(255)
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -73,12 +99,14 @@ class Dataset:
 
     Args:
         kind: the registered name.
-        likelihoods: ``gaussian`` or ``categorical``, one per modality.
+        likelihoods: ``gaussian``, ``categorical``, ``laplace`` or ``text`` (one symbol per position), one per modality.
         max_dim: width to which modalities are padded, the same for every seed of one configuration.
         noise_scale: the known standard deviation of the observation noise, if there is one.
         train: training samples.
         test: held-out samples; None where the training samples are evaluated.
         truth: what is known of the generating model (loadings, cluster means ...).
+        provenance: ``embedded`` for stand-ins of the publication's data, ``full`` for these data, empty where the
+            publication's data are simulated too.
 
     Raises:
         UserError: if the parts disagree.
@@ -91,8 +119,10 @@ class Dataset:
     train: Split
     test: Split | None = None
     truth: dict[str, np.ndarray] = field(default_factory=dict)
+    provenance: str = ""
 
     def __post_init__(self) -> None:
+        _require(self.provenance in PROVENANCES, f"unknown provenance '{self.provenance}'")
         dims = self.train.dims
         _require(len(self.likelihoods) == len(dims), f"{len(self.likelihoods)} likelihoods for {len(dims)} modalities")
         unknown = sorted(set(self.likelihoods) - set(LIKELIHOODS))
@@ -113,9 +143,10 @@ def save(dataset: Dataset, path: Path | str) -> None:
     for name, split in (("train", dataset.train), ("test", dataset.test)):
         if split is not None:
             tensors |= {f"{name}/x/{s}": values for s, values in enumerate(split.x)} | {f"{name}/mask": split.mask}
+            tensors |= {} if split.pairs is None else {f"{name}/pairs": split.pairs}
             tensors |= {f"{name}/truth/{key}": values for key, values in split.truth.items()}
     tensors = {name: np.array(values, order="C") for name, values in tensors.items()}
-    header = {key: getattr(dataset, key) for key in ("kind", "likelihoods", "max_dim", "noise_scale")}
+    header = {key: getattr(dataset, key) for key in ("kind", "likelihoods", "max_dim", "noise_scale", "provenance")}
     header |= {"format": FORMAT, "generator_version": GENERATOR_VERSION, "content": _digest(tensors)}
     # One metadata key: the order of several is not specified, and the bytes must be.
     metadata = {"pimvae": json.dumps(header, sort_keys=True)}
@@ -135,7 +166,8 @@ def load(path: Path | str) -> Dataset:
         test = _split(tensors, "test") if "test/mask" in tensors else None
         train, truth = _split(tensors, "train"), _below(tensors, "truth/")
         likelihoods = tuple(header["likelihoods"])
-        return Dataset(header["kind"], likelihoods, header["max_dim"], header["noise_scale"], train, test, truth)
+        parts = (header["max_dim"], header["noise_scale"], train, test, truth, header.get("provenance", ""))
+        return Dataset(header["kind"], likelihoods, *parts)
     except FileNotFoundError:
         raise UserError(f"data file {path} does not exist: make it first") from None
     except (UserError, SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
@@ -188,7 +220,7 @@ def _below(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarr
 def _split(tensors: Mapping[str, np.ndarray], name: str) -> Split:
     x = _below(tensors, f"{name}/x/")
     ordered = tuple(x[str(s)] for s in range(len(x)))  # by number: as text, "10" comes before "2"
-    return Split(ordered, tensors[f"{name}/mask"], _below(tensors, f"{name}/truth/"))
+    return Split(ordered, tensors[f"{name}/mask"], _below(tensors, f"{name}/truth/"), tensors.get(f"{name}/pairs"))
 
 
 def _write_atomically(path: Path, write: Callable[[Path], object]) -> None:
