@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_evaluate(commands)
     _add_ceiling(commands)
+    _add_classifiers(commands)
     _add_collect(commands)
     _add_tables(commands)
     _add_figures(commands)
@@ -179,6 +180,18 @@ def _add_ceiling(commands: argparse._SubParsersAction) -> None:
     added.add_argument("dataset", help="one of its data sets with clusters")
     added.add_argument("--data", type=Path, required=True, help="folder that 'pimvae data' wrote")
     added.add_argument("--out", type=Path, required=True, help="file to write")
+    _add_scale(added)
+
+
+def _add_classifiers(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "classifiers", stages.classifiers, "train the classifiers that read generated images",
+        "Writes classifiers.safetensors and classifiers.csv (their accuracies) beside the data.",
+        "pimvae classifiers images triples --scale smoke --data results/smoke/images/data/triples",
+    )  # fmt: skip
+    added.add_argument("experiment", help="name of a file in config/experiments")
+    added.add_argument("dataset", help="one of its data sets of images and text")
+    added.add_argument("--data", type=Path, required=True, help="folder that 'pimvae data' wrote")
     _add_scale(added)
 
 

@@ -1,7 +1,7 @@
 """What the commands of ``pimvae`` do; heavy modules are imported by the command that needs them."""
 
-__all__ = ["ceiling", "cells", "claims", "collect", "data", "download", "evaluate", "figures", "macros", "tables",
-           "train"]  # fmt: skip
+__all__ = ["ceiling", "cells", "claims", "classifiers", "collect", "data", "download", "evaluate", "figures", "macros",
+           "tables", "train"]  # fmt: skip
 
 import argparse
 import os
@@ -58,6 +58,15 @@ def evaluate(options: argparse.Namespace) -> None:
     from pimvae.evaluation.job import run
 
     run(cell, options.data, options.run)
+
+
+def classifiers(options: argparse.Namespace) -> None:
+    """Train the classifiers of one data set of images."""
+    from pimvae.config import find_dataset, load
+    from pimvae.evaluation.classifiers_job import run
+
+    dataset = find_dataset(load(options.scale, options.root, [options.experiment]), options.dataset)
+    run(options.experiment, dataset.name, dataset.seeds, options.data)
 
 
 def ceiling(options: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """Evaluation that the identifiable experiments share: likelihood, recovery of the true latents, rates."""
 
-__all__ = ["evaluate_split", "posterior_latents"]
+__all__ = ["evaluate_rates", "evaluate_split", "posterior_latents"]
 
 import torch
 from jaxtyping import Float
@@ -26,7 +26,7 @@ def evaluate_split(
     packed = pack(split, data.max_dim).to(torch.float64)
     _likelihood(cell, model, packed, name, rows, generator)
     _recovery(model, split, packed, name, rows, generator)
-    _rates(cell, model, packed.head(cell.evaluation.samples), name, rows, generator)
+    evaluate_rates(cell, model, packed.head(cell.evaluation.samples), name, rows, generator)
 
 
 def posterior_latents(
@@ -61,13 +61,13 @@ def _recovery(
             rows.add(f"mcc_{strength}_{kind}_in", score.in_sample, split=name)
 
 
-def _rates(
+def evaluate_rates(
     cell: Cell, model: MultimodalVAE, part: PackedSplit, name: str, rows: Rows, generator: torch.Generator
 ) -> None:
     """Rates and reconstructions from all observed modalities and from each alone (where it is observed)."""
     full = model.posterior(part.x, part.mask)
     shape = (full.components, cell.evaluation.draws, len(part), model.latent_size)
-    noise = standard_noise(shape, cell.model.family, generator, torch.float64)
+    noise = standard_noise(shape, cell.model.family, generator, part.x.dtype, part.x.device)
     rows.add("rate", float(rate(model, full, noise).mean()), split=name)
     fit = torch.where(part.mask, reconstruction(model, part.x, full, noise), 0.0)
     rows.add("reconstruction", float(fit.sum(-1).mean()), split=name)

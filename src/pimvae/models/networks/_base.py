@@ -94,9 +94,13 @@ class ImageDecoder(nn.Module):
         self, x: Float[Tensor, "modality batch dim"], z: Float[Tensor, "modality *sample batch latent"]
     ) -> Float[Tensor, "*sample batch modality"]:
         """log p(x_s | z_s) of every modality; x is broadcast over the leading sample axes of z."""
-        parts = [likelihood.log_prob(x[s, :, :dim], self.output(s, z[s]))
-                 for s, (likelihood, dim) in enumerate(zip(self.likelihoods, self.dims, strict=True))]  # fmt: skip
-        return torch.stack(parts, dim=-1)
+        return torch.stack([self.log_likelihood_of(s, x[s], z[s]) for s in range(len(self.dims))], dim=-1)
+
+    def log_likelihood_of(
+        self, s: int, x: Float[Tensor, "batch dim"], z: Float[Tensor, "*sample batch latent"]
+    ) -> Float[Tensor, "*sample batch"]:
+        """log p(x_s | z_s) of one modality, the others not decoded."""
+        return self.likelihoods[s].log_prob(x[:, : self.dims[s]], self.output(s, z))
 
     def units(self) -> list[int]:
         """Pixels times channels, or positions, of every modality."""
