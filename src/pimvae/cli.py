@@ -204,7 +204,8 @@ def _add_collect(commands: argparse._SubParsersAction) -> None:
     added.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of evaluated cells")
     added.add_argument("--out", type=Path, required=True, help="folder to write to")
     added.add_argument(
-        "--ceilings", nargs="*", type=Path, default=[], metavar="FILE", help="files that 'pimvae ceiling' wrote"
+        "--references", nargs="*", type=Path, default=[], metavar="FILE",
+        help="metrics that are no cell's: of true models ('pimvae ceiling') and of classifiers",
     )
 
 

@@ -4,7 +4,8 @@ The Snakefile lists these files as inputs, so that a change of a module reruns t
 Imports inside functions count. Registry look-ups are invisible to this reading: a caller names those modules itself.
 """
 
-__all__ = ["ceiling_sources", "data_sources", "evaluation_sources", "report_sources", "sources", "training_sources"]
+__all__ = ["ceiling_sources", "classifiers_sources", "data_sources", "evaluation_sources", "report_sources", "sources",
+           "training_sources"]  # fmt: skip
 
 import ast
 import importlib.util
@@ -70,6 +71,11 @@ def evaluation_sources(cell: Cell) -> list[Path]:
 def ceiling_sources() -> list[Path]:
     """Sources of the log-likelihood under the true model."""
     return sources("pimvae.evaluation.ceiling_job")
+
+
+def classifiers_sources() -> list[Path]:
+    """Sources of the classifiers of images."""
+    return sources("pimvae.evaluation.classifiers_job")
 
 
 def report_sources(function: str, *modules: str) -> list[Path]:

@@ -82,7 +82,7 @@ def collect(options: argparse.Namespace) -> None:
     """Join the results of cells."""
     from pimvae.report.collect import run
 
-    run(options.runs, options.out, options.ceilings)
+    run(options.runs, options.out, options.references)
 
 
 def tables(options: argparse.Namespace) -> None:
