@@ -85,8 +85,8 @@ def report_sources(function: str, *modules: str) -> list[Path]:
 
 def _registered(cell: Cell) -> tuple[str, ...]:
     model = cell.model
-    parts = (f"aggregators.{model.aggregator}", f"objectives.{cell.objective.name}", f"models.networks.{model.networks}")
-    return tuple(f"pimvae.{part}" for part in parts)
+    names = {"aggregators": model.aggregator, "objectives": cell.objective.name, "models.networks": model.networks}
+    return tuple(f"pimvae.{folder}.{name}" for folder, name in names.items())
 
 
 @cache

@@ -23,7 +23,7 @@ from pimvae.models.layers import dense, fresh
 from pimvae.models.vae import seeded
 
 DIGITS, FEATURES = 10, 64
-EPOCHS, BATCH, RATE, DROPOUT = 12, 128, 2e-3, 0.3
+EPOCHS, MOST_STEPS, BATCH, RATE, DROPOUT = 20, 8000, 64, 3e-3, 0.2
 SMALLEST = 1e-12  # probability of a symbol; keeps the logarithm finite
 
 
@@ -128,7 +128,7 @@ def _train(pixels: Tensor, labels: Tensor, channels: int, seed: int) -> ImageCla
     with seeded(seed):
         model = ImageClassifier(channels, math.isqrt(pixels.shape[1] // channels)).train()
         optimiser = torch.optim.AdamW(model.parameters(), RATE)
-        steps = EPOCHS * max(1, len(pixels) // BATCH)
+        steps = min(EPOCHS * max(1, len(pixels) // BATCH), MOST_STEPS)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
         order: list[Tensor] = []
         for _ in range(steps):

@@ -10,7 +10,7 @@ import torch
 from pimvae.data._dataset import Dataset, load
 from pimvae.data.job import data_file
 from pimvae.errors import UserError
-from pimvae.evaluation.classifiers import Classifiers, classify_text, fit, save_classifiers, table
+from pimvae.evaluation.classifiers import Classifiers, fit, save_classifiers, table
 from pimvae.evaluation.rows import COLUMNS
 from pimvae.files import write_csv
 
@@ -47,5 +47,5 @@ def _accuracies(data: Dataset, classifiers: Classifiers) -> Iterator[tuple[str, 
     for name, split in (("train", data.train), ("test", data.test)):
         for s, modality in enumerate(MODALITIES if split is not None else ()):
             values, labels = table(split, s)
-            guess = classify_text(values) if s == 2 else torch.cat([classifiers.labels(s, v) for v in values.split(1000)])
+            guess = torch.cat([classifiers.labels(s, part) for part in values.split(1000)])
             yield name, modality, float((guess == labels).double().mean())

@@ -18,8 +18,8 @@ def widening(
 ) -> float:
     """The factor of the hidden widths of ``scheme``'s encoders at which it has as many parameters as its counterpart.
 
-    Only encoder and aggregator are compared: decoder and prior are the same. 1 for a scheme without counterpart. Sizes
-    are found on the meta device, where modules have shapes but no values, by bisection (the count grows with the width).
+    Only encoder and aggregator are compared: decoder and prior are the same. 1 for a scheme without counterpart. Counts
+    are made on the meta device, where modules have shapes but no values; they grow with the width: bisection.
     """
     if scheme.counterpart is None:
         return 1.0

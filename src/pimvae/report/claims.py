@@ -132,8 +132,8 @@ def evaluate(metrics: pd.DataFrame, claims: list[Claim]) -> list[Judgement]:
       if the interval of one group lies below at the level 1 − 0.05/groups (Bonferroni); else undecided;
     * ``some``: holds if the interval of one group lies above at the level 1 − 0.05/groups, does not hold if all lie
       below;
-    * ``none_best``: groups are schemes, effects their `shortfalls`; holds if the interval of each lies above 0, does not
-      hold if one lies at or below;
+    * ``none_best``: groups are schemes, effects their `shortfalls`; holds if the interval of each lies above 0, does
+      not hold if one lies at or below, at the level corrected as for ``every``;
     * a diverged replica on the side that should be better turns "holds" into undecided; ``not run`` without pairs.
     """
     return [_judge(metrics, claim) for claim in claims]
@@ -167,8 +167,6 @@ def _verdict(claim: Claim, groups: pd.DataFrame, pairs: pd.DataFrame, overall: t
         return "holds" if low > claim.threshold else "does not hold" if high < claim.threshold else "undecided"
     if claim.quantifier != "some" and (groups["low"] > claim.threshold).all():
         return "holds"
-    if claim.quantifier == "none_best":
-        return "does not hold" if (groups["high"] <= 0).any() else "undecided"
     strict = 1 - (1 - LEVEL) / len(groups)
     ends = [bootstrap_mean(_strata_effects(rows), level=strict)[1:]
             for _, rows in pairs.groupby(["group", "metric", "subset"], sort=False)]  # fmt: skip
@@ -176,6 +174,8 @@ def _verdict(claim: Claim, groups: pd.DataFrame, pairs: pd.DataFrame, overall: t
         if any(low > claim.threshold for low, _ in ends):
             return "holds"
         return "does not hold" if (groups["high"] < claim.threshold).all() else "undecided"
+    if claim.quantifier == "none_best":  # the shortfall of a scheme that is best everywhere is 0 at every seed
+        return "does not hold" if any(high <= 0 for _, high in ends) else "undecided"
     return "does not hold" if any(high < claim.threshold for _, high in ends) else "undecided"
 
 
@@ -215,8 +215,8 @@ def _completed(pairs: pd.DataFrame, sign: float, same: list[str], claim: Claim) 
         pairs[f"{key}_better"] = pairs[f"{key}_worse"] = pairs[key]
     pairs["difference"] = sign * (pairs["value_better"] - pairs["value_worse"])
     pairs["group"] = [_group_name(row, claim) for row in pairs.to_dict("records")]
-    pairs["stratum"] = [(row["metric"], row["subset"], *(row[f"{key}_{side}"] for key in UNITS for side in _sides(claim)))
-                        for row in pairs.to_dict("records")]  # fmt: skip
+    keys = ["metric", "subset", *(f"{key}_{side}" for key in UNITS for side in _sides(claim))]
+    pairs["stratum"] = [tuple(row[key] for key in keys) for row in pairs.to_dict("records")]
     pairs["effect"] = pairs["difference"] if claim.effect == "difference" else _relative(pairs)
     return pairs.iloc[sorted(range(len(pairs)), key=lambda index: _rank(pairs.iloc[index], claim))]
 

@@ -20,7 +20,9 @@ class CategoricalText:
 
     scale: float = 1.0  # every likelihood is made with the noise scale of the images; text has none
 
-    def log_prob(self, x: Float[Tensor, "*#batch flat"], output: Float[Tensor, "*batch flat"]) -> Float[Tensor, "*batch"]:
+    def log_prob(
+        self, x: Float[Tensor, "*#batch flat"], output: Float[Tensor, "*batch flat"]
+    ) -> Float[Tensor, "*batch"]:
         """Σ_t log softmax(output_t)[x_t], by x·output − Σ_t logsumexp(output_t)."""
         return (x * output).sum(-1) - output.unflatten(-1, (POSITIONS, SYMBOLS)).logsumexp(-1).sum(-1)
 

@@ -19,7 +19,7 @@ LIKELIHOODS = {"laplace": LaplacePixels, "text": CategoricalText}
 
 @dataclass(frozen=True)
 class Modalities:
-    """What a network must know of the data: sizes D_s, the padded size, likelihoods, the noise scale of the decoders."""
+    """What networks must know of the data: sizes D_s, the padded size, likelihoods, the noise scale of the decoders."""
 
     dims: tuple[int, ...]
     max_dim: int
@@ -59,8 +59,8 @@ class ImageEncoder(nn.Module):
         self.networks, self.dims = nn.ModuleList(networks), tuple(dims)
 
     def forward(self, x: Float[Tensor, "modality batch dim"]) -> Float[Tensor, "batch modality feature"]:
-        features = [network(x[s, :, :dim]) for s, (network, dim) in enumerate(zip(self.networks, self.dims, strict=True))]
-        return torch.stack(features, dim=-2)
+        parts = enumerate(zip(self.networks, self.dims, strict=True))
+        return torch.stack([network(x[s, :, :dim]) for s, (network, dim) in parts], dim=-2)
 
 
 class ImageDecoder(nn.Module):

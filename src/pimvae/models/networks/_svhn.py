@@ -22,7 +22,8 @@ class SVHNEncoder(nn.Module):
         super().__init__()
         channels = [3, *widened(CHANNELS, factor)]
         self.layers = nn.ModuleList(
-            fresh(nn.Conv2d(i, o, 4, stride=2, padding=p)) for (i, o), p in zip(pairwise(channels), PADDING, strict=True)
+            fresh(nn.Conv2d(i, o, 4, stride=2, padding=p))
+            for (i, o), p in zip(pairwise(channels), PADDING, strict=True)
         )
         self.head = dense(channels[-1], features)
 
