@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pimvae.config.schema import Cell
-from pimvae.data._dataset import Dataset, Split
+from pimvae.data._dataset import Dataset, Split, spread
 from pimvae.data._text import decode
 from pimvae.evaluation._identifiable import rate_rows
 from pimvae.evaluation.classifiers import Classifiers, load_classifiers
@@ -50,8 +50,8 @@ def evaluate(
     classifiers, sizes = classifiers.to(device), cell.evaluation
     generator = torch.Generator(device).manual_seed(derived_seed(seed, 2))
     test = _first(data, data.test, max(sizes.samples, sizes.llh_samples), device)
-    part, labels = test.head(sizes.samples), data.test.truth["labels"][: sizes.samples]
-    _likelihoods(model, test.head(sizes.llh_samples), sizes.particles, rows, generator)
+    part, labels = test.spread(sizes.samples), data.test.truth["labels"][spread(len(test), sizes.samples)]
+    _likelihoods(model, test.spread(sizes.llh_samples), sizes.particles, rows, generator)
     rate_rows(cell, model, part, SPLIT, rows, generator)
     _conditional(model, part.x, torch.from_numpy(labels).to(device), classifiers, rows, generator)
     _unconditional(model, part, classifiers, rows, generator)
@@ -59,7 +59,7 @@ def evaluate(
     _latents(model, train.x, data.train.truth["labels"][: len(train)], part.x, labels, rows)
     if rows.keys[COLUMNS.index("beta")] != 1:
         return {}
-    return _pictures(model, part.head(SHOWN), generator) | {"provenance": np.array(data.provenance)}
+    return _pictures(model, part.spread(SHOWN), generator) | {"provenance": np.array(data.provenance)}
 
 
 def subset_name(subset: Tensor) -> str:

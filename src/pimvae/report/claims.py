@@ -126,7 +126,7 @@ def _parse(entry: dict[str, Any]) -> Claim:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise UserError(f"claims.yaml, claim {name}: {place}: {first['msg']}") from None
-    if (claim.quantifier == "none_best") == bool(claim.better or claim.worse):
+    if not isinstance(claim, AuditClaim) and (claim.quantifier == "none_best") == bool(claim.better or claim.worse):
         raise UserError(f"claims.yaml, claim {name}: 'better' and 'worse' are for every quantifier but none_best")
     for column in [*claim.where, *claim.better, *claim.worse, *claim.group_by]:
         if column not in KEYS:
