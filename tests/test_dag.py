@@ -76,8 +76,8 @@ def test_one_cell_needs_its_own_data_only(root, tmp_path):
 
 def test_without_latex_everything_but_the_pdf_is_built(root, tmp_path):
     (tmp_path / "bin").mkdir()
-    for name in ("bash", "which"):  # plugins of Snakemake look for their programs with which
-        (tmp_path / "bin" / name).symlink_to(shutil.which(name))
+    for program in ("bash", "which"):  # the SLURM plugin, where it is installed, looks around as soon as it is found
+        (tmp_path / "bin" / program).symlink_to(shutil.which(program))
     done = plan(root, tmp_path, "--config", "scale=smoke", path=str(tmp_path / "bin"))
     assert done.returncode == 0
     found = jobs(done.stdout + done.stderr)
