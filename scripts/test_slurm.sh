@@ -4,7 +4,8 @@
 #   BIN    folder with the programs snakemake and python
 #   LOCAL  a copy of this repository where the smoke scale was run locally; made in build/slurm if empty or absent
 #   PATH   what to make again on the cluster, below results/smoke, as patterns (default: '*/*', everything)
-# Tables, figures and claims are made again on the cluster in any case. LOCAL is changed in place.
+# Tables and claims are made again on the cluster in any case, figures and the rest of the report only with everything.
+# LOCAL is changed in place.
 # EXPERIMENTS=linear,bimodal in the environment: these alone (a LOCAL that is given must have run the same ones).
 set -euo pipefail
 root=$(realpath "$(dirname "$0")/..")
@@ -27,6 +28,8 @@ main() {
     [ -n "$local" ] || run_locally
     cd "$local"
     keep local
+    targets=()
+    [ $# = 0 ] || targets=(paper/tables/smoke/*.tex results/smoke/claims.txt)
     remove "${@:-*/*}"
     "$root/scripts/slurm.sh" start "$work"
     check_gpu
@@ -40,7 +43,7 @@ run_locally() {
     local=$root/build/slurm
     rm -rf "$local"
     mkdir -p "$local"
-    (cd "$root" && cp -R config paper src workflow Snakefile profiles "$local/")
+    (cd "$root" && cp -R config notebooks paper pyproject.toml src tests workflow Snakefile profiles "$local/")
     echo "test-slurm: smoke scale locally, in $local"
     (cd "$local" && "$bin/snakemake" --cores all "${settings[@]}" > local.log 2>&1) || {
         tail -n 40 "$local/local.log"
@@ -66,7 +69,8 @@ remove() {
             fail "nothing in $PWD/results/smoke fits '$path'"
         (cd results/smoke && xargs rm -r <<< "$found")
     done
-    rm -rf results/smoke/*.csv results/smoke/claims.txt paper/tables/smoke figures/smoke
+    rm -rf results/smoke/*.csv results/smoke/claims.txt paper/tables/smoke
+    [ ${#targets[@]} -gt 0 ] || rm -rf figures/smoke
 }
 
 check_gpu() {
@@ -79,7 +83,7 @@ run_on_cluster() { # this SLURM has no accounting, and its jobs take seconds; tr
     started=$SECONDS
     "$bin/snakemake" --workflow-profile workflow/profiles/slurm --retries 0 --set-resources train:gpu=1 \
         --slurm-no-account --slurm-status-command squeue --slurm-init-seconds-before-status-checks 4 \
-        --latency-wait 10 "${settings[@]}" > slurm.log 2>&1 || {
+        --latency-wait 10 "${settings[@]}" -- "${targets[@]}" > slurm.log 2>&1 || {
         tail -n 60 slurm.log
         fail "the run through SLURM; its log is $PWD/slurm.log"
     }
@@ -88,9 +92,9 @@ run_on_cluster() { # this SLURM has no accounting, and its jobs take seconds; tr
 report() {
     local jobs on_gpu tables
     jobs=$(grep -c 'has been submitted with SLURM jobid' slurm.log)
-    on_gpu=$(squeue --states=completed --noheader --format=%b | grep -c gpu) || true
+    on_gpu=$(scontrol show jobs | grep -c '^ *TresPerJob=.*gpu') || fail "no training asked for a GPU"
     tables=$(find "$work/cluster" -name '*.tex' | wc -l)
-    echo "test-slurm: $jobs jobs through SLURM in $((SECONDS - started)) s, the last $on_gpu trainings with the stand-in" \
+    echo "test-slurm: $jobs jobs through SLURM in $((SECONDS - started)) s, $on_gpu of them with the stand-in" \
         "GPU: $tables tables, all metrics and histories have the same bytes as locally"
 }
 

@@ -15,7 +15,7 @@ ONLY_CONDA = {"python", "pip", "tectonic"}  # what pip cannot bring
 
 def pinned_by_pip(root: Path) -> dict[str, str]:
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"].values()
+    extras = [pins for name, pins in project["optional-dependencies"].items() if name != "slurm"]  # only on a cluster
     pins = {tuple(pin.split("==")) for pin in [*project["dependencies"], *(pin for extra in extras for pin in extra)]}
     assert len({name for name, _ in pins}) == len(pins)  # an extra that repeats a package repeats its version
     return dict(pins)

@@ -41,7 +41,8 @@ def loaded(root: Path, entries: list[str], listed: list[str]) -> list[list[Path]
 def stages(root: Path) -> dict[str, tuple[list[str], list[Path]]]:
     """Of every stage: what is imported to run it, and what the workflow lists."""
     cell = find_cell(load("smoke", root, ["linear"]), "linear", "sparse-private_self_attention-masked")
-    registered = ["pimvae.aggregators.private_self_attention", "pimvae.objectives.masked"]
+    registered = ["aggregators.private_self_attention", "objectives.masked", "models.networks.vector"]
+    registered = [f"pimvae.{name}" for name in registered]
     report = {name: (name,) for name in ("claims", "macros")}
     report["compare"] = ("compare",)
     report["figure"] = ("figures", "figures.f1_bounds")

@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_evaluate(commands)
     _add_ceiling(commands)
+    _add_classifiers(commands)
     _add_collect(commands)
     _add_tables(commands)
     _add_figures(commands)
@@ -209,6 +210,18 @@ def _add_ceiling(commands: argparse._SubParsersAction) -> None:
     _add_scale(added)
 
 
+def _add_classifiers(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "classifiers", stages.classifiers, "train the classifiers that read generated images",
+        "Writes classifiers.safetensors and classifiers.csv (their accuracies) beside the data.",
+        "pimvae classifiers images triples --scale smoke --data results/smoke/images/data/triples",
+    )  # fmt: skip
+    added.add_argument("experiment", help="name of a file in config/experiments")
+    added.add_argument("dataset", help="one of its data sets of images and text")
+    added.add_argument("--data", type=Path, required=True, help="folder that 'pimvae data' wrote")
+    _add_scale(added)
+
+
 def _add_collect(commands: argparse._SubParsersAction) -> None:
     added = _command(
         commands, "collect", stages.collect, "join the results of cells",
@@ -218,7 +231,12 @@ def _add_collect(commands: argparse._SubParsersAction) -> None:
     added.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of evaluated cells")
     added.add_argument("--out", type=Path, required=True, help="folder to write to")
     added.add_argument(
-        "--ceilings", nargs="*", type=Path, default=[], metavar="FILE", help="files that 'pimvae ceiling' wrote"
+        "--references",
+        nargs="*",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="metrics that are no cell's: of true models ('pimvae ceiling') and of classifiers",
     )
 
 

@@ -4,7 +4,8 @@ The Snakefile lists these files as inputs, so that a change of a module reruns t
 Imports inside functions count. Registry look-ups are invisible to this reading: a caller names those modules itself.
 """
 
-__all__ = ["ceiling_sources", "data_sources", "evaluation_sources", "notebook_sources", "report_sources", "sources",
+__all__ = ["ceiling_sources", "classifiers_sources", "data_sources", "evaluation_sources", "notebook_sources",
+           "report_sources", "sources",
            "training_sources"]  # fmt: skip
 
 import ast
@@ -74,6 +75,11 @@ def ceiling_sources() -> list[Path]:
     return sources("pimvae.evaluation.ceiling_job")
 
 
+def classifiers_sources() -> list[Path]:
+    """Sources of the classifiers of images."""
+    return sources("pimvae.evaluation.classifiers_job")
+
+
 def report_sources(function: str, *modules: str) -> list[Path]:
     """Sources of ``pimvae.report.job.<function>`` with the given tables or figures (``figures.f1_bounds``)."""
     return sources(f"pimvae.report.job:{function}", *(f"pimvae.report.{module}" for module in modules))
@@ -87,8 +93,10 @@ def notebook_sources(path: Path, *extra: str) -> list[Path]:
     return sources(*dict.fromkeys([*extra, *(name for name in named if _path(name) is not None)]))
 
 
-def _registered(cell: Cell) -> tuple[str, str]:
-    return f"pimvae.aggregators.{cell.model.aggregator}", f"pimvae.objectives.{cell.objective.name}"
+def _registered(cell: Cell) -> tuple[str, ...]:
+    model = cell.model
+    names = {"aggregators": model.aggregator, "objectives": cell.objective.name, "models.networks": model.networks}
+    return tuple(f"pimvae.{folder}.{name}" for folder, name in names.items())
 
 
 @cache

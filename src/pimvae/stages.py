@@ -1,7 +1,7 @@
 """What the commands of ``pimvae`` do; heavy modules are imported by the command that needs them."""
 
-__all__ = ["ceiling", "cells", "claims", "collect", "compare", "data", "download", "evaluate", "figures", "macros",
-           "plan", "readme", "ship", "tables", "train", "unpack", "webpages"]  # fmt: skip
+__all__ = ["ceiling", "cells", "claims", "classifiers", "collect", "compare", "data", "download", "evaluate", "figures",
+           "macros", "plan", "readme", "ship", "tables", "train", "unpack", "webpages"]  # fmt: skip
 
 import argparse
 import os
@@ -81,6 +81,15 @@ def evaluate(options: argparse.Namespace) -> None:
     run(cell, options.data, options.run)
 
 
+def classifiers(options: argparse.Namespace) -> None:
+    """Train the classifiers of one data set of images."""
+    from pimvae.config import find_dataset, load
+    from pimvae.evaluation.classifiers_job import run
+
+    dataset = find_dataset(load(options.scale, options.root, [options.experiment]), options.dataset)
+    run(options.experiment, dataset.name, dataset.seeds, options.data)
+
+
 def ceiling(options: argparse.Namespace) -> None:
     """Log-likelihood of one data set under the model that generated it."""
     from pimvae.config import find_dataset, load
@@ -94,7 +103,7 @@ def collect(options: argparse.Namespace) -> None:
     """Join the results of cells."""
     from pimvae.report.collect import run
 
-    run(options.runs, options.out, options.ceilings)
+    run(options.runs, options.out, options.references)
 
 
 def tables(options: argparse.Namespace) -> None:

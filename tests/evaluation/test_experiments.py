@@ -96,7 +96,8 @@ def test_without_held_out_data_only_the_training_data_is_evaluated():
 def test_recovery_is_reported_for_every_number_of_views(source):
     config = MultimodalData(samples=20, test_samples=40, modalities=3, latent=2, dim=4, source=source)
     cell = single_cell("multimodal", config, "sum_pooling", "mixture", family=source)
-    found, _ = evaluated(cell, evaluation_of_multimodal, multimodal(config, seed=0))
+    every = cell.model_copy(update={"evaluation": cell.evaluation.model_copy(update={"samples": 40})})
+    found, _ = evaluated(every, evaluation_of_multimodal, multimodal(config, seed=0))
     assert np.isfinite(list(found.values())).all()
     assert {key[1] for key in found} == {"all", "unimodal", "size1", "size2", "size3"}
     assert {key[2] for key in found} == {"test"}

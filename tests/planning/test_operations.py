@@ -6,12 +6,12 @@ import pytest
 from builders import training_cell
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.trainings import PlainLoop
 from pimvae import registry
 from pimvae.config import load
 from pimvae.config.schema import MultimodalData
 from pimvae.models.vae import build_model
 from pimvae.planning.operations import components, count, evaluation_operations, shape
-from pimvae.training.loop import Trainer
 from pimvae.training.packing import pack
 
 
@@ -53,10 +53,10 @@ def test_operations_of_a_step_are_those_that_torch_counts(cells, objective):
     assert len(chosen) >= 10
     for cell in chosen.values():
         data, model = small(cell)
-        cell = cell.model_copy(update={"train": cell.train.model_copy(update={"steps": 1, "batch_size": 8})})
-        trainer = Trainer(cell, [model], [pack(data.train, data.max_dim)], [0], [1.0])
+        cell = cell.model_copy(update={"train": cell.train.model_copy(update={"batch_size": 8})})
+        loop = PlainLoop(cell, model, pack(data.train, data.max_dim), 0, "cpu")
         with FlopCounterMode(display=False) as counter:
-            trainer.run()
+            loop.step()
         assert counter.get_total_flops() == pytest.approx(count(cell).operations, rel=0.1), cell.name
 
 

@@ -7,7 +7,7 @@ from builders import training_cell
 
 from pimvae.cli import main
 from pimvae.config import load
-from pimvae.planning import measure
+from pimvae.planning import job, measure
 from pimvae.planning.job import Row, duration, elapsed, memory_text, rows, total
 from pimvae.planning.operations import count
 from pimvae.planning.resources import CAUTIOUS, replicas
@@ -19,7 +19,8 @@ def row(**changes):
     return Row("linear", **(values | changes))
 
 
-def test_untimed_plan_of_the_paper_scale(root, capsys):
+def test_untimed_plan_of_the_paper_scale(root, capsys, monkeypatch):
+    monkeypatch.setattr(job, "read_speed", lambda path, device, experiment: CAUTIOUS[device])
     assert main(["plan", "--scale", "paper", "--root", str(root), "--untimed", "--device", "cpu", "--cores", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:2]] == ["experiment", "linear"]

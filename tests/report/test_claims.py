@@ -119,6 +119,58 @@ def test_comparison_of_aggregators():
     assert found.groups["effect"].tolist() == pytest.approx([3.9, 2.9])
 
 
+@pytest.mark.parametrize(
+    ("groups", "verdict"),
+    [
+        ({"poe": AGAINST, "moe": CLEAR}, "holds"),
+        ({"poe": AGAINST, "moe": OPEN}, "undecided"),
+        ({"poe": AGAINST, "moe": [-2.0, -2.1, -1.9]}, "does not hold"),
+    ],
+)
+def test_verdict_for_some_group(groups, verdict):
+    assert judge(table(groups), quantifier="some").verdict == verdict
+
+
+def test_a_direction_of_its_own():
+    """What the claim says of a measure may be the opposite of what is good, and a measure may have no good side."""
+    lower = [{"metric": "llh", "subset": "all", "direction": "lower"}]
+    assert judge(table({"poe": CLEAR}), measures=lower).effect == pytest.approx(-1.0)
+    rate = [{"metric": "rate", "subset": "all", "direction": "higher"}]
+    assert judge(table({"poe": CLEAR}, "rate"), measures=rate).effect == pytest.approx(1.0)
+
+
+def schemes(values: dict[str, dict[str, list[float]]]) -> pd.DataFrame:
+    """{metric: {aggregator: one value per seed}}, all under one bound."""
+    rows = [["linear", "dense", aggregator, "masked", "standard", 1.0, seed, "train", "all", metric, value]
+            for metric, columns in values.items() for aggregator, column in columns.items()
+            for seed, value in enumerate(column)]  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+NONE_BEST = {"better": {}, "worse": {}, "quantifier": "none_best", "effect": "difference",
+             "measures": [{"metric": name, "subset": "all"} for name in ("llh", "coherence")]}  # fmt: skip
+HIGH, LOW = [2.0, 2.1, 1.9], [1.0, 1.1, 0.9]
+
+
+@pytest.mark.parametrize(
+    ("coherence", "verdict"),
+    [({"poe": LOW, "moe": HIGH}, "holds"), ({"poe": HIGH, "moe": LOW}, "does not hold"),
+     ({"poe": [2.0, 2.1, 1.0], "moe": [1.9, 1.2, 2.2]}, "undecided")],
+)  # fmt: skip
+def test_whether_one_scheme_is_best_everywhere(coherence, verdict):
+    found = judge(schemes({"llh": {"poe": HIGH, "moe": LOW}, "coherence": coherence}), **NONE_BEST)
+    assert found.verdict == verdict
+    assert found.groups["group"].tolist() == ["PoE", "MoE"] and found.pairs == 12
+
+
+def test_shortfalls_by_hand():
+    """The best is chosen by the other seeds, so that noise alone makes no scheme fall short on average."""
+    found = judge(schemes({"llh": {"poe": [3.0, 0.0], "moe": [1.0, 5.0]}}), **NONE_BEST)
+    # Seed 0 is held against MoE (best for seed 1), seed 1 against PoE: PoE −2 and 0, MoE 0 and −5.
+    assert found.groups["effect"].tolist() == pytest.approx([-1.0, -2.5])
+    assert judge(schemes({"llh": {"poe": [3.0], "moe": [1.0]}}), **NONE_BEST).verdict == "not run"
+
+
 def test_divergence_is_counted_and_rules_out_holds():
     rows = table({"poe": CLEAR})
     failed = (rows["objective"] == "masked") & (rows["seed"] == 2)

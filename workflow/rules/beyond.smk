@@ -44,6 +44,7 @@ use rule collect as collect_beyond with:
         history=cell_files("history.csv", config=WORKFLOW),
         records=cell_files("run.json", config=WORKFLOW),
         ceilings=ceiling_files(WORKFLOW),
+        classifiers=classifier_files("csv"),
         sources=local(provenance.sources("pimvae.report.collect")),
     output:
         BEYOND_COLLECTED,
@@ -54,7 +55,9 @@ use rule collect as collect_beyond with:
     params:
         command=f"{PIMVAE} collect --out {BEYOND_RESULTS}",
         runs=[f"{RESULTS}/{cell.experiment}/{cell.name}" for cell in WORKFLOW.cells],
-        ceilings=" ".join(["--ceilings", *ceiling_files(WORKFLOW)]),
+        references=" ".join(
+            ["--references", *ceiling_files(WORKFLOW), *classifier_files("csv")]
+        ),
     message:
         f"collect the results of {len(WORKFLOW.cells)} cells"
 

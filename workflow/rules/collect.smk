@@ -5,6 +5,7 @@ rule collect:
         history=cell_files("history.csv"),
         records=cell_files("run.json"),
         ceilings=ceiling_files(),
+        classifiers=classifier_files("csv"),
         sources=local(provenance.sources("pimvae.report.collect")),
     output:
         COLLECTED,
@@ -17,11 +18,13 @@ rule collect:
     params:
         command=f"{PIMVAE} collect --out {RESULTS}",
         runs=[f"{RESULTS}/{cell.experiment}/{cell.name}" for cell in CONFIG.cells],
-        ceilings=" ".join(["--ceilings", *ceiling_files()]),
+        references=" ".join(
+            ["--references", *ceiling_files(), *classifier_files("csv")]
+        ),
     message:
         f"collect the results of {len(CONFIG.cells)} cells"
     shell:
-        "{params.command} {params.runs} {params.ceilings} > {log} 2>&1"
+        "{params.command} {params.runs} {params.references} > {log} 2>&1"
 
 
 rule compare:

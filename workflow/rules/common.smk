@@ -40,7 +40,13 @@ RESULTS = f"results/from_shipped/{SCALE}" if CONFIG.shipped else f"results/{SCAL
 COLLECTED = [
     f"{RESULTS}/{name}.csv" for name in ("metrics", "runs", "history", "settings")
 ]
-EXAMPLE_FIGURES = {"digits": "digits", "f3_bimodal": "bimodal"}  # figure: data
+EXAMPLE_FIGURES = {  # figure: data
+    "digits": "digits",
+    "f3_bimodal": "bimodal",
+    "f6_masked": "images",
+    "f6_mixture": "images",
+    "f7_unconditional": "images",
+}
 ENVIRONMENT = ROOT / "workflow" / "envs" / "pimvae.yaml"
 LATEX = shutil.which("latexmk") or shutil.which("tectonic")
 LATEX_MISSING = (
@@ -194,6 +200,22 @@ def ceiling_files(config=CONFIG):
         for dataset in config.datasets
         if has_ceiling(dataset)
     ]
+
+
+def classifier_files(suffix):
+    """Files of the classifiers, one per data set of images."""
+    return [
+        f"{data_folder(dataset.experiment, dataset.name)}/classifiers.{suffix}"
+        for dataset in CONFIG.datasets
+        if dataset.data.kind == "images"
+    ]
+
+
+def cell_classifiers(wildcards):
+    """The classifiers that the evaluation of a cell reads."""
+    cell = cell_of(wildcards)
+    folder = data_folder(cell.experiment, cell.dataset)
+    return [f"{folder}/classifiers.safetensors"] if cell.data.kind == "images" else []
 
 
 def has_ceiling(dataset):

@@ -2,6 +2,7 @@
 rule evaluate:
     input:
         data=cell_data,
+        classifiers=cell_classifiers,
         run=multiext(
             f"{RESULTS}/{{experiment}}/{{cell}}/", "weights.safetensors", "run.json"
         ),
@@ -71,3 +72,32 @@ for dataset in WORKFLOW.datasets:
                 f"likelihood of {dataset.experiment}/{dataset.name} under the true model"
             shell:
                 "{params.command} --data {params.data} --out {output} > {log} 2>&1"
+
+
+# One job per data set of images: the classifiers that read what is generated.
+for dataset in CONFIG.datasets:
+    if dataset.data.kind == "images":
+
+        rule:
+            name:
+                f"classifiers_{dataset.experiment}_{dataset.name}"
+            input:
+                data=data_files(dataset.experiment, dataset.name, dataset.seeds[:1]),
+                sources=local(provenance.classifiers_sources()),
+            output:
+                weights=f"{data_folder(dataset.experiment, dataset.name)}/classifiers.safetensors",
+                accuracies=f"{data_folder(dataset.experiment, dataset.name)}/classifiers.csv",
+            log:
+                f"{RESULTS}/logs/{dataset.experiment}/classifiers-{dataset.name}.log",
+            benchmark:
+                f"{RESULTS}/benchmarks/{dataset.experiment}/classifiers-{dataset.name}.tsv"
+            conda:
+                ENVIRONMENT
+            threads: 1
+            params:
+                command=f"{PIMVAE} classifiers {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
+                data=subpath(output.weights, parent=True),
+            message:
+                f"train the classifiers of {dataset.experiment}/{dataset.name}"
+            shell:
+                "{params.command} --data {params.data} > {log} 2>&1"

@@ -42,12 +42,14 @@ class Aggregator(nn.Module):
     Args:
         config: the model's configuration; an aggregator takes from it what it needs.
         features: width of h_s. Aggregators with ``experts = True`` are given 2·(latent + private_latent): location and
-            log-scale of one expert per modality.
+            log-scale of one expert per modality. Those with a ``counterpart`` are given wider encoders, until the
+            model has as many parameters as with the counterpart in its place.
     """
 
     experts: ClassVar[bool] = False
     private: ClassVar[bool] = False
     gaussian_only: ClassVar[bool] = False  # its closed form holds for Gaussian experts alone
+    counterpart: ClassVar["type[Aggregator] | None"] = None
 
     def __init__(self, config: ModelConfig, features: int) -> None:
         super().__init__()

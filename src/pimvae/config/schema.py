@@ -98,6 +98,7 @@ class ModelConfig(Strict):
     latent: PositiveInt  # shared latent
     private_latent: Annotated[int, Field(ge=0)] = 0  # per modality
     family: Literal["gaussian", "laplace"] = "gaussian"
+    networks: Literal["vector", "image_mlp", "image_conv"] = "vector"  # of encoders and decoders
     encoder_widths: tuple[PositiveInt, ...] = (256, 256)
     features: PositiveInt | None = None  # embedding width of learned aggregators; None: 2·latent
     pooling_width: PositiveInt = 256
@@ -110,6 +111,8 @@ class ModelConfig(Strict):
     decoder_scale: Literal["fixed", "learned"] = "fixed"  # learned: one log-scale vector, from log(noise_scale)
     noise_scale: PositiveFloat | Literal["data"] = 1.0  # "data": the data set's known noise scale
     decoder_floor: PositiveFloat = 5e-4
+    # balanced: in the bound, log p(x_s|z) counts (largest number of pixels or positions) / (own number) times
+    likelihood_weights: Literal["equal", "balanced"] = "equal"
     prior: Literal["standard", "mixture"] = "standard"
     prior_components: PositiveInt = 5
     auxiliary_prior: bool = False  # learned scales of the private latents that mmvae_plus does not infer
@@ -173,7 +176,7 @@ class Cell(Strict):
     @property
     def has_examples(self) -> bool:
         """Whether the evaluation also writes ``examples.npz``, the material of a figure."""
-        return self.data.kind in ("digits", "bimodal")
+        return self.data.kind in ("digits", "bimodal", "images")
 
     @property
     def name(self) -> str:

@@ -69,7 +69,7 @@ def rate_rows(
     tokens = model.embed(part.x)
     full = model.aggregator.pool(tokens, part.mask)
     shape = (full.components, cell.evaluation.draws, len(part), model.latent_size)
-    noise = standard_noise(shape, cell.model.family, generator, torch.float64)
+    noise = standard_noise(shape, cell.model.family, generator, part.x.dtype, part.x.device)
     rows.add("rate", float(rate(model, full, noise).mean()), split=name)
     fit = torch.where(part.mask, reconstruction(model, part.x, full, noise), 0.0)
     rows.add("reconstruction", float(fit.sum(-1).mean()), split=name)

@@ -3,9 +3,12 @@
 __all__ = ["run"]
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from pimvae.config.schema import Cell
@@ -30,7 +33,9 @@ def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
     run_dir = Path(run_dir)
     record = read_run(run_dir, cell)
     check_data(record, data_dir, cell.seeds)
-    evaluate = importlib.import_module(f"pimvae.evaluation.{cell.evaluator}").evaluate
+    module = importlib.import_module(f"pimvae.evaluation.{cell.evaluator}")
+    shared = module.prepare(Path(data_dir)) if hasattr(module, "prepare") else {}
+    device = _device(module, record)
     datasets = {seed: load(data_file(data_dir, seed)) for seed in cell.seeds}
     models = load_models(run_dir, cell, datasets)
     rows: list[tuple[object, ...]] = []
@@ -39,7 +44,7 @@ def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
         collected = Rows(cell, member.seed, member.beta)
         collected.add("diverged", float(counts["diverged"]))
         if not counts["diverged"]:
-            found = evaluate(cell, model, datasets[member.seed], collected, member.seed)
+            found = module.evaluate(cell, model.to(device), datasets[member.seed], collected, member.seed, **shared)
             examples = examples or found
             if cell.evaluation.published:
                 from pimvae.evaluation.published import add_published
@@ -50,3 +55,9 @@ def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
     if cell.has_examples:
         with replacing(run_dir / "examples.npz") as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **examples)
+
+
+def _device(module: ModuleType, record: Mapping[str, object]) -> torch.device:
+    """Where the run was trained, if the experiment's evaluation is made for it and it is still there; else the CPU."""
+    wanted = getattr(module, "ON_DEVICE", False) and record.get("device") == "cuda"
+    return torch.device("cuda" if wanted and torch.cuda.is_available() else "cpu")

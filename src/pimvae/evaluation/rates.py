@@ -27,7 +27,7 @@ def expectation(
 ) -> Tensor:
     """E_q term(z), stratified over the components; term maps [K, draw, sample, latent] to [K, draw, sample, ...]."""
     weights = posterior.log_weights().exp().unsqueeze(1)
-    total = torch.zeros(())
+    total = torch.zeros((), device=noise.device)
     for part in few_draws(noise[: posterior.components], width):
         values = term(posterior.rsample(part))
         total = total + (weights.reshape(*weights.shape, *([1] * (values.dim() - weights.dim()))) * values).sum((0, 1))

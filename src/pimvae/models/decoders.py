@@ -52,6 +52,10 @@ class VectorDecoder(nn.Module):
         read = sum(int(row.sum()) for row, kind in zip(self.valid, self.categorical, strict=True) if not kind)
         return self.log_scale.numel() - read if self.learned_scale else 0
 
+    def units(self) -> list[int]:
+        """What an observation of every modality counts for in weighted bounds: its dimensions."""
+        return [int(count) for count in self.valid.sum(-1)]
+
     def scale(self) -> Float[Tensor, "modality dim"]:
         """σ_s; a fixed scale is taken as it is, without the floor."""
         return self.log_scale.exp() + (self.floor if self.learned_scale else 0.0)

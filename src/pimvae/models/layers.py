@@ -1,10 +1,11 @@
 """Dense layers and MLPs with the initialisation of the publication's framework."""
 
-__all__ = ["ACTIVATIONS", "MLP", "Dense", "ModalityDense", "dense"]
+__all__ = ["ACTIVATIONS", "MLP", "Dense", "ModalityDense", "dense", "fresh", "parameter_count"]
 
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -16,6 +17,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "leaky_relu": functional.leaky_relu,
     "leaky_relu_0.1": lambda x: functional.leaky_relu(x, 0.1),
 }
+Convolution = TypeVar("Convolution", nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)
 # A unit normal cut at ±2 has this standard deviation; dividing by it gives weights the stated variance 1/fan_in.
 TRUNCATED_STD = 0.87962566103423978
 
@@ -43,6 +45,21 @@ def dense(fan_in: int, fan_out: int, bias: bool = True) -> Dense:
     if bias:
         nn.init.zeros_(layer.bias)
     return layer
+
+
+def fresh(layer: Convolution) -> Convolution:
+    """The convolution with lecun-normal weights and zero bias; fan-in: the inputs that meet in one output."""
+    fan_in = layer.in_channels * math.prod(layer.kernel_size)
+    lecun_normal_(layer.weight.data, fan_in // math.prod(layer.stride) if layer.transposed else fan_in)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def parameter_count(model: nn.Module) -> int:
+    """Trainable numbers, padding excluded."""
+    counts = (getattr(module, "padding", None) for module in model.modules())  # of a convolution it is a number
+    padding = sum(count() for count in counts if callable(count))
+    return sum(p.numel() for p in model.parameters() if p.requires_grad) - padding
 
 
 class MLP(nn.Module):

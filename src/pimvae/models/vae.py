@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from pimvae import registry
 from pimvae.config.schema import ModelConfig
 from pimvae.errors import UserError
-from pimvae.models.decoders import VectorDecoder
-from pimvae.models.encoders import VectorEncoder
-from pimvae.models.layers import ModalityDense
+from pimvae.models.layers import parameter_count
+from pimvae.models.matching import encoder_features, widening
+from pimvae.models.networks._base import Modalities
 from pimvae.models.priors import build_prior
 from pimvae.posteriors import Posterior, standard
 
 
 class MultimodalVAE(nn.Module):
-    """One VAE for M vector modalities; all methods work on one model and a batch, the trainer stacks models.
+    """One VAE for M modalities; all methods work on one model and a batch, the trainer stacks models.
 
     Observations are one tensor x [M, batch, max_dim]: modalities padded with zeros, missing entries 0 (their values
     must never matter, so they are removed when data is packed).
@@ -38,15 +38,18 @@ class MultimodalVAE(nn.Module):
             )
         if scheme.private and config.family != "gaussian":
             raise UserError(f"aggregator '{config.aggregator}' is Gaussian only; family is '{config.family}'")
-        own = config.latent + config.private_latent
-        features = 2 * own if scheme.experts or config.features is None else config.features
+        networks = registry.lookup("models.networks", config.networks)
+        modalities = Modalities(tuple(dims), max_dim, tuple(likelihoods), noise_scale)
+        features = encoder_features(config, scheme)
+        factor = widening(config, networks, modalities, scheme, features)
         self.config = config
         self.modalities = len(dims)
-        self.encoder = VectorEncoder(dims, max_dim, config.encoder_widths, features)
+        self.encoder = networks.encoder(config, modalities, features, factor)
         self.aggregator = scheme(config, features)
-        self.decoder = VectorDecoder(config, dims, max_dim, likelihoods, noise_scale)
+        self.decoder = networks.decoder(config, modalities)
         self.prior = build_prior(config)
         self.auxiliary_log_scale = self._auxiliary_log_scale()
+        self.register_buffer("likelihood_weights", self._likelihood_weights(), persistent=False)
 
     def _auxiliary_log_scale(self) -> nn.Parameter | None:
         """ρ_s of the auxiliary priors N(0, diag exp(2 ρ_s)) of the private latents, for the objective mmvae_plus."""
@@ -93,6 +96,20 @@ class MultimodalVAE(nn.Module):
         """log p(x_s | z) of every modality."""
         return self.decoder.log_likelihood(x, self.modality_latents(z))
 
+    def weighted_likelihood(
+        self, x: Float[Tensor, "modality batch dim"], latents: Float[Tensor, "modality *sample batch own"]
+    ) -> Float[Tensor, "*sample batch modality"]:
+        """w_s log p(x_s | z_s) of every modality from its own latent: what is maximised, and only that."""
+        log_likelihood = self.decoder.log_likelihood(x, latents)
+        return log_likelihood if self.likelihood_weights is None else self.likelihood_weights * log_likelihood
+
+    def _likelihood_weights(self) -> Tensor | None:
+        """w_s = (largest number of pixels or positions) / (own), or None where all weigh the same."""
+        if self.config.likelihood_weights == "equal":
+            return None
+        units = self.decoder.units()
+        return torch.tensor([max(units) / count for count in units])
+
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
@@ -120,9 +137,3 @@ def build_model(
         raise UserError("model.noise_scale is 'data', but the data set has no known noise scale; give a number")
     with seeded(seed):
         return MultimodalVAE(config, [int(d) for d in dims], max_dim, likelihoods, scale)
-
-
-def parameter_count(model: nn.Module) -> int:
-    """Trainable numbers, padding excluded."""
-    padding = sum(m.padding() for m in model.modules() if isinstance(m, (ModalityDense, VectorDecoder)))
-    return sum(p.numel() for p in model.parameters() if p.requires_grad) - padding

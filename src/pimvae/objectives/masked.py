@@ -53,7 +53,7 @@ def masked(
     z_subset, z_full = q_subset.rsample(draws.subset), q_full.rsample(draws.full)
     samples = draws.subset.shape[1]
     own_subset, own_full = (landing(q, samples, sticking_the_landing) for q in (q_subset, q_full))
-    likelihood = model.decoder.log_likelihood(x, select_latents(model, subset, z_subset, z_full))
+    likelihood = model.weighted_likelihood(x, select_latents(model, subset, z_subset, z_full))
 
     fit_subset = zero_unless(subset, likelihood)
     fit_rest = zero_unless(observed & ~subset, likelihood)

@@ -30,7 +30,7 @@ def mixture(
     samples = draws.subset.shape[1]
     own = landing(q_subset, samples, sticking_the_landing)
 
-    fit = zero_unless(observed, model.log_likelihood(x, z))
+    fit = zero_unless(observed, model.weighted_likelihood(x, model.modality_latents(z)))
     information = own.log_prob(z) - model.log_prior(z)
 
     bracket = aggregate(fit - beta * information, q_subset, samples)

@@ -30,7 +30,7 @@ def tc(
     samples = draws.full.shape[1]
     own = landing(q_full, samples, sticking_the_landing)
 
-    fit = zero_unless(observed, model.log_likelihood(x, z))
+    fit = zero_unless(observed, model.weighted_likelihood(x, model.modality_latents(z)))
     information = own.log_prob(z) - q_subset.log_prob(z)
 
     value = join(aggregate(fit - beta * information, q_full, samples))

@@ -96,7 +96,7 @@ def count(cell: Cell) -> Counts:
     form = shape(cell.data)
     first = form.modalities * form.width * cell.model.encoder_widths[0]
     products = sum(network.products for network in networks) + _attention(cell)
-    outputs = sum(network.outputs for network in networks) + form.modalities * form.width
+    outputs = sum(network.outputs for network in networks) + form.modalities * form.width + _densities(cell)
     parameters = sum(network.parameters for network in networks) + _others(cell)
     return Counts(parameters, 2 * (3 * products - first) * batch, HELD * outputs * batch)
 
@@ -204,6 +204,12 @@ def _attention(cell: Cell) -> int:
     """Multiplications of queries with keys, and of weights with values, per sample."""
     rows = sum(network.rows for network in _networks(cell) if not network.bias)
     return 2 * rows * shape(cell.data).modalities * cell.model.pooling_width
+
+
+def _densities(cell: Cell) -> int:
+    """Numbers per sample behind the densities of both latents: every draw meets every component."""
+    model, k = cell.model, components(cell)
+    return 2 * k * (k + 4) * (model.latent + shape(cell.data).modalities * model.private_latent)
 
 
 def _others(cell: Cell) -> int:

@@ -15,6 +15,7 @@ from pimvae.errors import UserError
 from pimvae.report.files import KEYS
 from pimvae.report.methods import catalogue, parse_yaml, read_config
 from pimvae.report.selection import diverged_replicas, drop_diverged, select
+from pimvae.report.shortfalls import shortfalls
 from pimvae.report.statistics import LEVEL, bootstrap_mean, mean_interval
 
 Verdict = Literal["holds", "does not hold", "undecided", "not run"]
@@ -37,6 +38,7 @@ class Measure(Strict):
     metric: str
     subset: str
     split: str | None = None
+    direction: Literal["higher", "lower"] | None = None
 
 
 class Claim(Strict):
@@ -47,13 +49,13 @@ class Claim(Strict):
     text: str
     experiment: str | list[str]
     where: dict[str, Any] = {}
-    better: dict[str, Any]
-    worse: dict[str, Any]
+    better: dict[str, Any] = {}
+    worse: dict[str, Any] = {}
     measures: list[Measure] = Field(min_length=1)
     effect: Literal["relative", "difference"]
     threshold: float = 0.0
     relevant: float | None = None
-    quantifier: Literal["every", "average"] = "every"
+    quantifier: Literal["every", "average", "some", "none_best"] = "every"
     group_by: list[str] = ["aggregator"]
 
     @property
@@ -124,6 +126,8 @@ def _parse(entry: dict[str, Any]) -> Claim:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise UserError(f"claims.yaml, claim {name}: {place}: {first['msg']}") from None
+    if not isinstance(claim, AuditClaim) and (claim.quantifier == "none_best") == bool(claim.better or claim.worse):
+        raise UserError(f"claims.yaml, claim {name}: 'better' and 'worse' are for every quantifier but none_best")
     for column in [*claim.where, *claim.better, *claim.worse, *claim.group_by]:
         if column not in KEYS:
             raise UserError(f"claims.yaml, claim {name}: unknown column '{column}' (known: {', '.join(KEYS)})")
@@ -132,7 +136,7 @@ def _parse(entry: dict[str, Any]) -> Claim:
             known = catalogue().metric(measure.metric)
         except UserError as error:
             raise UserError(f"claims.yaml, claim {name}: {error}") from None
-        if known.better == "neither":
+        if known.better == "neither" and measure.direction is None:
             raise UserError(f"claims.yaml, claim {name}: metric '{measure.metric}' has no better direction")
     return claim
 
@@ -147,6 +151,10 @@ def evaluate(metrics: pd.DataFrame, claims: list[Claim]) -> list[Judgement]:
       below the threshold or below the smallest effect that is relevant, else undecided;
     * ``every``: holds if the interval of each group lies above (asking all of them needs no correction); does not hold
       if the interval of one group lies so low at the level 1 − 0.05/groups (Bonferroni); else undecided;
+    * ``some``: holds if the interval of one group lies above at the level 1 − 0.05/groups, does not hold if all lie
+      below;
+    * ``none_best``: groups are schemes, effects their `shortfalls`; holds if the interval of each lies above 0, does
+      not hold if one lies at or below, at the level corrected as for ``every``;
     * a diverged replica on the side that should be better turns "holds" into undecided; ``not run`` without pairs.
     """
     from pimvae.report.audit import judge_audit  # which judges claims itself
@@ -160,8 +168,8 @@ def evaluate(metrics: pd.DataFrame, claims: list[Claim]) -> list[Judgement]:
 def judge(metrics: pd.DataFrame, claim: Claim) -> Judgement:
     """Judge one claim by itself."""
     chosen = select(metrics, {"experiment": claim.experiment, **claim.where})
-    pairs = pd.concat([_pairs(chosen, claim, measure) for measure in claim.measures], ignore_index=True)
-    better = select(diverged_replicas(chosen), claim.better)
+    pairs = pd.concat(_compared(chosen, claim), ignore_index=True)
+    better = select(diverged_replicas(chosen), claim.better) if claim.better else diverged_replicas(chosen)[:0]
     worse = select(diverged_replicas(chosen), claim.worse)
     diverged = len(better) + len(worse)
     if pairs.empty:
@@ -184,34 +192,65 @@ def _verdict(claim: Claim, groups: pd.DataFrame, pairs: pd.DataFrame, overall: t
     if claim.quantifier == "average":
         low, high = overall
         return "holds" if low > claim.threshold else "does not hold" if high < claim.refuted_below else "undecided"
-    if (groups["low"] > claim.threshold).all():
+    if claim.quantifier != "some" and (groups["low"] > claim.threshold).all():
         return "holds"
     strict = 1 - (1 - LEVEL) / len(groups)
-    for _, rows in pairs.groupby(["group", "metric", "subset"], sort=False):
-        if bootstrap_mean(_strata_effects(rows), level=strict)[2] < claim.refuted_below:
-            return "does not hold"
-    return "undecided"
+    ends = [bootstrap_mean(_strata_effects(rows), level=strict)[1:]
+            for _, rows in pairs.groupby(["group", "metric", "subset"], sort=False)]  # fmt: skip
+    if claim.quantifier == "some":
+        if any(low > claim.threshold for low, _ in ends):
+            return "holds"
+        return "does not hold" if (groups["high"] < claim.refuted_below).all() else "undecided"
+    if claim.quantifier == "none_best":  # the shortfall of a scheme that is best everywhere is 0 at every seed
+        return "does not hold" if any(high <= 0 for _, high in ends) else "undecided"
+    return "does not hold" if any(high < claim.refuted_below for _, high in ends) else "undecided"
+
+
+def _compared(chosen: pd.DataFrame, claim: Claim) -> list[pd.DataFrame]:
+    """The pairs of every measure."""
+    if claim.quantifier != "none_best":
+        return [_pairs(chosen, claim, measure) for measure in claim.measures]
+    found = []
+    for measure in claim.measures:
+        rows, sign = _values(chosen, measure)
+        pairs = _completed(shortfalls(rows, sign, UNITS), sign, [], claim)
+        found.append(pairs.assign(metric="shortfall", subset="all columns"))  # a group is the mean over all columns
+    return found
+
+
+def _values(chosen: pd.DataFrame, measure: Measure) -> tuple[pd.DataFrame, float]:
+    """Finite values of a measure, and the sign of what counts for the claim."""
+    wanted = {key: value for key, value in measure.model_dump(exclude={"direction"}).items() if value is not None}
+    rows = select(drop_diverged(chosen), wanted)
+    direction = measure.direction or catalogue().metric(measure.metric).better
+    return rows[np.isfinite(rows["value"].astype(float))], 1.0 if direction == "higher" else -1.0
 
 
 def _pairs(chosen: pd.DataFrame, claim: Claim, measure: Measure) -> pd.DataFrame:
     """One row per pair of replicas: value on both sides, signed effect, group and stratum."""
-    wanted = {key: value for key, value in measure.model_dump().items() if value is not None}
-    rows = select(drop_diverged(chosen), wanted)
-    rows = rows[np.isfinite(rows["value"].astype(float))]
+    rows, sign = _values(chosen, measure)
     free = [key for key in UNITS if key in {*claim.better, *claim.worse}]
     agree = ["experiment", *[key for key in UNITS if key not in free], "seed", *SHARED]
     sides = select(rows, claim.better), select(rows, claim.worse)
     pairs = sides[0].merge(sides[1], on=agree, suffixes=("_better", "_worse"))
-    for key in UNITS:  # both sides carry every key, also those that they share
-        if key not in free:
-            pairs[f"{key}_better"] = pairs[f"{key}_worse"] = pairs[key]
-    sign = 1.0 if catalogue().metric(measure.metric).better == "higher" else -1.0
+    return _completed(pairs, sign, [key for key in UNITS if key not in free], claim)
+
+
+def _completed(pairs: pd.DataFrame, sign: float, same: list[str], claim: Claim) -> pd.DataFrame:
+    """The pairs with difference, effect, group and stratum; both sides carry every key, also those that they share."""
+    for key in same:
+        pairs[f"{key}_better"] = pairs[f"{key}_worse"] = pairs[key]
     pairs["difference"] = sign * (pairs["value_better"] - pairs["value_worse"])
     pairs["group"] = [_group_name(row, claim) for row in pairs.to_dict("records")]
-    pairs["stratum"] = [tuple(row[f"{key}_{side}"] for key in UNITS for side in ("better", "worse"))
-                        for row in pairs.to_dict("records")]  # fmt: skip
+    keys = ["metric", "subset", *(f"{key}_{side}" for key in UNITS for side in _sides(claim))]
+    pairs["stratum"] = [tuple(row[key] for key in keys) for row in pairs.to_dict("records")]
     pairs["effect"] = pairs["difference"] if claim.effect == "difference" else _relative(pairs)
     return pairs.iloc[sorted(range(len(pairs)), key=lambda index: _rank(pairs.iloc[index], claim))]
+
+
+def _sides(claim: Claim) -> tuple[str, ...]:
+    """What names groups and strata: of a shortfall the scheme alone, as the best may change with the seed."""
+    return ("worse",) if claim.quantifier == "none_best" else ("better", "worse")
 
 
 def _relative(pairs: pd.DataFrame) -> pd.Series:
@@ -226,14 +265,14 @@ def _relative(pairs: pd.DataFrame) -> pd.Series:
 def _group_name(row: dict[str, Any], claim: Claim) -> str:
     names = []
     for column in claim.group_by:
-        sides = [_label(column, row[f"{column}_{side}"]) for side in ("better", "worse")]
-        names.append(sides[0] if sides[0] == sides[1] else f"{sides[0]} / {sides[1]}")
+        sides = [_label(column, row[f"{column}_{side}"]) for side in _sides(claim)]
+        names.append(" / ".join(dict.fromkeys(sides)))
     return ", ".join(names)
 
 
 def _rank(row: pd.Series, claim: Claim) -> tuple[Any, ...]:
     """Groups come in the order of the catalogue."""
-    sides = [(column, row[f"{column}_{side}"]) for column in claim.group_by for side in ("better", "worse")]
+    sides = [(column, row[f"{column}_{side}"]) for column in claim.group_by for side in _sides(claim)]
     return tuple((catalogue().aggregator(value).order if column == "aggregator" else 0, str(value))
                  for column, value in sides)  # fmt: skip
 

@@ -17,13 +17,14 @@ RUN_COLUMNS = ["parameters", "steps", "replicas", "ms_per_step", "seconds", "dev
 SETTINGS = ("cell", "versions")  # parts of run.json that the paper quotes
 
 
-def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, ceilings: Sequence[Path | str] = ()) -> None:
+def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, references: Sequence[Path | str] = ()) -> None:
     """Write ``metrics.csv``, ``runs.csv``, ``history.csv`` and ``settings.csv`` to ``out_dir``.
 
     Args:
         cell_dirs: folders of cells; each holds ``metrics.csv``, ``history.csv`` and ``run.json``.
         out_dir: folder of the scale, ``results/<scale>``.
-        ceilings: files with the log-likelihood under true models; the metric ``ceiling_gap`` is computed from them.
+        references: tidy metrics that are no cell's: log-likelihoods under true models, from which the metric
+            ``ceiling_gap`` is computed, and accuracies of classifiers.
 
     Raises:
         UserError: if a file is missing, broken, or two cells have the same keys.
@@ -38,7 +39,7 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, ceilings: Sequence
         settings.extend({**keys, "key": key, "value": value}
                         for part in SETTINGS for key, value in _flat(record.get(part, {}), f"{part}."))  # fmt: skip
     out = Path(out_dir)
-    joined = pd.concat([*metrics, *(_read_csv(Path(path), COLUMNS)[COLUMNS] for path in ceilings)], ignore_index=True)
+    joined = pd.concat([*metrics, *(_read_csv(Path(path), COLUMNS)[COLUMNS] for path in references)], ignore_index=True)
     _refuse_duplicates(joined)
     joined = pd.concat([joined, _ceiling_gaps(joined)], ignore_index=True)
     write_frame(out / "metrics.csv", joined)

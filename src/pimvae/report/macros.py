@@ -18,6 +18,12 @@ from pimvae.report.tables.t10_claims import effect_texts
 
 DIGITS = ["Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"]
 SENTENCE = {"undecided": "is undecided", "not run": "was not examined"}  # the other verdicts are their own sentence
+REFERENCES = ("true", "classifier")  # priors of rows that are no model's: true models and classifiers
+IMAGE_DATA = {
+    "embedded": "Made from embedded stand-ins (digits of MNIST, procedural house numbers): not comparable with the "
+    "publication's numbers.",
+    "full": "Made from MNIST and SVHN.",
+}
 GROUPS = {"Hold": "holds", "Fail": "does not hold", "Undecided": "undecided", "NotRun": "not run"}
 
 
@@ -90,7 +96,7 @@ def _overall(results: Results) -> Iterator[tuple[str, str]]:
     yield "SeedList", ", ".join(str(int(seed)) for seed in seeds)
     yield "Device", escape(_join(sorted(map(str, devices))) or "unknown device")
     yield "CellCount", str(len(runs))
-    trained = metrics[metrics["prior"] != "true"]  # the true models have rows, but no training
+    trained = metrics[~metrics["prior"].isin(REFERENCES)]
     yield "ReplicaCount", str(int(trained[REPLICA].drop_duplicates().shape[0]))
     yield "DivergedCount", str(len(diverged_replicas(metrics)))
     yield "DeviceMinutes", format_number(runs["seconds"].astype(float).sum() / 60, 2)
@@ -98,6 +104,8 @@ def _overall(results: Results) -> Iterator[tuple[str, str]]:
     several = threads.nunique() > 1 or (threads != 1).any()
     yield "Threads", f"{escape(_distinct(threads)) or '--'} thread{'s' * bool(several)}"
     yield "ClippedRange", _range(100 * runs["clipped_fraction"].dropna().astype(float))
+    sources = settings.loc[settings["key"] == "cell.data.source", "value"].unique()
+    yield "ImageData", " ".join(IMAGE_DATA[source] for source in sources) or "Not run."
     yield "NonfiniteCount", str(int(runs["nonfinite"].fillna(0).sum()))
     yield "Versions", escape(_versions(settings))
 

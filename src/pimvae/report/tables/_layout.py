@@ -28,6 +28,7 @@ class Column:
     subset: str
     where: tuple[tuple[str, Any], ...] = ()
     interval: bool = True
+    digits: int = 4  # significant, of a mean without interval
 
     @property
     def selection(self) -> dict[str, Any]:
@@ -35,12 +36,12 @@ class Column:
         return {"metric": self.metric, "subset": self.subset, **dict(self.where)}
 
 
-def cell(values: Sequence[float], diverged: int, mark: str, interval: bool = True) -> str:
+def cell(values: Sequence[float], diverged: int, mark: str, interval: bool = True, digits: int = 4) -> str:
     r"""One cell: mean ± half-width; ``\best`` or ``\tie`` around it; the count of diverged replicas as a note."""
     if not values:
         return rf"\diverged{{{diverged}}}" if diverged else MISSING
     estimate = mean_interval(values)
-    text = format_estimate(estimate) if interval else format_number(estimate.mean, 4)
+    text = format_estimate(estimate) if interval else format_number(estimate.mean, digits)
     if mark:
         text = rf"\{mark}{{{text}}}"
     return text + (rf"\,\diverged{{{diverged}}}" if diverged else "")
@@ -65,7 +66,7 @@ def body(metrics: pd.DataFrame, rows: Rows, columns: Sequence[Column]) -> list[s
         for name, where in selections.items():
             keys = {key: value for key, value in {**where, **dict(column.where)}.items() if key in bad}
             shown = list(values[name].values())
-            cells[name].append(cell(shown, len(select(bad, keys)), marked[name], column.interval))
+            cells[name].append(cell(shown, len(select(bad, keys)), marked[name], column.interval, column.digits))
     labels = [escape(label) for label, _ in rows]
     return [" & ".join([label, *row]) + r" \\" for label, row in zip(labels, cells.values(), strict=True)]
 
@@ -92,7 +93,7 @@ def tabular(alignment: str, lines: Sequence[str]) -> str:
 def escape(text: str) -> str:
     """Plain text as LaTeX."""
     table = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
-             "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}  # fmt: skip
+             "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "β": r"\ensuremath{\beta}"}  # fmt: skip
     return "".join(table.get(letter, letter) for letter in str(text))
 
 

@@ -1,0 +1,173 @@
+"""Classifiers that read generated digits: small convolutional networks for images, the exact rule for text."""
+
+__all__ = ["Classifiers", "ImageClassifier", "classify_text", "fit", "load_classifiers", "save_classifiers"]
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pimvae.data._dataset import Dataset, Split
+from pimvae.data._text import templates
+from pimvae.errors import UserError
+from pimvae.files import replacing
+from pimvae.models.layers import dense, fresh
+from pimvae.models.vae import seeded
+
+DIGITS, FEATURES = 10, 64
+EPOCHS, MOST_STEPS, BATCH, RATE, DROPOUT = 20, 8000, 64, 3e-3, 0.2
+SMALLEST = 1e-12  # probability of a symbol; keeps the logarithm finite
+
+
+class ImageClassifier(nn.Module):
+    """Two convolutions (kernel 3, pooled by 2), a layer of 64 units, whose values are the features, and ten logits.
+
+    Args:
+        channels: 1 or 3.
+        side: pixels a side.
+    """
+
+    def __init__(self, channels: int, side: int) -> None:
+        super().__init__()
+        self.shape = (channels, side, side)
+        self.first = fresh(nn.Conv2d(channels, 16, 3, padding=1))
+        self.second = fresh(nn.Conv2d(16, 32, 3, padding=1))
+        self.hidden = dense(32 * (side // 4) ** 2, FEATURES)
+        self.head = dense(FEATURES, DIGITS)
+
+    def features(self, x: Float[Tensor, "batch pixel"]) -> Float[Tensor, "batch feature"]:
+        """The values of the last hidden layer."""
+        x = functional.max_pool2d(torch.relu(self.first(x.unflatten(-1, self.shape))), 2)
+        x = functional.max_pool2d(torch.relu(self.second(x)), 2)
+        return torch.relu(self.hidden(functional.dropout(x.flatten(1), DROPOUT, self.training)))
+
+    def forward(self, x: Float[Tensor, "batch pixel"]) -> Float[Tensor, "batch digit"]:
+        return self.head(functional.dropout(self.features(x), DROPOUT, self.training))
+
+
+@dataclass(frozen=True)
+class Classifiers:
+    """One classifier per modality, in the order MNIST, SVHN, text; all in evaluation mode."""
+
+    images: tuple[ImageClassifier, ...]
+
+    @torch.no_grad()
+    def labels(self, s: int, mean: Float[Tensor, "batch dim"]) -> Int64[Tensor, " batch"]:
+        """The digit that a generated modality shows: of text from its probabilities, of an image from its pixels.
+
+        Raises:
+            ValueError: if the classifier is in training mode, where dropout would change its answers.
+        """
+        if s == len(self.images):
+            return classify_text(mean)
+        if self.images[s].training:
+            raise ValueError("the classifier is in training mode")
+        return self.images[s](mean).argmax(-1)
+
+    @torch.no_grad()
+    def features(self, s: int, mean: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch feature"]:
+        """Values of the last hidden layer of an image classifier.
+
+        Raises:
+            ValueError: if the classifier is in training mode.
+        """
+        if self.images[s].training:
+            raise ValueError("the classifier is in training mode")
+        return self.images[s].features(mean)
+
+    def to(self, device: torch.device) -> "Classifiers":
+        """The same classifiers on another device."""
+        return Classifiers(tuple(image.to(device) for image in self.images))
+
+
+def classify_text(probabilities: Float[Tensor, "batch flat"]) -> Int64[Tensor, " batch"]:
+    r"""argmax_d 1/|T_d| Σ_{t∈T_d} ∏_i p_i(t_i), T_d the spellings of digit d (its name at every start).
+
+    The word that text drawn from these probabilities most probably is, when digits and starts are equally probable
+    before. Exact for real text; text of blended starts is judged by the word that it is made of.
+    """
+    known = templates()
+    rows = torch.from_numpy(known.rows).to(probabilities)
+    scores = probabilities.clamp(min=SMALLEST).log() @ rows.T
+    per_digit = [scores[:, first : first + count].logsumexp(-1) - math.log(count)
+                 for first, count in zip(known.first.tolist(), known.count.tolist(), strict=True)]  # fmt: skip
+    return torch.stack(per_digit, dim=-1).argmax(-1)
+
+
+def table(split: Split, s: int) -> tuple[Tensor, Tensor]:
+    """The distinct images of a modality, float32 in [0, 1], and the digits that they show."""
+    labels = torch.from_numpy(np.asarray(split.truth["labels"], dtype=np.int64))
+    if split.pairs is None:
+        return torch.from_numpy(split.values(s)), labels
+    rows, first = np.unique(split.pairs[:, s], return_index=True)
+    pixels = torch.from_numpy(split.x[s][rows])
+    return (pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels), labels[torch.from_numpy(first)]
+
+
+def fit(data: Dataset, seed: int) -> Classifiers:
+    """Image classifiers trained on the training images, each once, in evaluation mode."""
+    images = []
+    for s, kind in enumerate(data.likelihoods):
+        if kind == "laplace":
+            pixels, labels = table(data.train, s)
+            channels = 1 if math.isqrt(pixels.shape[1]) ** 2 == pixels.shape[1] else 3
+            images.append(_train(pixels, labels, channels, seed))
+    return Classifiers(tuple(images))
+
+
+def _train(pixels: Tensor, labels: Tensor, channels: int, seed: int) -> ImageClassifier:
+    """Adam with a cosine schedule on cross-entropy; dropout, order and initial weights depend on the seed alone."""
+    with seeded(seed):
+        model = ImageClassifier(channels, math.isqrt(pixels.shape[1] // channels)).train()
+        optimiser = torch.optim.AdamW(model.parameters(), RATE)
+        steps = min(EPOCHS * max(1, len(pixels) // BATCH), MOST_STEPS)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+        order: list[Tensor] = []
+        for _ in range(steps):
+            order = order or list(torch.randperm(len(pixels)).split(BATCH))[: max(1, len(pixels) // BATCH)]
+            rows = order.pop()
+            optimiser.zero_grad()
+            functional.cross_entropy(model(pixels[rows]), labels[rows]).backward()
+            optimiser.step()
+            schedule.step()
+    return model.eval().requires_grad_(False)
+
+
+def save_classifiers(classifiers: Classifiers, path: Path) -> None:
+    """Write weights and shapes as safetensors."""
+    tensors = {f"{s}.{name}": value for s, model in enumerate(classifiers.images)
+               for name, value in model.state_dict().items()}  # fmt: skip
+    shapes = json.dumps([model.shape for model in classifiers.images])
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, {"shapes": shapes})
+
+
+def load_classifiers(path: Path) -> Classifiers:
+    """What `save_classifiers` wrote, in evaluation mode.
+
+    Raises:
+        UserError: if the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            shapes = json.loads(file.metadata()["shapes"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        images = []
+        for s, (channels, side, _) in enumerate(shapes):
+            model = ImageClassifier(channels, side)
+            model.load_state_dict({name.partition(".")[2]: value for name, value in tensors.items()
+                                   if name.startswith(f"{s}.")})  # fmt: skip
+            images.append(model.eval().requires_grad_(False))
+    except FileNotFoundError:
+        raise UserError(f"classifiers {path} do not exist: run 'pimvae classifiers' first") from None
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"classifiers {path} are damaged, make them again: {error}") from None
+    return Classifiers(tuple(images))

@@ -1,0 +1,51 @@
+"""The classifiers stage: trained once per data set of images, beside its data, with their accuracies."""
+
+__all__ = ["classifiers_file", "run"]
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from pimvae.data._dataset import Dataset, load
+from pimvae.data.job import data_file
+from pimvae.errors import UserError
+from pimvae.evaluation.classifiers import Classifiers, fit, save_classifiers, table
+from pimvae.evaluation.rows import COLUMNS
+from pimvae.files import write_csv
+
+NAME = "classifier"  # stands in the columns aggregator, objective and prior, which a classifier has not
+MODALITIES = ("mnist", "svhn", "text")
+
+
+def classifiers_file(folder: Path | str) -> Path:
+    """The file of a data set's classifiers, beside its data."""
+    return Path(folder) / "classifiers.safetensors"
+
+
+def run(experiment: str, dataset: str, seeds: Sequence[int], data_dir: Path | str) -> None:
+    """Train on the data of the first seed; writes ``classifiers.safetensors`` and ``classifiers.csv`` beside them.
+
+    The CSV holds tidy metrics: ``accuracy`` on training and held-out images, each counted once.
+
+    Raises:
+        UserError: if the data are missing, damaged or have no images and text.
+    """
+    seed = seeds[0]
+    path = data_file(data_dir, seed)
+    data = load(path)
+    if data.likelihoods != ("laplace", "laplace", "text"):
+        raise UserError(f"{path} has no images and text: classifiers are for the data set kind 'images'")
+    classifiers = fit(data, seed)
+    save_classifiers(classifiers, classifiers_file(data_dir))
+    keys = (experiment, dataset, NAME, NAME, NAME, 1.0, seed)
+    rows = [(*keys, split, subset, "accuracy", value) for split, subset, value in _accuracies(data, classifiers)]
+    write_csv(Path(data_dir) / "classifiers.csv", COLUMNS, rows)
+
+
+def _accuracies(data: Dataset, classifiers: Classifiers) -> Iterator[tuple[str, str, float]]:
+    for name, split in (("train", data.train), ("test", data.test)):
+        for s, modality in enumerate(MODALITIES if split is not None else ()):
+            values, labels = table(split, s)
+            guess = torch.cat([classifiers.labels(s, part) for part in values.split(1000)])
+            yield name, modality, float((guess == labels).double().mean())

@@ -1,0 +1,1 @@
+"""Encoders and decoders, one file per family; the file name is the name used in configurations (``model.networks``)."""

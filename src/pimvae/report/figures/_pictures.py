@@ -1,0 +1,100 @@
+"""Triples of a digit, a house number and a word as small pictures: reading, a table of them, tiles."""
+
+__all__ = ["COLUMNS", "broken", "cells_with_examples", "encoded", "load_triples", "tile", "tile_figure"]
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pimvae.errors import UserError
+from pimvae.report.figures._drawing import method_label
+from pimvae.report.files import Results
+from pimvae.report.style import figure, hide_frame
+
+EXPERIMENT = "images"
+COLUMNS = ["mnist", "svhn", "text"]  # of the tables: bytes of the pixels as hexadecimal digits, and the text
+PARTS = [f"{prefix}_{name}" for prefix in ("true", "given", "prior") for name in COLUMNS]
+GAP, TEXT_ROOM = 0.08, 0.42  # in heights of a picture
+LEFT, TOP, LINE, BETWEEN = 0.34, 0.3, 0.4, 0.08  # inches: row labels, headings, one row, space between blocks
+
+
+def cells_with_examples(results: Results) -> Iterator[tuple[str, str, dict[str, np.ndarray]]]:
+    """Aggregator, bound and pictures of every cell whose first seed has any."""
+    runs = results.runs[results.runs["experiment"] == EXPERIMENT]
+    for cell in runs.sort_values(["aggregator", "objective"]).to_dict("records"):
+        name = f"{cell['dataset']}-{cell['aggregator']}-{cell['objective']}"
+        path = results.folder / EXPERIMENT / name / "examples.npz"
+        pictures = load_triples(path) if path.is_file() else {}
+        if pictures:
+            yield cell["aggregator"], cell["objective"], pictures
+
+
+def load_triples(path: Path) -> dict[str, np.ndarray]:
+    """Arrays ``given`` [7, 3] and ``<true|given|prior>_<mnist|svhn|text>`` of one cell; empty if it diverged.
+
+    Raises:
+        UserError: if the file is damaged or an array is absent.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in ("given", *PARTS)} if archive.files else {}
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from None
+
+
+def encoded(pictures: dict[str, np.ndarray], prefix: str, *index: int) -> list[str]:
+    """One triple as the entries of a table."""
+    mnist, svhn, text = (pictures[f"{prefix}_{name}"][index] for name in COLUMNS)
+    return [mnist.astype(np.uint8).tobytes().hex(), svhn.astype(np.uint8).tobytes().hex(), str(text)]
+
+
+def tile(axes: plt.Axes, row: pd.Series, shown: str = "MST") -> None:
+    """The digit, the house number beside it and the word below; what is not in ``shown`` is left grey."""
+    hide_frame(axes)
+    for place, (letter, name, channels) in enumerate((("M", "mnist", 1), ("S", "svhn", 3))):
+        left = place * (1 + GAP)
+        picture = _picture(row[name], channels) if letter in shown else np.full((1, 1, 3), 0.9)
+        axes.imshow(picture, extent=(left, left + 1, 0, 1), vmin=0, vmax=1, interpolation="nearest")
+    text = row["text"] if "T" in shown else ""
+    axes.text(1 + GAP / 2, -0.06, text, ha="center", va="top", fontsize=5.2, family="DejaVu Sans Mono",
+              parse_math=False)  # fmt: skip
+    axes.set_xlim(0, 2 + GAP)
+    axes.set_ylim(-TEXT_ROOM, 1)
+
+
+def _picture(pixels: str, channels: int) -> np.ndarray:
+    """[row, column, 3] in [0, 1]; digits dark on white."""
+    values = np.frombuffer(bytes.fromhex(pixels), np.uint8).astype(float) / 255
+    side = math.isqrt(len(values) // channels)
+    picture = values.reshape(channels, side, side).transpose(1, 2, 0)
+    return picture if channels == 3 else np.repeat(1 - picture, 3, axis=-1)
+
+
+def tile_figure(blocks: int, rows: int, columns: int) -> tuple[Figure, np.ndarray]:
+    """A figure of ``blocks`` blocks of rows with space between them, and its axes [blocks, rows, columns]."""
+    height = TOP + blocks * rows * LINE + (blocks - 1) * BETWEEN
+    drawn = figure(height)
+    drawn.set_layout_engine("none")
+    edge = {"left": LEFT / drawn.get_figwidth(), "right": 0.998, "wspace": 0.09, "hspace": 0.04}
+    axes = []
+    for block in range(blocks):
+        top = TOP + block * (rows * LINE + BETWEEN)
+        grid = drawn.add_gridspec(rows, columns, top=1 - top / height, bottom=1 - (top + rows * LINE) / height, **edge)
+        axes.append([[drawn.add_subplot(grid[r, c]) for c in range(columns)] for r in range(rows)])
+    return drawn, np.array(axes)
+
+
+def broken(name: str) -> str:
+    """Label of an aggregator in two lines where it is long."""
+    label = method_label(name)
+    if len(label) < 10:
+        return label
+    if " " in label:
+        return label.replace(" ", "\n", 1)
+    last = max(index for index, letter in enumerate(label) if letter.isupper())
+    return f"{label[:last]}\n{label[last:]}"

@@ -1,0 +1,83 @@
+"""F5: rates and distortions of images and text over β."""
+
+__all__ = ["F5_RATES"]
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from pimvae.report.figures._drawing import Drawing, empty_figure
+from pimvae.report.files import Results
+from pimvae.report.methods import PRIVATE, catalogue
+from pimvae.report.selection import drop_diverged, select
+from pimvae.report.style import MUTED, figure
+
+EXPERIMENT = "images"
+KINDS = {"full": ("rate", "reconstruction"), "cross": ("cross_rate", "reconstruction_cross")}
+UNIT = ["kind", "aggregator", "objective", "beta"]
+SMALLEST, GROWTH = 2.4, 1.5  # marker sizes: the first β, and what each further one adds
+
+
+def data(results: Results) -> pd.DataFrame:
+    """Means over seeds of rate and distortion (minus the reconstruction) in nats, full and across modalities."""
+    rows = select(drop_diverged(results.metrics), {"experiment": EXPERIMENT, "split": "test"})
+    found = []
+    for kind, names in KINDS.items():
+        part = select(rows, {"metric": list(names)})
+        for (aggregator, objective, beta), cell in part.groupby(["aggregator", "objective", "beta"]):
+            means = cell.groupby("metric")["value"].mean()
+            if set(names) <= set(means.index):
+                found.append([kind, aggregator, objective, beta, means[names[0]], -means[names[1]],
+                              cell["seed"].nunique()])  # fmt: skip
+    return pd.DataFrame(found, columns=[*UNIT, "rate", "distortion", "seeds"])
+
+
+def plot(table: pd.DataFrame) -> Figure:
+    """A row for full and cross, a column per bound; one curve per aggregator, its points the values of β."""
+    if table.empty:
+        return empty_figure("images: not run at this scale")
+    objectives = catalogue().order("objectives", table["objective"])
+    kinds = [kind for kind in KINDS if (table["kind"] == kind).any()]
+    drawn = figure(0.9 + 2.1 * len(kinds))
+    axes = drawn.subplots(len(kinds), len(objectives), sharex="row", sharey="row", squeeze=False)
+    for row, kind in enumerate(kinds):
+        for column, objective in enumerate(objectives):
+            _panel(axes[row, column], select(table, {"kind": kind, "objective": objective}))
+            axes[row, column].set_xlabel(f"{kind} rate (nats)")
+        axes[row, 0].set_ylabel(f"{kind} distortion (nats)")
+    for panel, objective in zip(axes[0], objectives, strict=True):
+        panel.set_title(f"{catalogue().look('objectives', objective).label} bound", fontweight="bold")
+    handles = [_handle(name) for name in catalogue().order("aggregators", table["aggregator"])]
+    handles += [Line2D([], [], ls="none", marker="o", color=MUTED, ms=size, label=rf"$\beta={beta:g}$")
+                for beta, size in _sizes(table).items()]  # fmt: skip
+    drawn.legend(handles=handles, loc="outside lower center", ncols=5)
+    return drawn
+
+
+def _sizes(table: pd.DataFrame) -> dict[float, float]:
+    return {beta: SMALLEST + GROWTH * place for place, beta in enumerate(sorted(set(table["beta"])))}
+
+
+def _panel(axes: plt.Axes, part: pd.DataFrame) -> None:
+    axes.grid()
+    sizes = _sizes(part)
+    for name in catalogue().order("aggregators", part["aggregator"]):
+        rows = part[part["aggregator"] == name].sort_values("beta")
+        look = catalogue().aggregator(name)
+        axes.plot(rows["rate"], rows["distortion"], color=look.colour, lw=0.9, ls=_style(name))
+        for _, point in rows.iterrows():
+            axes.plot(point["rate"], point["distortion"], color=look.colour, marker=look.marker,
+                      ms=sizes[point["beta"]], mew=0.8)  # fmt: skip
+
+
+def _style(name: str) -> str:
+    return "--" if name.startswith(PRIVATE) else "-"
+
+
+def _handle(name: str) -> Line2D:
+    look = catalogue().aggregator(name)
+    return Line2D([], [], color=look.colour, marker=look.marker, ms=3.5, lw=0.9, ls=_style(name), label=look.short)
+
+
+F5_RATES = Drawing(data, plot)

@@ -1,0 +1,54 @@
+"""F7: triples generated from draws of the prior."""
+
+__all__ = ["F7_UNCONDITIONAL"]
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pimvae.report.figures._drawing import Drawing, empty_figure
+from pimvae.report.figures._pictures import COLUMNS, broken, cells_with_examples, encoded, tile, tile_figure
+from pimvae.report.files import Results
+from pimvae.report.methods import catalogue
+from pimvae.report.style import hide_frame
+
+
+def data(results: Results) -> pd.DataFrame:
+    """One row per triple: sample, bound, aggregator, pixels and text; β = 1, first seed."""
+    rows = [[sample, objective, aggregator, *encoded(pictures, "prior", sample)]
+            for aggregator, objective, pictures in cells_with_examples(results)
+            for sample in range(len(pictures["prior_text"]))]  # fmt: skip
+    return pd.DataFrame(rows, columns=["sample", "objective", "aggregator", *COLUMNS])
+
+
+def plot(table: pd.DataFrame) -> Figure:
+    """A block of rows per bound, a column per aggregator."""
+    if table.empty:
+        return empty_figure("images: not run at this scale")
+    methods = catalogue().order("aggregators", table["aggregator"])
+    objectives = catalogue().order("objectives", table["objective"])
+    samples = sorted(set(table["sample"]))
+    drawn, axes = tile_figure(len(objectives), len(samples), len(methods))
+    for block, objective in enumerate(objectives):
+        for place, name in enumerate(methods):
+            part = table[(table["objective"] == objective) & (table["aggregator"] == name)].set_index("sample")
+            for line, sample in enumerate(samples):
+                _tile(axes[block, line, place], part, sample)
+        _label(axes[block, len(samples) // 2, 0], f"{catalogue().look('objectives', objective).label} bound")
+    for place, name in enumerate(methods):
+        axes[0, 0, place].set_title(broken(name), fontsize=6.5, pad=3, linespacing=0.9)
+    return drawn
+
+
+def _tile(axes: plt.Axes, part: pd.DataFrame, sample: int) -> None:
+    if sample in part.index:
+        tile(axes, part.loc[sample])
+    else:
+        hide_frame(axes)
+
+
+def _label(axes: plt.Axes, text: str) -> None:
+    axes.text(-0.25, 1.0, text, ha="right", va="center", fontsize=7, rotation=90)
+
+
+F7_UNCONDITIONAL = Drawing(data, plot)

@@ -1,0 +1,51 @@
+"""Tables of the image experiment: aggregators in rows, the two bounds side by side, β = 1."""
+
+__all__ = ["MODALITIES", "Measure", "image_rows", "image_table"]
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pimvae.report.files import Results
+from pimvae.report.methods import catalogue
+from pimvae.report.selection import select
+from pimvae.report.tables._layout import Column, aggregator_rows, body, grouped_headings, not_run, panel, tabular
+
+EXPERIMENT = "images"
+MODALITIES = {"mnist": "M", "svhn": "S", "text": "T"}
+CLASSIFIER = "classifier"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One column under each bound."""
+
+    heading: str
+    metric: str
+    subset: str
+    interval: bool = True
+
+
+def image_rows(results: Results) -> pd.DataFrame:
+    """The metrics of the trained models."""
+    rows = select(results.metrics, {"experiment": EXPERIMENT})
+    return rows[rows["aggregator"] != CLASSIFIER]
+
+
+def image_table(results: Results, panels: dict[str, Sequence[Measure]]) -> str:
+    """One panel per entry (title: measures, equally many), without a title line if there is one panel alone."""
+    metrics = image_rows(results)
+    if metrics.empty:
+        return not_run()
+    objectives = catalogue().order("objectives", metrics["objective"])
+    names = {objective: f"{catalogue().look('objectives', objective).label} bound" for objective in objectives}
+    headings = [measure.heading for measure in next(iter(panels.values()))]
+    lines = grouped_headings([(names[objective], headings) for objective in objectives])
+    width = len(objectives) * len(headings)
+    for title, measures in panels.items():
+        columns = [Column(m.heading, m.metric, m.subset, (("objective", objective), ("beta", 1)), m.interval, 3)
+                   for objective in objectives for m in measures]  # fmt: skip
+        rows = body(metrics, aggregator_rows(metrics), columns)
+        lines += panel(title, width + 1, rows) if len(panels) > 1 else [r"\midrule", *rows]
+    return tabular("l" + "r" * width, lines)

@@ -1,0 +1,12 @@
+"""T6: log-likelihood of images and text, jointly and of each modality."""
+
+__all__ = ["table_image_likelihood"]
+
+from pimvae.report.files import Results
+from pimvae.report.tables._images import MODALITIES, Measure, image_table
+
+
+def table_image_likelihood(results: Results) -> str:
+    """LLH of all modalities and of each (nats, unweighted), and the share of particles that count for the joint one."""
+    measures = [Measure("M+S+T", "llh", "all"), *(Measure(short, "llh", name) for name, short in MODALITIES.items())]
+    return image_table(results, {"": [*measures, Measure(r"eff.\ (\%)", "ess_fraction", "all", interval=False)]})
