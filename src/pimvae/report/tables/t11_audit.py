@@ -38,7 +38,8 @@ def table_audit(results: Results) -> str:
             ]
             if arm != CORRECTED and any(cell != MISSING for cell in cells):
                 rows.append(" & ".join([catalogue().look("arms", arm).label, *cells]) + r" \\")
-        lines += panel(catalogue().look("datasets", f"{data}_{CORRECTED}").label, 1 + len(objectives) * len(MEASURES), rows)
+        title = catalogue().look("datasets", f"{data}_{CORRECTED}").label
+        lines += panel(title, 1 + len(objectives) * len(MEASURES), rows)
     return tabular("l" + "r" * len(objectives) * len(MEASURES), lines)
 
 
