@@ -41,7 +41,7 @@ def test_every_scale_has_the_whole_grid(root, scale, experiment, count):
 
 
 def test_experiments_beyond_the_publication_are_part_of_the_paper_scale(root):
-    publication, beyond = ["linear", "bimodal", "multimodal"], ["aggregators", "audit", "scaling"]
+    publication, beyond = ["linear", "bimodal", "multimodal", "images"], ["aggregators", "audit", "scaling"]
     assert list(load("paper", root).experiments) == publication + beyond
     assert list(load("laptop", root).experiments) == publication
     assert list(load("laptop", root, beyond=True).experiments) == publication + beyond

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from pimvae.data._dataset import Dataset, Split, load, manifest_entry, save, sha256, write_manifest
+from pimvae.data._dataset import Dataset, Split, load, manifest_entry, save, sha256, spread, write_manifest
 from pimvae.errors import UserError
 
 
@@ -192,3 +192,22 @@ def test_manifest(tmp_path):
     (entry,) = json.loads((tmp_path / "manifest.json").read_text())
     assert entry.keys() == {"file", "sha256", "seed", "generator_version", "config"}
     assert (entry["file"], entry["sha256"], entry["seed"]) == ("a", sha256(tmp_path / "a"), 3)
+
+
+def test_a_spread_takes_samples_at_equal_distances():
+    x, mask = np.arange(20, dtype=np.float32).reshape(10, 2), np.ones((10, 1), dtype=bool)
+    part = Split((x,), mask, {"labels": np.arange(10)}).spread(4)
+    assert part.truth["labels"].tolist() == [0, 2, 5, 7]
+    assert part.x[0][:, 0].tolist() == [0.0, 4.0, 10.0, 14.0] and len(part) == 4
+    assert len(Split((x,), mask).spread(99)) == 10
+
+
+def test_a_spread_of_paired_samples_keeps_the_tables():
+    x, pairs = np.arange(6, dtype=np.float32).reshape(3, 2), np.array([[2], [0], [1], [2]], dtype=np.int32)
+    part = Split((x,), np.ones((4, 1), dtype=bool), {}, pairs).spread(2)
+    assert part.x[0] is x and part.values(0).tolist() == [[4.0, 5.0], [2.0, 3.0]]
+
+
+def test_samples_sorted_by_cluster_are_spread_over_all_clusters():
+    labels = np.repeat(np.arange(5), 200)
+    assert np.bincount(labels[spread(1000, 50)]).tolist() == [10] * 5

@@ -113,15 +113,23 @@ def _sampled_gap(
     q_full: Posterior,
     noise: Tensor,
 ) -> Tensor:
-    """log p(x) − Monte-Carlo bound per sample, for posteriors with one component of whatever form."""
+    """log p(x) − Monte-Carlo bound per sample, for posteriors of whatever form, stratified over their components."""
     everything = torch.ones_like(subset).expand(len(x), -1)
-    z = q_subset.rsample(noise[:1])[0]
+    count = q_subset.components
+    # Draws for z_O of their own where there is noise for twice the components, else those of another draw.
+    other = noise[-count:] if len(noise) >= 2 * count else noise[:count].roll(1, dims=1)
+    z = q_subset.rsample(noise[:count])
     fit = exact.log_likelihood_given(x, z)
     bound = -0.5 * z.square().sum(-1) - 0.5 * z.shape[-1] * torch.tensor(2 * torch.pi).log() - q_subset.log_prob(z)
     if objective == "mixture":
-        bound = bound + fit.sum(-1)
-    else:
-        z_full = q_full.rsample(noise[-1:])[0]
-        rest = exact.log_likelihood_given(x, z_full)[..., ~subset].sum(-1)
-        bound = bound + fit[..., subset].sum(-1) + rest + q_subset.log_prob(z_full) - q_full.log_prob(z_full)
-    return exact.log_likelihood(x, everything) - bound.mean(0)
+        return exact.log_likelihood(x, everything) - _stratified(bound + fit.sum(-1), q_subset)
+    z_full = q_full.rsample(other)
+    rest = exact.log_likelihood_given(x, z_full)[..., ~subset].sum(-1)
+    rest = rest + q_subset.log_prob(z_full) - q_full.log_prob(z_full)
+    total = _stratified(bound + fit[..., subset].sum(-1), q_subset) + _stratified(rest, q_full)
+    return exact.log_likelihood(x, everything) - total
+
+
+def _stratified(term: Float[Tensor, "component draw sample"], posterior: Posterior) -> Float[Tensor, " sample"]:
+    """Σ_k π_k (mean over the draws of k)."""
+    return (posterior.log_weights().exp() * term.mean(1)).sum(0)

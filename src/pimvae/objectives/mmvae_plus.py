@@ -34,7 +34,7 @@ def mmvae_plus(
     q, samples = alone.posterior, alone.z.shape[1]
     own = landing(q, samples, sticking_the_landing)
 
-    likelihood = model.decoder.log_likelihood(x, _latents(model, alone))  # [K, R, s, batch, t]
+    likelihood = model.weighted_likelihood(x, _latents(model, alone))  # [K, R, s, batch, t]
     fit = zero_unless(observed, likelihood).movedim(2, -1)
     z = alone.z[..., : model.config.latent]
     mixture = log_mixture(shared(own), observed, z)  # s uniform in O and z' ~ q_s: a draw of h itself, cut like it

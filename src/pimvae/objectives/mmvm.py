@@ -33,7 +33,7 @@ def mmvm(
     q, z, samples = alone.posterior, alone.z, alone.z.shape[1]
     own = landing(q, samples, sticking_the_landing)
 
-    fit = model.decoder.log_likelihood(x, z.movedim(-2, 0))
+    fit = model.weighted_likelihood(x, z.movedim(-2, 0))
     information = own.log_prob(z) - log_mixture(q, observed, z)  # the part of h that is q_s itself is never cut
 
     value = join(aggregate(fit - beta * information, q, samples))  # [batch, M]

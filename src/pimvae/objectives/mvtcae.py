@@ -37,7 +37,7 @@ def mvtcae(
     own = landing(q_full, samples, sticking_the_landing).log_prob(z)
     count = observed.sum(-1).to(z.dtype)
 
-    fit = (1 - alpha / count) * zero_unless(observed, model.log_likelihood(x, z))
+    fit = (1 - alpha / count) * zero_unless(observed, model.weighted_likelihood(x, model.modality_latents(z)))
     alone = q_alone.log_prob(z).movedim(-2, -1).unsqueeze(-3)  # [K, R, 1, batch, M]
     information_unimodal = alpha / count * zero_unless(observed, own.unsqueeze(-1) - alone)
     information_prior = (1 - alpha) * (own - model.log_prior(z))

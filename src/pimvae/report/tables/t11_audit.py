@@ -28,7 +28,7 @@ def table_audit(results: Results) -> str:
     objectives = [name for name in catalogue().order("objectives", metrics["objective"]) if name != "true_model"]
     headings = [heading for heading, *_ in MEASURES]
     lines = grouped_headings([(f"{catalogue().look('objectives', name).label} bound", headings) for name in objectives])
-    for index, (experiment, dataset) in enumerate(STANDS_FOR.values()):
+    for index, (data, (experiment, _)) in enumerate(STANDS_FOR.items()):
         rows = []
         for arm in ARMS:
             cells = [
@@ -38,7 +38,8 @@ def table_audit(results: Results) -> str:
             ]
             if arm != CORRECTED and any(cell != MISSING for cell in cells):
                 rows.append(" & ".join([catalogue().look("arms", arm).label, *cells]) + r" \\")
-        lines += panel(catalogue().look("datasets", dataset).label, 1 + len(objectives) * len(MEASURES), rows)
+        title = catalogue().look("datasets", f"{data}_{CORRECTED}").label
+        lines += panel(title, 1 + len(objectives) * len(MEASURES), rows)
     return tabular("l" + "r" * len(objectives) * len(MEASURES), lines)
 
 
