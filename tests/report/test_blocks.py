@@ -35,6 +35,9 @@ def test_verdicts_are_those_of_the_claims_file(source):
     assert len(rows) == len(source.claims) and len(heading) == len(rows[0])
     for row, verdict in zip(rows, source.verdicts.itertuples(), strict=True):
         assert row[0].split()[0] == verdict.claim and row[1] == verdict.verdict
+        if not verdict.pairs:
+            assert row[2:] == ["–", "–"]
+            continue
         counts = [int(count) for count in row[3].split(" : ")]
         assert (counts[0], sum(counts), counts[2]) == (verdict.as_claimed, verdict.groups, verdict.against)
 
