@@ -234,6 +234,10 @@ def closing_words():
     if claims.is_file():
         verdicts = claims.read_text(encoding="utf-8").rstrip()
         words += ["", f"claims at scale {SCALE}:", verdicts]
+    further = Path(RESULTS) / "beyond" / "claims.txt"
+    if further.is_file():
+        verdicts = further.read_text(encoding="utf-8").rstrip()
+        words += ["", "with the experiments of 'snakemake beyond':", verdicts]
     if compared.is_file() and compared.stat().st_mtime >= metrics.stat().st_mtime:
         summary = compared.read_text(encoding="utf-8").splitlines()[-1]
         words.append(f"fresh against shipped: {summary} (more: {compared.parent})")
@@ -241,4 +245,6 @@ def closing_words():
         words.append(LATEX_MISSING)
     elif paper.is_file():
         words.append(f"paper: {paper.resolve()}")
+    if LATEX is not None and Path("paper/beyond.pdf").is_file():
+        words.append(f"with 'beyond': {Path('paper/beyond.pdf').resolve()}")
     return "\n".join(words)
