@@ -5,7 +5,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
-from report import beyond, identifiable
+from report import beyond, identifiable, images
 from report.synthetic import write_cells
 
 from pimvae.report import collect
@@ -20,7 +20,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("results")
     cells, ceilings = identifiable.write_cells(root)
     others, other_ceilings = beyond.write_cells(root)
-    collect.run([*write_cells(root, diverged=FAILED), *cells, *others], root, [*ceilings, *other_ceilings])
+    pictures, classifiers = images.write_cells(root)
+    references = [*ceilings, *other_ceilings, *classifiers]
+    collect.run([*write_cells(root, diverged=FAILED), *cells, *others, *pictures], root, references)
     return root
 
 

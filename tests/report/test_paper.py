@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from report.beyond import cells as beyond_cells
 from report.identifiable import CELLS
+from report.images import CELLS as IMAGE_CELLS
 from report.synthetic import write_cells
 
 from pimvae.errors import UserError
@@ -34,7 +35,8 @@ def test_every_value_that_the_text_uses_is_generated(macro_text):
 
 
 def test_every_command_that_the_text_uses_is_defined(macro_text):
-    used = set(re.findall(r"\\((?:Claim|Check|Claims|Seed|Device|Result|Cell|Replica|Verdict|Version)[A-Za-z]*)", TEXT))
+    prefixes = "Claim|Check|Claims|Seed|Device|Result|Cell|Replica|Verdict|Version|ImageData"
+    used = set(re.findall(rf"\\((?:{prefixes})[A-Za-z]*)", TEXT))
     assert len(used) > 20
     assert used <= set(re.findall(r"\\newcommand\{\\([A-Za-z]+)\}", macro_text))
 
@@ -89,7 +91,8 @@ def test_run_rows(results):
     row = results.runs[results.runs["experiment"] == "linear"].iloc[0]
     assert row["ms_per_step"] == pytest.approx(1e3 * 9.0 / (1500 * 3))
     assert row["clipped_fraction"] == pytest.approx(10 / (1500 * 123456))  # of true entries: padding is never clipped
-    assert len(results.runs) == 36 + len(CELLS) + len(beyond_cells()) and row["replicas"] == 3
+    assert len(results.runs) == 36 + len(CELLS) + len(beyond_cells()) + len(IMAGE_CELLS)
+    assert row["replicas"] == 3
 
 
 def test_a_file_that_was_cut_off_is_refused(tmp_path):

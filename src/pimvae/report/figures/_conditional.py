@@ -51,5 +51,5 @@ def plot(table: pd.DataFrame) -> Figure:
                 found = part[(part["aggregator"] == name) & (part["given"] == given)]
                 tile(axes[block, line, place], found.iloc[0])
     for place, label in enumerate(["given", *map(broken, methods)]):
-        axes[0, 0, place].set_title(label, fontsize=6.5, pad=3, linespacing=0.9)
+        axes[0, 0, place].set_title(label, fontsize=7, pad=3, linespacing=0.9)
     return drawn

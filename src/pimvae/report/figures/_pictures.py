@@ -61,7 +61,7 @@ def tile(axes: plt.Axes, row: pd.Series, shown: str = "MST") -> None:
         picture = _picture(row[name], channels) if letter in shown else np.full((1, 1, 3), 0.9)
         axes.imshow(picture, extent=(left, left + 1, 0, 1), vmin=0, vmax=1, interpolation="nearest")
     text = row["text"] if "T" in shown else ""
-    axes.text(1 + GAP / 2, -0.06, text, ha="center", va="top", fontsize=5.2, family="DejaVu Sans Mono",
+    axes.text(1 + GAP / 2, -0.06, text, ha="center", va="top", fontsize=7, family="DejaVu Sans Mono",
               parse_math=False)  # fmt: skip
     axes.set_xlim(0, 2 + GAP)
     axes.set_ylim(-TEXT_ROOM, 1)

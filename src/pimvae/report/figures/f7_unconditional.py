@@ -36,7 +36,7 @@ def plot(table: pd.DataFrame) -> Figure:
                 _tile(axes[block, line, place], part, sample)
         _label(axes[block, len(samples) // 2, 0], f"{catalogue().look('objectives', objective).label} bound")
     for place, name in enumerate(methods):
-        axes[0, 0, place].set_title(broken(name), fontsize=6.5, pad=3, linespacing=0.9)
+        axes[0, 0, place].set_title(broken(name), fontsize=7, pad=3, linespacing=0.9)
     return drawn
 
 
