@@ -233,7 +233,7 @@ NEW = """
 - id: C11
   short: an experiment that was not run
   text: A claim is an entry of this file and nothing else.
-  experiment: images
+  experiment: elsewhere
   better: {objective: masked}
   worse: {objective: mixture}
   measures: [{metric: llh, subset: all}]

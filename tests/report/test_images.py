@@ -146,13 +146,13 @@ def test_one_aggregator_is_enough_for_some_and_too_few_for_every():
 
 
 def test_whether_one_scheme_is_best_in_every_measure():
-    """Of SumPooling and MoE under either bound, SumPooling is best at all that one bound is better at."""
-    assert judged("C9", ["sum_pooling", "moe"]).verdict == "holds"  # masked: likelihood, mixture: coherence
+    """SumPooling is best under either bound, in likelihood under masked and in coherence under mixture."""
+    assert judged("C9", ["sum_pooling", "moe"]).verdict == "holds"
 
     def change(rows: pd.DataFrame) -> pd.DataFrame:
         """SumPooling under the masked bound is far better at everything."""
-        best = (rows["aggregator"] == "sum_pooling") & (rows["objective"] == "masked")
-        return rows.assign(value=rows["value"].where(~best, rows["value"].abs() * 0 + 10))
+        best = (rows["aggregator"] == "sum_pooling") & (rows["objective"] == "masked") & (rows["metric"] != "diverged")
+        return rows.assign(value=rows["value"].where(~best, 10.0))
 
     assert judged("C9", ["sum_pooling", "moe"], change).verdict == "does not hold"
 

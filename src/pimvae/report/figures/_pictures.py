@@ -5,6 +5,7 @@ __all__ = ["COLUMNS", "broken", "cells_with_examples", "encoded", "load_triples"
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import BadZipFile
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -41,9 +42,9 @@ def load_triples(path: Path) -> dict[str, np.ndarray]:
         UserError: if the file is damaged or an array is absent.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in ("given", *PARTS)} if archive.files else {}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise UserError(f"{path} cannot be read: {error}") from None
 
 
