@@ -41,7 +41,7 @@ def run(effort: Effort) -> Iterator[Result]:
 def _evaluated(effort: Effort, dtype: torch.dtype, wide: bool) -> tuple[MultimodalVAE, PackedSplit]:
     """A model as it is evaluated (untrained: that makes no difference to the time) and a block of its data."""
     models, data = models_and_data(cell(effort, "paper", "multimodal", NAME), wide)
-    part = data[0].head(4 if effort.minimal else BLOCK).to(dtype)
+    part = data[0].spread(4 if effort.minimal else BLOCK).to(dtype)
     part = PackedSplit(part.x.to(effort.device), part.mask.to(effort.device), part.dims)
     return models[0].to(effort.device, dtype).requires_grad_(False).eval(), part
 

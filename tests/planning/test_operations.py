@@ -42,7 +42,7 @@ def test_every_parameter_and_component_is_counted(cells):
             data, model = small(cell)
             assert count(cell).parameters == sum(parameter.numel() for parameter in model.parameters()), cell.name
             assert (len(data.train.dims), data.max_dim) == (shape(cell.data).modalities, shape(cell.data).width)
-            packed = pack(data.train, data.max_dim).head(2)
+            packed = pack(data.train, data.max_dim).spread(2)
             assert model.posterior(packed.x, packed.mask).components == components(cell), cell.name
 
 

@@ -60,6 +60,9 @@ class Job:
         }
 
 
+IMAGE_TABLES = 400_000_000  # bytes: the real MNIST and SVHN as they are read, twice
+
+
 def replicas(cell: Cell) -> int:
     """Members of the stack."""
     return len(cell.seeds) * len(cell.objective.betas)
@@ -69,6 +72,8 @@ def data_job(dataset: DataSet) -> Job:
     """Drawing a data set for every seed."""
     form = shape(dataset.data)
     amount = form.samples * form.modalities * form.width
+    if dataset.data.kind == "images":
+        amount = IMAGE_TABLES // FLOAT
     latents = form.samples * 32 * DOUBLE
     memory = 200 + (4 * DOUBLE * amount + latents) / MIB
     written = len(dataset.seeds) * (FLOAT * amount + latents) / MIB
@@ -97,7 +102,10 @@ def evaluation_job(cell: Cell, speed: Speed | None = None) -> Job:
     latent = model.latent + form.modalities * model.private_latent
     noise = 3 * components(cell) * evaluation.draws * min(evaluation.samples, form.samples) * latent
     learned = max(model.pooling_width, *model.encoder_widths, form.width)
-    whole = 6 * form.modalities * max(form.train, form.test) * learned
+    passed = max(form.train, form.test)
+    if cell.data.kind == "images":
+        passed = min(passed, 2 * evaluation.samples)
+    whole = 6 * form.modalities * passed * learned
     memory = PROCESS_MIB["cpu"] + ceil((DOUBLE * (weights + noise + whole) + _data_bytes(cell)) / MIB)
     return Job(memory, 1, START + (speed or CAUTIOUS["cpu"]).evaluation_seconds(cell))
 
@@ -108,6 +116,8 @@ def ceiling_job(dataset: DataSet) -> Job:
     width, rounds, chunk = form.modalities * form.width, 5, 250  # rounds and samples at a time of the ceiling stage
     numbers = evaluation.ceiling_particles * width
     memory = PROCESS_MIB["cpu"] + 4 * chunk * numbers * DOUBLE / MIB
+    if dataset.data.kind == "images":
+        return Job(PROCESS_MIB["cpu"], 1, START)  # never asked for: the true model is not known
     samples = len(dataset.seeds) * 2 * min(evaluation.llh_samples, max(form.train, form.test))
     operations = rounds * samples * numbers * 6 * form.width  # some dense layers as wide as a modality
     return Job(ceil(memory), 1, START + operations / CAUTIOUS["cpu"].evaluation)
@@ -125,6 +135,8 @@ def _data_bytes(cell: Cell) -> int:
     """Data of all seeds: as read, packed, stacked by replica, in the order of the epoch."""
     form = shape(cell.data)
     one = form.modalities * form.width * FLOAT
+    if cell.data.kind == "images":  # tables of bytes and indices into them, whatever the number of pairings
+        return len(cell.seeds) * (IMAGE_TABLES + form.samples * form.modalities * FLOAT)
     return one * (2 * len(cell.seeds) * form.samples + 2 * replicas(cell) * form.train)
 
 
