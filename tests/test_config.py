@@ -13,7 +13,7 @@ from pimvae.config.scale import resolve_scale
 from pimvae.errors import UserError
 
 SCALES = ["smoke", "laptop", "paper"]
-GRIDS = {"linear": 36, "bimodal": 20, "multimodal": 52, "aggregators": 96, "audit": 58, "scaling": 42}
+GRIDS = {"linear": 36, "bimodal": 20, "multimodal": 52, "images": 20, "aggregators": 96, "audit": 58, "scaling": 42}
 # Data sets that a scale leaves out.
 EXCLUDED = {("laptop", "multimodal"): {"laplace"}, ("laptop", "aggregators"): {"views_half"}}
 
@@ -62,6 +62,17 @@ def test_arms_of_the_audit_differ_in_their_switches_alone(root):
         after = cell.model_dump(exclude={"dataset"})
         assert sum(before[part][key] != after[part][key] for part in ("data", "objective", "train") for key in
                    before[part]) == 1  # fmt: skip
+
+
+def test_images_have_shared_and_private_latents_of_one_size(root):
+    for scale in SCALES:
+        for cell in load(scale, root, ["images"]).cells:
+            model = cell.model
+            assert model.latent + 3 * model.private_latent == 40
+            assert (model.private_latent > 0) == model.aggregator.startswith("private_")
+            assert (model.noise_scale, model.likelihood_weights) == (0.75, "balanced")
+            assert cell.objective.betas == (0.1, 1.0, 4.0) and cell.data.kind == "images"
+            assert model.networks == ("image_conv" if scale == "paper" else "image_mlp")
 
 
 def test_laplace_sources_have_laplace_models(root):

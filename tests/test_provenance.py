@@ -55,6 +55,7 @@ def stages(root: Path) -> dict[str, tuple[list[str], list[Path]]]:
             provenance.evaluation_sources(cell),
         ),
         "ceiling": (["pimvae.evaluation.ceiling_job"], provenance.ceiling_sources()),
+        "classifiers": (["pimvae.evaluation.classifiers_job"], provenance.classifiers_sources()),
         "collect": (["pimvae.report.collect"], provenance.sources("pimvae.report.collect")),
         **{
             stage: (

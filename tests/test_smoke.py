@@ -20,7 +20,7 @@ from pimvae.report.ship import ship
 
 pytestmark = pytest.mark.smoke
 KEYS = ("experiment", "dataset", "aggregator", "objective", "prior", "beta", "seed")
-CELLS = 36 + 20 + 52
+CELLS = 36 + 20 + 52 + 20
 PARTS = ["config", "notebooks", "paper", "src", "tests", "workflow"]
 HAS_LATEX = bool(shutil.which("latexmk") or shutil.which("tectonic"))
 PAPER = {"paper": 1} if HAS_LATEX else {}
@@ -90,10 +90,12 @@ def test_every_replica_has_metrics(copy, first):
     with (copy / "results/smoke/metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     replicas = {tuple(row[key] for key in KEYS) for row in rows}
-    # Two seeds; the bi-modal cells have two values of β; the true models of four data sets have rows of their own.
-    assert len(replicas) == 2 * (36 + 2 * 20 + 52 + 4)
+    # Two seeds; bi-modal cells have two values of β, those of images three; rows of their own have the true models of
+    # four data sets and the classifiers of one seed.
+    assert len(replicas) == 2 * (36 + 2 * 20 + 52 + 3 * 20 + 4) + 1
     assert {row["metric"] for row in rows} >= {"llh", "llh_gap", "bound_gap", "kl_posterior", "rate", "diverged",
-                                               "ceiling_gap", "mcc_strong_mean", "cluster_accuracy"}  # fmt: skip
+                                               "ceiling_gap", "mcc_strong_mean", "cluster_accuracy",
+                                               "coherence"}  # fmt: skip
 
 
 @pytest.mark.skipif(not HAS_LATEX, reason="needs LaTeX")

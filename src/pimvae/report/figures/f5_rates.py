@@ -11,7 +11,7 @@ from pimvae.report.figures._drawing import Drawing, empty_figure
 from pimvae.report.files import Results
 from pimvae.report.methods import PRIVATE, catalogue
 from pimvae.report.selection import drop_diverged, select
-from pimvae.report.style import MUTED, figure
+from pimvae.report.style import MUTED, figure, log_axis
 
 EXPERIMENT = "images"
 KINDS = {"full": ("rate", "reconstruction"), "cross": ("cross_rate", "reconstruction_cross")}
@@ -45,6 +45,7 @@ def plot(table: pd.DataFrame) -> Figure:
         for column, objective in enumerate(objectives):
             _panel(axes[row, column], select(table, {"kind": kind, "objective": objective}))
             axes[row, column].set_xlabel(f"{kind} rate (nats)")
+            log_axis(axes[row, column])  # rates of a short training differ by orders of magnitude
         axes[row, 0].set_ylabel(f"{kind} distortion (nats)")
     for panel, objective in zip(axes[0], objectives, strict=True):
         panel.set_title(f"{catalogue().look('objectives', objective).label} bound", fontweight="bold")
