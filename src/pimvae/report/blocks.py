@@ -141,7 +141,7 @@ def _experiments(claim: Claim) -> list[str]:
 
 def _expected(claim: Claim, row: pd.Series) -> str:
     """Effect and interval with their unit, rounded to what the interval supports."""
-    if not row["pairs"]:
+    if not row["pairs"] or not claim.measures:  # of a claim about verdicts there is no size
         return "–"
     half = (row["high"] - row["low"]) / 2
     places = max(decimals(half), 0) if math.isfinite(half) and half > 0 else 2
