@@ -13,7 +13,7 @@ from pimvae.registry import lookup, names
 from pimvae.report import claims as judging
 from pimvae.report.files import Results, write_frame, write_text
 
-CLAIM_ENTRIES = {"t10_claims", "t11_verdicts", "f9_claims"}  # drawn from verdicts instead of results
+CLAIM_ENTRIES = {"t10_claims", "t11_verdicts", "f9_claims", "f9_images"}  # drawn from verdicts instead of results
 
 
 def judge(results: Results, claims_path: Path | str | None = None) -> list[judging.Judgement]:

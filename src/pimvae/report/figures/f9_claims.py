@@ -1,6 +1,6 @@
 """F9: effect sizes of the claims with 95% intervals, one panel per claim and measure."""
 
-__all__ = ["F9_CLAIMS"]
+__all__ = ["F9_CLAIMS", "claim_figure"]
 
 import itertools
 
@@ -17,9 +17,19 @@ from pimvae.report.style import MUTED, figure
 FOR, OPEN, AGAINST = "#00705A", "#9A7400", "#B00020"
 COLOURS = {"holds": FOR, "does not hold": AGAINST, "undecided": OPEN}
 SUBSETS = {"unimodal": "one modality", "all": "all modalities", "average": "mean over subsets"}
+IMAGES = "images"  # an experiment, whose claims have a figure of their own
 PER_ROW = 4
 NAMES = 0.8  # width of the names of the groups, in panels
 LINE = 0.165  # inches per group
+
+
+def claim_figure(images: bool) -> Drawing:
+    """The figure of the claims about images, or of all others: together they are higher than a page."""
+
+    def chosen(judgements: list[Judgement]) -> pd.DataFrame:
+        return data([judgement for judgement in judgements if (judgement.claim.experiment == IMAGES) == images])
+
+    return Drawing(chosen, plot)
 
 
 def data(judgements: list[Judgement]) -> pd.DataFrame:
@@ -100,4 +110,4 @@ def _measure_label(metric: str, subset: str) -> str:
     return f"{catalogue().metric(metric).label},\n{SUBSETS.get(subset, subset)}"
 
 
-F9_CLAIMS = Drawing(data, plot)
+F9_CLAIMS = claim_figure(images=False)
