@@ -1,6 +1,6 @@
 """Triples of a digit, a house number and a word as small pictures: reading, a table of them, tiles."""
 
-__all__ = ["COLUMNS", "broken", "cells_with_examples", "encoded", "load_triples", "tile", "tile_figure"]
+__all__ = ["COLUMNS", "broken", "cells_with_examples", "empty_tile", "encoded", "load_triples", "tile", "tile_figure"]
 
 import math
 from collections.abc import Iterator
@@ -54,6 +54,14 @@ def encoded(pictures: dict[str, np.ndarray], prefix: str, *index: int) -> list[s
     return [mnist.astype(np.uint8).tobytes().hex(), svhn.astype(np.uint8).tobytes().hex(), str(text)]
 
 
+def empty_tile(axes: plt.Axes) -> None:
+    """The room of a tile."""
+    hide_frame(axes)
+    axes.set_aspect("equal")
+    axes.set_xlim(0, 2 + GAP)
+    axes.set_ylim(-TEXT_ROOM, 1)
+
+
 def tile(axes: plt.Axes, row: pd.Series, shown: str = "MST") -> None:
     """The digit, the house number beside it and the word below; what is not in ``shown`` is left grey."""
     hide_frame(axes)
@@ -64,8 +72,7 @@ def tile(axes: plt.Axes, row: pd.Series, shown: str = "MST") -> None:
     text = row["text"] if "T" in shown else ""
     axes.text(1 + GAP / 2, -0.06, text, ha="center", va="top", fontsize=7, family="DejaVu Sans Mono",
               parse_math=False)  # fmt: skip
-    axes.set_xlim(0, 2 + GAP)
-    axes.set_ylim(-TEXT_ROOM, 1)
+    empty_tile(axes)  # last: pictures set limits of their own
 
 
 def _picture(pixels: str, channels: int) -> np.ndarray:

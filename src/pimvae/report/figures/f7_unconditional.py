@@ -7,10 +7,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pimvae.report.figures._drawing import Drawing, empty_figure
-from pimvae.report.figures._pictures import COLUMNS, broken, cells_with_examples, encoded, tile, tile_figure
+from pimvae.report.figures._pictures import COLUMNS, broken, cells_with_examples, empty_tile, encoded, tile, tile_figure
 from pimvae.report.files import Results
 from pimvae.report.methods import catalogue
-from pimvae.report.style import hide_frame
 
 
 def data(results: Results) -> pd.DataFrame:
@@ -44,7 +43,7 @@ def _tile(axes: plt.Axes, part: pd.DataFrame, sample: int) -> None:
     if sample in part.index:
         tile(axes, part.loc[sample])
     else:
-        hide_frame(axes)
+        empty_tile(axes)
 
 
 def _label(axes: plt.Axes, text: str) -> None:
