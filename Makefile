@@ -48,6 +48,7 @@ unit: $(VENV)/.installed-dev ## only the tests without the smoke run
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not smoke"
 
 smoke: $(VENV)/.installed-dev ## only the smoke run, in a temporary copy
+	@mkdir -p build
 	$(BIN)/pytest -q -m smoke --basetemp build/smoke
 
 test-slurm: $(VENV)/.installed-slurm ## the smoke scale through a SLURM on this machine, as root on Debian (docs/CLUSTER.md)
