@@ -105,7 +105,8 @@ def _overall(results: Results) -> Iterator[tuple[str, str]]:
     yield "Threads", f"{escape(_distinct(threads)) or '--'} thread{'s' * bool(several)}"
     yield "ClippedRange", _range(100 * runs["clipped_fraction"].dropna().astype(float))
     sources = settings.loc[settings["key"] == "cell.data.source", "value"].unique()
-    yield "ImageData", " ".join(IMAGE_DATA[source] for source in sources) or "Not run."
+    named = [IMAGE_DATA[source] for source in sources if source in IMAGE_DATA]  # sources of latents have this key too
+    yield "ImageData", " ".join(named) or "Not run."
     yield "NonfiniteCount", str(int(runs["nonfinite"].fillna(0).sum()))
     yield "Versions", escape(_versions(settings))
 
