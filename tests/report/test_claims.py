@@ -8,9 +8,10 @@ import pytest
 
 from pimvae.errors import UserError
 from pimvae.report import job
-from pimvae.report.claims import Claim, evaluate, read_claims
+from pimvae.report.claims import Claim, read_claims
 from pimvae.report.files import COLUMNS
 from pimvae.report.statistics import mean_interval
+from pimvae.report.verdicts import evaluate
 
 ENTRY = {
     "id": "C9", "short": "s", "text": "t", "experiment": "linear", "better": {"objective": "masked"},

@@ -12,8 +12,9 @@ from report.test_tables import cells
 from pimvae.errors import UserError
 from pimvae.registry import lookup
 from pimvae.report import job
-from pimvae.report.claims import Claim, Judgement, judge, read_claims
+from pimvae.report.claims import Claim, read_claims
 from pimvae.report.figures._pictures import load_triples
+from pimvae.report.judging import Judgement, judge
 from pimvae.report.selection import select
 from pimvae.report.statistics import format_estimate, format_number, mean_interval
 

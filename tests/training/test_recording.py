@@ -86,6 +86,12 @@ def test_a_step_that_looks_at_a_value_is_refused():
         record(lambda x: [x * float(x.sum())], normal(3))
 
 
+@pytest.mark.parametrize("draw", [torch.rand_like, torch.bernoulli, lambda x: torch.nn.functional.dropout(x, 0.5)])
+def test_a_step_that_draws_its_own_random_numbers_is_refused(draw):
+    with pytest.raises(RuntimeError, match="random numbers"):
+        record(lambda x: [draw(x)], torch.rand(3))
+
+
 def test_what_the_interpreter_cannot_read_runs_in_python():
     """The backward of a convolution has a mask among its arguments."""
     weight = normal(2, 1, 3)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pimvae.report.claims import GROUP_COLUMNS, STRATUM_COLUMNS, AuditClaim, Claim, Judgement, Verdict, judge
+from pimvae.report.claims import AuditClaim, Claim
+from pimvae.report.judging import GROUP_COLUMNS, STRATUM_COLUMNS, Judgement, Verdict, judge
 from pimvae.report.methods import catalogue
 from pimvae.report.selection import drop_diverged, select
 from pimvae.report.statistics import Estimate, bootstrap_mean

@@ -10,9 +10,10 @@ import pandas as pd
 from scipy.stats import t as student
 
 from pimvae.archive import MANIFEST, verify
-from pimvae.report.claims import Claim, evaluate
+from pimvae.report.claims import Claim
 from pimvae.report.files import COLUMNS, KEYS, flag_nonfinite, read_csv
 from pimvae.report.statistics import LEVEL
+from pimvae.report.verdicts import evaluate
 
 UNIT = [*KEYS, "split", "subset", "metric"]
 TOLERANCE = 1e-6  # relative: rounding of the files is 1e-9, of single precision 1e-7

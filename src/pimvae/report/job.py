@@ -10,15 +10,17 @@ import pandas as pd
 
 from pimvae.files import write_json
 from pimvae.registry import lookup, names
-from pimvae.report import claims as judging
+from pimvae.report.claims import read_claims
 from pimvae.report.files import Results, write_frame, write_text
+from pimvae.report.judging import Judgement
+from pimvae.report.verdicts import evaluate
 
 CLAIM_ENTRIES = {"t10_claims", "t11_verdicts", "f9_claims", "f9_images"}  # drawn from verdicts instead of results
 
 
-def judge(results: Results, claims_path: Path | str | None = None) -> list[judging.Judgement]:
+def judge(results: Results, claims_path: Path | str | None = None) -> list[Judgement]:
     """Verdicts on all claims of ``claims_path`` (default ``config/claims.yaml``)."""
-    return judging.evaluate(results.metrics, judging.read_claims(claims_path))
+    return evaluate(results.metrics, read_claims(claims_path))
 
 
 def tables(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str | None = None,
@@ -69,7 +71,7 @@ def claims(
     return [f"{judgement.claim.id}  {judgement.verdict:13}  {judgement.claim.short}" for judgement in judgements]
 
 
-def _entry(judgement: judging.Judgement) -> dict[str, object]:
+def _entry(judgement: Judgement) -> dict[str, object]:
     """One claim for programs: the row of ``claims.csv`` with the rows of its groups."""
     groups = judgement.groups.drop(columns=["claim", "verdict"]).to_dict("records")
     row = {**_row(judgement), "groups": [_nulled(group) for group in groups]}
@@ -82,7 +84,7 @@ def _nulled(entry: dict[str, object]) -> dict[str, object]:
             for key, value in entry.items()}  # fmt: skip
 
 
-def _row(judgement: judging.Judgement) -> dict[str, object]:
+def _row(judgement: Judgement) -> dict[str, object]:
     return {
         "claim": judgement.claim.id, "verdict": judgement.verdict, "scale": judgement.claim.effect,
         "effect": judgement.effect, "low": judgement.low, "high": judgement.high, "pairs": judgement.pairs,
@@ -112,7 +114,7 @@ def compare(
 
     fresh, shipped = (comparison.read_metrics(folder) for folder in (fresh_dir, shipped_dir))
     numbers = comparison.compare(fresh, shipped)
-    claims = comparison.compare_claims(fresh, shipped, judging.read_claims(claims_path))
+    claims = comparison.compare_claims(fresh, shipped, read_claims(claims_path))
     out = Path(out_dir)
     write_frame(out / "compare.csv", numbers)
     write_frame(out / "compare_claims.csv", claims)

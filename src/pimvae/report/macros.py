@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from pimvae.report.claims import Judgement
 from pimvae.report.files import Results
+from pimvae.report.judging import Judgement
 from pimvae.report.methods import catalogue
 from pimvae.report.selection import REPLICA, diverged_replicas, drop_diverged, select
 from pimvae.report.statistics import format_estimate, format_number, mean_interval

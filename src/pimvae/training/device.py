@@ -16,7 +16,6 @@ from pimvae.models.vae import MultimodalVAE
 from pimvae.training.loop import Trainer
 from pimvae.training.packing import IndexedSplit, PackedSplit
 
-Packed = PackedSplit | IndexedSplit
 SHARE = 0.8  # of the free memory that a stack may fill: the allocator needs room
 
 

@@ -56,6 +56,9 @@ class _Recorder(TorchDispatchMode):
         name = function._schema.name
         if name in READS_A_VALUE:
             raise RuntimeError(f"a step must not depend on the values of tensors, but it calls {name}")
+        # Merged with its like, a draw would be made only once. Attention is tagged for its dropout, which is not used.
+        if torch.Tag.nondeterministic_seeded in function.tags and "scaled_dot_product" not in name:
+            raise RuntimeError(f"a step must be given its random numbers, but it calls {name}")
         result = function(*args, **(kwargs or {}))
         self.seen.append((function, args, kwargs or {}, result))
         return result
@@ -109,7 +112,7 @@ def record(function: Operations, *inputs: Tensor) -> Recording:
     """What ``function`` does with ``inputs``; shapes, and the branches taken, are fixed from then on.
 
     Raises:
-        RuntimeError: if the function reads the value of a tensor.
+        RuntimeError: if the function reads the value of a tensor, or draws random numbers.
     """
     with _Recorder() as recorder:
         outputs = function(*inputs)

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure, SubFigure
 
-from pimvae.report.claims import AuditClaim, Judgement
+from pimvae.report.claims import AuditClaim
 from pimvae.report.figures._drawing import Drawing, empty_figure
+from pimvae.report.judging import Judgement
 from pimvae.report.methods import catalogue
 from pimvae.report.style import MUTED, figure
 

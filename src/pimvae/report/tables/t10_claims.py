@@ -5,7 +5,7 @@ __all__ = ["table_claims"]
 import math
 from collections.abc import Sequence
 
-from pimvae.report.claims import Judgement
+from pimvae.report.judging import Judgement
 from pimvae.report.statistics import decimals
 from pimvae.report.tables._layout import escape, tabular
 

@@ -5,7 +5,7 @@ __all__ = ["table_verdicts"]
 from collections.abc import Sequence
 
 from pimvae.report.audit import ARMS, AuditJudgement
-from pimvae.report.claims import Judgement
+from pimvae.report.judging import Judgement
 from pimvae.report.methods import catalogue
 from pimvae.report.tables._layout import MISSING, escape, not_run, tabular
 

@@ -1,0 +1,94 @@
+"""What a claim compares: pairs of replicas that agree in seed and in every column that the claim does not name."""
+
+__all__ = ["UNITS", "compared"]
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pimvae.report.claims import Claim, Measure
+from pimvae.report.files import KEYS
+from pimvae.report.methods import catalogue
+from pimvae.report.selection import drop_diverged, select
+from pimvae.report.shortfalls import shortfalls
+
+SHARED = ["split", "subset", "metric"]
+UNITS = [key for key in KEYS if key != "experiment"]
+
+
+def compared(chosen: pd.DataFrame, claim: Claim) -> list[pd.DataFrame]:
+    """The pairs of every measure."""
+    if claim.quantifier != "none_best":
+        return [_pairs(chosen, claim, measure) for measure in claim.measures]
+    found = []
+    for measure in claim.measures:
+        rows, sign = _values(chosen, measure)
+        pairs = _completed(shortfalls(rows, sign, UNITS), sign, [], claim)
+        found.append(pairs.assign(metric="shortfall", subset="all columns"))  # a group is the mean over all columns
+    return found
+
+
+def _values(chosen: pd.DataFrame, measure: Measure) -> tuple[pd.DataFrame, float]:
+    """Finite values of a measure, and the sign of what counts for the claim."""
+    wanted = {key: value for key, value in measure.model_dump(exclude={"direction"}).items() if value is not None}
+    rows = select(drop_diverged(chosen), wanted)
+    direction = measure.direction or catalogue().metric(measure.metric).better
+    return rows[np.isfinite(rows["value"].astype(float))], 1.0 if direction == "higher" else -1.0
+
+
+def _pairs(chosen: pd.DataFrame, claim: Claim, measure: Measure) -> pd.DataFrame:
+    """One row per pair of replicas: value on both sides, signed effect, group and stratum."""
+    rows, sign = _values(chosen, measure)
+    free = [key for key in UNITS if key in {*claim.better, *claim.worse}]
+    agree = ["experiment", *[key for key in UNITS if key not in free], "seed", *SHARED]
+    sides = select(rows, claim.better), select(rows, claim.worse)
+    pairs = sides[0].merge(sides[1], on=agree, suffixes=("_better", "_worse"))
+    return _completed(pairs, sign, [key for key in UNITS if key not in free], claim)
+
+
+def _completed(pairs: pd.DataFrame, sign: float, same: list[str], claim: Claim) -> pd.DataFrame:
+    """The pairs with difference, effect, group and stratum; both sides carry every key, also those that they share."""
+    for key in same:
+        pairs[f"{key}_better"] = pairs[f"{key}_worse"] = pairs[key]
+    pairs["difference"] = sign * (pairs["value_better"] - pairs["value_worse"])
+    pairs["group"] = [_group_name(row, claim) for row in pairs.to_dict("records")]
+    keys = ["metric", "subset", *(f"{key}_{side}" for key in UNITS for side in _sides(claim))]
+    pairs["stratum"] = [tuple(row[key] for key in keys) for row in pairs.to_dict("records")]
+    pairs["effect"] = pairs["difference"] if claim.effect == "difference" else _relative(pairs)
+    return pairs.iloc[sorted(range(len(pairs)), key=lambda index: _rank(pairs.iloc[index], claim))]
+
+
+def _sides(claim: Claim) -> tuple[str, ...]:
+    """What names groups and strata: of a shortfall the scheme alone, as the best may change with the seed."""
+    return ("worse",) if claim.quantifier == "none_best" else ("better", "worse")
+
+
+def _relative(pairs: pd.DataFrame) -> pd.Series:
+    """2 · difference / (|mean of one side| + |mean of the other|), the means taken over the seeds of the stratum."""
+    if pairs.empty:
+        return pd.Series(dtype=float)
+    by_stratum = pairs.groupby("stratum", sort=False)
+    size = by_stratum["value_better"].transform("mean").abs() + by_stratum["value_worse"].transform("mean").abs()
+    return 2 * pairs["difference"] / size.where(size > 0, 1.0)
+
+
+def _group_name(row: dict[str, Any], claim: Claim) -> str:
+    names = []
+    for column in claim.group_by:
+        sides = [_label(column, row[f"{column}_{side}"]) for side in _sides(claim)]
+        names.append(" / ".join(dict.fromkeys(sides)))
+    return ", ".join(names)
+
+
+def _rank(row: pd.Series, claim: Claim) -> tuple[Any, ...]:
+    """Groups come in the order of the catalogue."""
+    sides = [(column, row[f"{column}_{side}"]) for column in claim.group_by for side in _sides(claim)]
+    return tuple((catalogue().aggregator(value).order if column == "aggregator" else 0, str(value))
+                 for column, value in sides)  # fmt: skip
+
+
+def _label(column: str, value: str | float) -> str:
+    if column == "aggregator":
+        return catalogue().aggregator(str(value)).short
+    return str(value) if column in {"beta", "experiment"} else catalogue().look(f"{column}s", str(value)).label
