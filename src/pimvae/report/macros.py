@@ -84,6 +84,7 @@ def _claim(judgement: Judgement) -> Iterator[tuple[str, str]]:
     yield f"{name}AsClaimed", str(judgement.as_claimed)
     yield f"{name}Against", str(judgement.against)
     yield f"{name}Diverged", str(judgement.diverged)
+    yield f"{name}Relevant", format_number(judgement.claim.refuted_below)
 
 
 def _overall(results: Results) -> Iterator[tuple[str, str]]:
