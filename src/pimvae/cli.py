@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from pimvae import __version__, stages
 from pimvae.cli_archive import add_archive_commands
+from pimvae.cli_report import add_report_commands
 from pimvae.errors import UserError
 
 Command = Callable[[argparse.Namespace], None]
@@ -72,13 +73,8 @@ def parser() -> argparse.ArgumentParser:
     _add_ceiling(commands)
     _add_classifiers(commands)
     _add_collect(commands)
-    _add_tables(commands)
-    _add_figures(commands)
-    _add_claims(commands)
-    _add_macros(commands)
     _add_plan(commands)
-    _add_webpages(commands)
-    _add_readme(commands)
+    add_report_commands(commands, _command)
     add_archive_commands(commands, _command)
     return top
 
@@ -103,14 +99,6 @@ def _add_scale(added: argparse.ArgumentParser) -> None:
     added.add_argument(
         "--root", type=Path, default=Path("."), help="folder that holds config/ (default: where you are)"
     )
-
-
-def _add_results(added: argparse.ArgumentParser) -> None:
-    added.add_argument("--results", type=Path, required=True, help="folder that 'pimvae collect' wrote")
-
-
-def _add_claims_file(added: argparse.ArgumentParser) -> None:
-    added.add_argument("--claims", type=Path, help="file of claims (default: config/claims.yaml)")
 
 
 def _add_cells(commands: argparse._SubParsersAction) -> None:
@@ -240,51 +228,6 @@ def _add_collect(commands: argparse._SubParsersAction) -> None:
     )
 
 
-def _add_tables(commands: argparse._SubParsersAction) -> None:
-    added = _command(
-        commands, "tables", stages.tables, "write the tables of the paper", "One .tex file per table.",
-        "pimvae tables --results results/laptop --out paper/tables/laptop",
-    )  # fmt: skip
-    added.add_argument("names", nargs="*", metavar="NAME", help="only these tables")
-    added.add_argument("--out", type=Path, required=True, help="folder to write to")
-    _add_results(added)
-    _add_claims_file(added)
-
-
-def _add_figures(commands: argparse._SubParsersAction) -> None:
-    added = _command(
-        commands, "figures", stages.figures, "draw the figures of the paper",
-        "One PDF and PNG per figure, and the CSV of what it shows.",
-        "pimvae figures f2_linear_gap --results results/laptop --out figures/laptop",
-    )  # fmt: skip
-    added.add_argument("names", nargs="*", metavar="NAME", help="only these figures")
-    added.add_argument("--out", type=Path, required=True, help="folder to write to")
-    _add_results(added)
-    _add_claims_file(added)
-
-
-def _add_claims(commands: argparse._SubParsersAction) -> None:
-    added = _command(
-        commands, "claims", stages.claims, "decide the claims",
-        "Prints one line per claim and writes the verdicts with their evidence as CSV.",
-        "pimvae claims --results results/laptop --out results/laptop",
-    )  # fmt: skip
-    added.add_argument("--out", type=Path, required=True, help="folder to write to")
-    _add_results(added)
-    _add_claims_file(added)
-
-
-def _add_macros(commands: argparse._SubParsersAction) -> None:
-    added = _command(
-        commands, "macros", stages.macros, "write every number of the paper's text as a LaTeX macro", "",
-        "pimvae macros --results results/laptop --scale laptop --out paper/tables/laptop/macros.tex",
-    )  # fmt: skip
-    added.add_argument("--scale", required=True, help="name of the scale, for the text")
-    added.add_argument("--out", type=Path, required=True, help="file to write")
-    _add_results(added)
-    _add_claims_file(added)
-
-
 def _add_plan(commands: argparse._SubParsersAction) -> None:
     added = _command(
         commands, "plan", stages.plan, "say what a scale will take: operations, time, memory, disk",
@@ -298,29 +241,6 @@ def _add_plan(commands: argparse._SubParsersAction) -> None:
     added.add_argument("--untimed", action="store_true", help="time nothing: earlier timings, else cautious guesses")
     added.add_argument("--fresh", action="store_true", help="time again what was timed before")
     added.add_argument("--json", action="store_true", help="numbers as JSON: seconds, MiB")
-
-
-def _add_webpages(commands: argparse._SubParsersAction) -> None:
-    added = _command(
-        commands, "webpages", stages.webpages, "show the tables in a browser",
-        "Turns the .tex file of every table into an .html file with the same cells.",
-        "pimvae webpages --tables paper/tables/laptop --scale laptop --out results/laptop/tables",
-    )  # fmt: skip
-    added.add_argument("--tables", type=Path, required=True, help="folder that 'pimvae tables' wrote")
-    added.add_argument("--scale", required=True, help="name of the scale, for the text")
-    added.add_argument("--out", type=Path, required=True, help="folder to write to")
-
-
-def _add_readme(commands: argparse._SubParsersAction) -> None:
-    added = _command(
-        commands, "readme", stages.readme, "write verdicts and times into Markdown files",
-        "Replaces what stands between <!-- begin:NAME --> and <!-- end:NAME -->.",
-        "pimvae readme --results results/laptop --scale laptop README.md docs/REVIEWERS.md",
-    )  # fmt: skip
-    added.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Markdown files with marked blocks")
-    added.add_argument("--scale", required=True, help="name of the scale, for the text")
-    _add_results(added)
-    _add_claims_file(added)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,88 @@
+"""Commands of the command line that turn collected results into verdicts, tables, figures and text."""
+
+__all__ = ["add_report_commands"]
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from pimvae import stages
+
+Add = Callable[..., argparse.ArgumentParser]
+
+
+def add_report_commands(commands: argparse._SubParsersAction, add: Add) -> None:
+    """Add the commands of the report; ``add`` makes the parser of one command."""
+    for add_some in (_add_drawings, _add_claims, _add_macros, _add_webpages, _add_readme):
+        add_some(commands, add)
+
+
+def _add_inputs(added: argparse.ArgumentParser) -> None:
+    added.add_argument("--results", type=Path, required=True, help="folder that 'pimvae collect' wrote")
+    added.add_argument("--claims", type=Path, help="file of claims (default: config/claims.yaml)")
+
+
+def _add_out(added: argparse.ArgumentParser) -> None:
+    added.add_argument("--out", type=Path, required=True, help="folder to write to")
+
+
+def _add_scale_name(added: argparse.ArgumentParser) -> None:
+    added.add_argument("--scale", required=True, help="name of the scale, for the text")
+
+
+def _add_drawings(commands: argparse._SubParsersAction, add: Add) -> None:
+    tables = add(
+        commands, "tables", stages.tables, "write the tables of the paper", "One .tex file per table.",
+        "pimvae tables --results results/laptop --out paper/tables/laptop",
+    )  # fmt: skip
+    figures = add(
+        commands, "figures", stages.figures, "draw the figures of the paper",
+        "One PDF and PNG per figure, and the CSV of what it shows.",
+        "pimvae figures f2_linear_gap --results results/laptop --out figures/laptop",
+    )  # fmt: skip
+    for added, kind in ((tables, "tables"), (figures, "figures")):
+        added.add_argument("names", nargs="*", metavar="NAME", help=f"only these {kind}")
+        _add_out(added)
+        _add_inputs(added)
+
+
+def _add_claims(commands: argparse._SubParsersAction, add: Add) -> None:
+    added = add(
+        commands, "claims", stages.claims, "decide the claims",
+        "Prints one line per claim and writes the verdicts with their evidence as CSV.",
+        "pimvae claims --results results/laptop --out results/laptop",
+    )  # fmt: skip
+    _add_out(added)
+    _add_inputs(added)
+
+
+def _add_macros(commands: argparse._SubParsersAction, add: Add) -> None:
+    added = add(
+        commands, "macros", stages.macros, "write every number of the paper's text as a LaTeX macro", "",
+        "pimvae macros --results results/laptop --scale laptop --out paper/tables/laptop/macros.tex",
+    )  # fmt: skip
+    _add_scale_name(added)
+    added.add_argument("--out", type=Path, required=True, help="file to write")
+    _add_inputs(added)
+
+
+def _add_webpages(commands: argparse._SubParsersAction, add: Add) -> None:
+    added = add(
+        commands, "webpages", stages.webpages, "show the tables in a browser",
+        "Turns the .tex file of every table into an .html file with the same cells.",
+        "pimvae webpages --tables paper/tables/laptop --scale laptop --out results/laptop/tables",
+    )  # fmt: skip
+    added.add_argument("--tables", type=Path, required=True, help="folder that 'pimvae tables' wrote")
+    _add_scale_name(added)
+    _add_out(added)
+
+
+def _add_readme(commands: argparse._SubParsersAction, add: Add) -> None:
+    added = add(
+        commands, "readme", stages.readme, "write verdicts and times into Markdown files",
+        "Replaces what stands between <!-- begin:NAME --> and <!-- end:NAME -->.",
+        "pimvae readme --results results/laptop --scale laptop README.md docs/REVIEWERS.md",
+    )  # fmt: skip
+    added.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Markdown files with marked blocks")
+    _add_scale_name(added)
+    _add_inputs(added)
