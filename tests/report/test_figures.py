@@ -89,3 +89,8 @@ def test_damaged_examples_are_a_user_error(tmp_path):
     np.savez(path, given=np.array(0), true=np.array([{}], dtype=object))
     with pytest.raises(UserError, match="cannot be read"):
         load_examples(path)
+    whole = path.read_bytes()
+    for content in (whole[: len(whole) // 2], b""):  # cut off
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="cannot be read"):
+            load_examples(path)

@@ -5,15 +5,14 @@ __all__ = ["COLUMNS", "broken", "cells_with_examples", "empty_tile", "encoded", 
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from zipfile import BadZipFile
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pimvae.errors import UserError
 from pimvae.report.figures._drawing import method_label
+from pimvae.report.figures._examples import read_examples
 from pimvae.report.files import Results
 from pimvae.report.style import figure, hide_frame
 
@@ -41,11 +40,7 @@ def load_triples(path: Path) -> dict[str, np.ndarray]:
     Raises:
         UserError: if the file is damaged or an array is absent.
     """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in ("given", *PARTS)} if archive.files else {}
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
+    return read_examples(path, ("given", *PARTS))
 
 
 def encoded(pictures: dict[str, np.ndarray], prefix: str, *index: int) -> list[str]:

@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 
 from pimvae.errors import UserError
 from pimvae.report.figures._drawing import Drawing, empty_figure
+from pimvae.report.figures._examples import read_examples
 from pimvae.report.files import Results, cell_folder
 from pimvae.report.methods import catalogue
 from pimvae.report.style import figure, hide_frame
@@ -44,13 +45,9 @@ def load_examples(path: Path) -> dict[str, np.ndarray]:
     Raises:
         UserError: if the file is damaged, or an array is absent or has another shape.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not archive.files:
-                return {}
-            arrays = {name: archive[name] for name in ("given", "true", "inferred", "exact")}
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
+    arrays = read_examples(path, ("given", "true", "inferred", "exact"))
+    if not arrays:
+        return {}
     given = np.broadcast_to(arrays["given"], len(arrays["true"]))
     for name in ("true", "inferred", "exact"):
         if arrays[name].shape != (len(given), 4, SIDE, SIDE):

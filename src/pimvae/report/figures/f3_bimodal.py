@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from pimvae.errors import UserError
 from pimvae.report.figures._drawing import Drawing, empty_figure, method_label
+from pimvae.report.figures._examples import read_examples
 from pimvae.report.files import Results, cell_folder
 from pimvae.report.methods import catalogue
 from pimvae.report.selection import select
@@ -61,14 +62,8 @@ def load_points(path: Path) -> dict[str, np.ndarray]:
     Raises:
         UserError: if the file is damaged, or an array is absent or has another shape.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not archive.files:
-                return {}
-            arrays = {name: archive[name] for name in ("seed", *ARRAYS)}
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
-    for name in ARRAYS[1:]:
+    arrays = read_examples(path, ("seed", *ARRAYS))
+    for name in ARRAYS[1:] if arrays else ():
         if arrays[name].shape != (len(arrays["labels"]), 2):
             raise UserError(f"{path}: '{name}' has shape {arrays[name].shape}, expected (n, 2)")
     return arrays
