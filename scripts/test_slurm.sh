@@ -51,15 +51,16 @@ run_locally() {
     }
 }
 
-# Measured times differ from run to run: the table and the macros that show them are left out, and columns of runs.csv.
+# Measured times and memory differ from run to run: the table and macros that show them are left out, and columns of
+# runs.csv.
 keep() {
     mkdir -p "$work/$1"
     cp paper/tables/smoke/*.tex results/smoke/metrics.csv results/smoke/history.csv "$work/$1/"
     rm -f "$work/$1/t9_compute.tex" "$work/$1/macros.tex"
     "$bin/python" -c 'import csv
-times = {"ms_per_step", "seconds"}
+measured = {"ms_per_step", "seconds", "memory_mib"}
 for row in csv.DictReader(open("results/smoke/runs.csv")):
-    print(*(value for name, value in row.items() if name not in times), sep=",")' > "$work/$1/runs.csv"
+    print(*(value for name, value in row.items() if name not in measured), sep=",")' > "$work/$1/runs.csv"
 }
 
 remove() {

@@ -178,8 +178,8 @@ def test_a_changed_text_only_compiles_the_paper(copy, changed):
 def test_a_changed_aggregator_retrains_its_cells_only(copy, changed):
     changed("src/pimvae/aggregators/moe.py", "\n", "\n# changed\n")
     found = planned(copy)
-    # moe: three linear data sets, bi-modal and three multi-modal ones with either prior, images, and images with moe_plus,
-    # which is a moe with other encoders; both bounds of each
+    # moe: three linear data sets, bi-modal and three multi-modal ones with either prior, images; and images with
+    # moe_plus, which is a moe with other encoders; both bounds of each
     assert (found["train"], found["evaluate"], found["evaluate_examples"]) == (26, 16, 10)
 
 
