@@ -72,6 +72,21 @@ def test_pairing_removes_the_differences_between_seeds():
     assert found.pairs == 3
 
 
+@pytest.mark.parametrize("values", [CLEAR, OPEN, AGAINST])
+def test_strata_that_share_their_seeds_are_no_further_evidence(values):
+    """Aggregators with the same effect at every seed say no more than one of them; other data sets do."""
+    one, three = (judge(table(dict.fromkeys(names, values))) for names in (["poe"], ["poe", "moe", "sum_pooling"]))
+    assert (three.effect, three.low, three.high) == pytest.approx((one.effect, one.low, one.high))
+    more = judge(pd.concat([table({"poe": values}, dataset=name) for name in ("dense", "sparse", "digits")]))
+    assert one.low < more.low < more.effect < more.high < one.high
+
+
+def test_data_sets_count_by_their_comparisons():
+    """Two comparisons on one data set, one on the other: the mean over all three."""
+    rows = pd.concat([table({"poe": CLEAR, "moe": [4.0, 4.1, 3.9]}), table({"poe": [7.0, 7.1, 6.9]}, dataset="sparse")])
+    assert judge(rows).effect == pytest.approx((1 + 4 + 7) / 3)
+
+
 def test_lower_is_better_turns_the_sign():
     assert judge(table({"poe": CLEAR}, "llh_gap"), measures=[{"metric": "llh_gap", "subset": "all"}]).effect < 0
 

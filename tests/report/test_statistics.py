@@ -73,6 +73,15 @@ def test_bootstrap_interval_covers_the_truth(strata, seeds):
     assert 0.91 <= coverage <= 0.985
 
 
+def test_weights_of_strata():
+    """By hand: mean Σ w m, and the spread of each stratum counts by its weight."""
+    strata = [[0.0, 1.0, 2.0], [10.0, 10.0, 10.0]]
+    mean, low, high = bootstrap_mean(strata, weights=[3.0, 1.0])
+    alone = bootstrap_mean(strata[:1])
+    assert mean == pytest.approx(0.75 * 1 + 0.25 * 10)
+    assert (low - mean, high - mean) == pytest.approx([0.75 * (end - alone[0]) for end in alone[1:]], rel=0.05)
+
+
 def test_bootstrap_without_repeats_has_no_interval():
     mean, low, high = bootstrap_mean([[1.0], [2.0]])
     assert mean == 1.5 and math.isnan(low) and math.isnan(high)

@@ -89,7 +89,7 @@ def effects(metrics: pd.DataFrame, name: str, experiment: str, objective: str, m
     change = change[np.isfinite(change)]
     if change.empty:
         return Estimate(math.nan, math.nan, 0)
-    mean, low, high = bootstrap_mean([part.tolist() for _, part in change.groupby(pairs["aggregator"])])
+    mean, low, high = bootstrap_mean([change.groupby(pairs["seed"]).mean().tolist()])  # one seed, one data set for all
     return Estimate(mean, (high - low) / 2, len(change))
 
 

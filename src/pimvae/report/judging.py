@@ -47,8 +47,9 @@ class Judgement:
 def judge(metrics: pd.DataFrame, claim: Claim) -> Judgement:
     """Judge one claim by itself.
 
-    The effect of a pair is signed so that positive means "as claimed". A stratum is one data set and one pair of cells;
-    its effects, one per seed, are resampled within it (`bootstrap_mean`). Verdicts, with 95% intervals throughout:
+    The effect of a pair is signed so that positive means "as claimed". A stratum is one data set and one pair of cells,
+    with one effect per seed; seeds are resampled per data set, for all of its strata together. Verdicts, with 95%
+    intervals throughout:
 
     * ``average``: holds if the interval of the mean over all strata lies above the threshold, does not hold if it lies
       below the threshold or below the smallest effect that is relevant, else undecided;
@@ -72,7 +73,7 @@ def judge(metrics: pd.DataFrame, claim: Claim) -> Judgement:
     names = ["group", "metric", "subset"]
     groups = pd.DataFrame([_group(rows, dict(zip(names, key, strict=True)))
                            for key, rows in pairs.groupby(names, sort=False)])  # fmt: skip
-    effect, low, high = bootstrap_mean(_strata_effects(pairs))
+    effect, low, high = _mean(pairs)
     verdict = _verdict(claim, groups, pairs, (low, high))
     if verdict == "holds" and len(better):
         verdict = "undecided"
@@ -88,7 +89,7 @@ def _verdict(claim: Claim, groups: pd.DataFrame, pairs: pd.DataFrame, overall: t
     if claim.quantifier != "some" and (groups["low"] > claim.threshold).all():
         return "holds"
     strict = 1 - (1 - LEVEL) / len(groups)
-    ends = [bootstrap_mean(_strata_effects(rows), level=strict)[1:]
+    ends = [_mean(rows, strict)[1:]
             for _, rows in pairs.groupby(["group", "metric", "subset"], sort=False)]  # fmt: skip
     if claim.quantifier == "some":
         if any(low > claim.threshold for low, _ in ends):
@@ -99,12 +100,21 @@ def _verdict(claim: Claim, groups: pd.DataFrame, pairs: pd.DataFrame, overall: t
     return "does not hold" if any(high < claim.refuted_below for _, high in ends) else "undecided"
 
 
-def _strata_effects(pairs: pd.DataFrame) -> list[list[float]]:
-    return [rows["effect"].tolist() for _, rows in pairs.groupby(["metric", "subset", "stratum"], sort=False)]
+def _mean(pairs: pd.DataFrame, level: float = LEVEL) -> tuple[float, float, float]:
+    """Mean effect over all strata with its interval.
+
+    Strata of one data set are not independent: one seed fixes the data and the initial weights of all of them, and
+    several may share a cell. Their mean is taken seed by seed, and those means are what is resampled.
+    """
+    by_seed, strata = [], []
+    for _, part in pairs.groupby(["experiment", "dataset_worse"], sort=False):
+        by_seed.append(part.groupby("seed")["effect"].mean().tolist())
+        strata.append(len(part[["metric", "subset", "stratum"]].drop_duplicates()))
+    return bootstrap_mean(by_seed, level, weights=strata)
 
 
 def _group(rows: pd.DataFrame, names: dict[str, Any]) -> dict[str, Any]:
-    effect, low, high = bootstrap_mean(_strata_effects(rows))
+    effect, low, high = _mean(rows)
     return {**names, "effect": effect, "low": low, "high": high, "pairs": len(rows)}
 
 
