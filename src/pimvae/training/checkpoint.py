@@ -18,7 +18,7 @@ from pimvae.errors import UserError
 from pimvae.files import replacing
 from pimvae.training.loop import Trainer
 
-FORMAT = "pimvae-checkpoint-1"
+FORMAT = "pimvae-checkpoint-2"
 
 
 def save(path: Path | str, trainer: Trainer, identity: str) -> None:
@@ -141,6 +141,7 @@ def _restore(trainer: Trainer, tensors: Mapping[str, Tensor], facts: Mapping[str
         for name, place in _state(trainer).items():
             if name in ("flat", "mean", "square", "alive", "nonfinite", "clipped", "failures"):
                 place.copy_(tensors[name])
+    optimiser.stop(~optimiser.alive)
     trainer.streams.restore(tensors["generators"])
     trainer.step, optimiser.entries = facts["step"], facts["entries"]
     trainer.stopped = dict(facts["stopped"])

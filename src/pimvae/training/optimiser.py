@@ -35,57 +35,57 @@ class StackOptimiser:
         self.nonfinite = torch.zeros(len(flat), dtype=torch.int64, device=flat.device)
         self.clipped = torch.zeros_like(self.nonfinite)
         self.entries = 0
-        self.alive = torch.ones(len(flat), 1, dtype=flat.dtype, device=flat.device)  # 0: the replica stands still
-        # What changes from step to step are two numbers on the device, so that a captured update can read them.
-        self.factors = torch.zeros(2, dtype=flat.dtype, device=flat.device)
+        self.alive = torch.ones(len(flat), dtype=torch.bool, device=flat.device)  # False: the replica stands still
+        self._moving = list(range(len(flat)))  # the same, where the host can read it without waiting for a GPU
 
     def step(self, gradient: Tensor, index: int) -> None:
         """Update number ``index`` (0, 1, …) by the gradients [R, P] of the replicas' losses."""
-        self.prepare(index)
-        self.update(gradient)
-
-    def prepare(self, index: int) -> None:
-        """Set the step size η_t / (1−β₁ᵗ) and the factor 1/√(1−β₂ᵗ) of update number ``index``."""
-        t = index + 1
-        size = self.learning_rate(index) / (1 - MEAN_DECAY**t)
-        self.factors.copy_(torch.tensor([size, (1 - SQUARE_DECAY**t) ** -0.5]))
         self.entries += self.flat.shape[1]
+        self._move(self._clean(gradient), index)
 
     def stop(self, replicas: Tensor) -> None:
         """Freeze the replicas whose entry of ``replicas`` [R] is True; their gradients are no longer counted."""
-        self.alive[replicas] = 0.0
+        self.alive &= ~replicas
+        self._moving = torch.nonzero(self.alive).flatten().tolist()
 
     @torch.no_grad()
-    def update(self, gradient: Tensor) -> None:
-        """Clean, clip, move: device operations alone."""
-        gradient = self._clean(gradient)
-        self.mean.lerp_(gradient, 1 - MEAN_DECAY)
-        self.square.mul_(SQUARE_DECAY).addcmul_(gradient, gradient, value=1 - SQUARE_DECAY)
-        size, correction = self.factors
-        denominator = self.square.sqrt().mul_(correction).add_(EPS)
-        self.flat.sub_(torch.div(self.mean, denominator, out=denominator).mul_(size * self.alive))
+    def _move(self, gradient: Tensor, index: int) -> None:
+        """Adam's update in torch's fused kernel: one pass over parameters and moments.
+
+        Every replica is a tensor of its own to the kernel, whose last few entries are rounded in another order than the
+        others: they are the same ones whoever is in the stack.
+        """
+        parts = ([tensor[r] for r in self._moving] for tensor in (self.flat, gradient, self.mean, self.square))
+        count = torch.full((), float(index + 1), device=self.flat.device)
+        torch._fused_adam_(*parts, [], [count] * len(self._moving), lr=self.learning_rate(index), beta1=MEAN_DECAY,
+                           beta2=SQUARE_DECAY, weight_decay=0.0, eps=EPS, amsgrad=False, maximize=False)  # fmt: skip
 
     def _clean(self, gradient: Tensor) -> Tensor:
         """The gradient without non-finite entries and clipped; on most steps one pass tells that there is no need."""
         limit = math.inf if self.limit is None else self.limit
-        size = gradient.abs()
         # On a GPU the host does not wait to look: everything is done at every step.
-        largest = math.nan if size.is_cuda else float(size.amax())
+        largest = math.nan if gradient.is_cuda else _largest(gradient)
         if not math.isfinite(largest):
             finite = gradient.isfinite()
             self.nonfinite += self._counted((~finite).sum(1))
             gradient = torch.where(finite, gradient, torch.zeros_like(gradient))
-            size = gradient.abs()
         if not largest <= limit:
-            self.clipped += self._counted(size.gt_(limit).sum(1, dtype=torch.float64))  # in place: half the time
+            excess = gradient.abs().gt_(limit)  # in place: half the time
+            self.clipped += self._counted(excess.sum(1, dtype=torch.float64))
             gradient = gradient.clamp(-limit, limit)
         return gradient
 
     def _counted(self, entries: Tensor) -> Tensor:
-        return entries.to(torch.int64) * self.alive[:, 0].to(torch.int64)
+        return entries.to(torch.int64) * self.alive
 
     def learning_rate(self, index: int) -> float:
         """The rate of update ``index``: constant, or η (1 + cos(π index/steps)) / 2."""
         if self.config.schedule == "constant":
             return self.config.learning_rate
         return 0.5 * self.config.learning_rate * (1 + math.cos(math.pi * index / self.config.steps))
+
+
+def _largest(values: Tensor) -> float:
+    """The largest absolute value; NaN if there is one."""
+    low, high = torch.aminmax(values)
+    return max(-float(low), float(high))  # both are NaN or none
