@@ -90,3 +90,11 @@ def test_a_wrong_option_is_one_line(root, capsys, option, says):
     assert main(["plan", "--scale", "smoke", "--root", str(root), "--untimed", *option]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("pimvae: error: ") and says in error
+
+
+@pytest.mark.parametrize("experiment", ["images", "aggregators", "audit"])
+def test_every_experiment_can_be_timed(root, tmp_path, experiment):
+    """Those that are evaluated by the code of another experiment, or with classifiers, too."""
+    cells = load("smoke", root, [experiment]).cells[:1]
+    found = measure.measure(cells, "cpu", tmp_path / "plan.json")
+    assert found[experiment].training > 0 and found[experiment].evaluation > 0

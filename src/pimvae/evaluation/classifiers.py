@@ -1,6 +1,7 @@
 """Classifiers that read generated digits: small convolutional networks for images, the exact rule for text."""
 
-__all__ = ["Classifiers", "ImageClassifier", "classify_text", "fit", "load_classifiers", "save_classifiers"]
+__all__ = ["Classifiers", "ImageClassifier", "classify_text", "fit", "load_classifiers", "save_classifiers",
+           "untrained"]  # fmt: skip
 
 import json
 import math
@@ -112,21 +113,28 @@ def table(split: Split, s: int) -> tuple[Tensor, Tensor]:
     return (pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels), labels[torch.from_numpy(first)]
 
 
+def untrained(data: Dataset) -> list[ImageClassifier]:
+    """A classifier for every modality that is an image, as torch's global generator initialises it."""
+    kinds = zip(data.train.dims, data.likelihoods, strict=True)
+    return [_classifier(dim) for dim, kind in kinds if kind == "laplace"]
+
+
+def _classifier(dim: int) -> ImageClassifier:
+    """For images of so many numbers: grey if that is a square, else of three channels."""
+    channels = 1 if math.isqrt(dim) ** 2 == dim else 3
+    return ImageClassifier(channels, math.isqrt(dim // channels))
+
+
 def fit(data: Dataset, seed: int) -> Classifiers:
     """Image classifiers trained on the training images, each once, in evaluation mode."""
-    images = []
-    for s, kind in enumerate(data.likelihoods):
-        if kind == "laplace":
-            pixels, labels = table(data.train, s)
-            channels = 1 if math.isqrt(pixels.shape[1]) ** 2 == pixels.shape[1] else 3
-            images.append(_train(pixels, labels, channels, seed))
-    return Classifiers(tuple(images))
+    kinds = enumerate(data.likelihoods)
+    return Classifiers(tuple(_train(*table(data.train, s), seed) for s, kind in kinds if kind == "laplace"))
 
 
-def _train(pixels: Tensor, labels: Tensor, channels: int, seed: int) -> ImageClassifier:
+def _train(pixels: Tensor, labels: Tensor, seed: int) -> ImageClassifier:
     """Adam with a cosine schedule on cross-entropy; dropout, order and initial weights depend on the seed alone."""
     with seeded(seed):
-        model = ImageClassifier(channels, math.isqrt(pixels.shape[1] // channels)).train()
+        model = _classifier(pixels.shape[1]).train()
         optimiser = torch.optim.AdamW(model.parameters(), RATE)
         steps = min(EPOCHS * max(1, len(pixels) // BATCH), MOST_STEPS)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)

@@ -1,6 +1,6 @@
 """Evaluation of experiment 4: likelihood, rates, coherence, latents and looks of generated images and text."""
 
-__all__ = ["evaluate", "prepare"]
+__all__ = ["evaluate", "prepare", "stand_in"]
 
 import math
 from itertools import compress
@@ -14,7 +14,7 @@ from pimvae.config.schema import Cell
 from pimvae.data._dataset import Dataset, Split, spread
 from pimvae.data._text import decode
 from pimvae.evaluation._identifiable import rate_rows
-from pimvae.evaluation.classifiers import Classifiers, load_classifiers
+from pimvae.evaluation.classifiers import Classifiers, load_classifiers, untrained
 from pimvae.evaluation.classifiers_job import MODALITIES, classifiers_file
 from pimvae.evaluation.coherence import frechet_distance, generate, generate_given, probe_accuracy
 from pimvae.evaluation.likelihood import ImportanceEstimate, importance_log_likelihood
@@ -35,6 +35,11 @@ ON_DEVICE = True  # the evaluation runs where the model lies
 def prepare(data_dir: Path) -> dict[str, Classifiers]:
     """What all replicas share: the classifiers of the data set."""
     return {"classifiers": load_classifiers(classifiers_file(data_dir))}
+
+
+def stand_in(data: Dataset) -> dict[str, Classifiers]:
+    """The same without training, where only the time of an evaluation is of interest."""
+    return {"classifiers": Classifiers(tuple(model.eval() for model in untrained(data)))}
 
 
 @torch.no_grad()

@@ -140,13 +140,14 @@ def _now(device: str) -> float:
 
 def _evaluation_seconds(cell: Cell, data: Dataset) -> float:
     """Seconds per operation: what a larger evaluation takes beyond a small one."""
-    evaluate = importlib.import_module(f"pimvae.evaluation.{cell.experiment}").evaluate
+    module = importlib.import_module(f"pimvae.evaluation.{cell.evaluator}")
+    shared = module.stand_in(data) if hasattr(module, "stand_in") else {}
     model = _model(cell, data).to(torch.float64).requires_grad_(False).eval()
     seconds, operations = [], []
     for sizes in (SMALL, SMALL, LARGER):  # the first time only warms up
         sized = cell.model_copy(update={"evaluation": cell.evaluation.model_copy(update=sizes)})
         start = _now("cpu")
-        evaluate(sized, model, data, Rows(sized, 0, 1.0), 0)
+        module.evaluate(sized, model, data, Rows(sized, 0, 1.0), 0, **shared)
         seconds.append(_now("cpu") - start)
         operations.append(evaluation_operations(sized))
     return max(seconds[2] - seconds[1], LEAST) / (operations[2] - operations[1])
