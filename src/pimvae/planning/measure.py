@@ -80,7 +80,8 @@ def _key(cell: Cell, device: str) -> str:
     """Changes with whatever may change the time of a step."""
     name = torch.cuda.get_device_name() if device == "cuda" else f"cpu, {torch.get_num_threads()} threads"
     digest = hashlib.sha256(f"{torch.__version__}, {name}, {cell.model_dump_json()}".encode())
-    for path in provenance.training_sources(cell):
+    # What was measured is kept as seconds per operation, so that it goes with the code that counts them, too.
+    for path in (*provenance.training_sources(cell), *provenance.sources("pimvae.planning.operations")):
         digest.update(path.read_bytes())
     return f"{cell.experiment}/{cell.name} {digest.hexdigest()[:16]}"
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from pimvae.config.experiments import DataSet
 from pimvae.config.schema import Cell
-from pimvae.planning.operations import components, count, evaluation_operations, shape
+from pimvae.planning.datasets import image_bytes, raw_image_bytes, shape
+from pimvae.planning.networks import components, decoders
+from pimvae.planning.operations import count, evaluation_operations
 
 MIB = 2**20
 FLOAT, DOUBLE = 4, 8
@@ -60,9 +62,6 @@ class Job:
         }
 
 
-IMAGE_TABLES = 400_000_000  # bytes: the real MNIST and SVHN as they are read, twice
-
-
 def replicas(cell: Cell) -> int:
     """Members of the stack."""
     return len(cell.seeds) * len(cell.objective.betas)
@@ -70,14 +69,21 @@ def replicas(cell: Cell) -> int:
 
 def data_job(dataset: DataSet) -> Job:
     """Drawing a data set for every seed."""
+    if dataset.data.kind == "images":
+        return _image_data_job(dataset)
     form = shape(dataset.data)
     amount = form.samples * form.modalities * form.width
-    if dataset.data.kind == "images":
-        amount = IMAGE_TABLES // FLOAT
     latents = form.samples * 32 * DOUBLE
     memory = 200 + (4 * DOUBLE * amount + latents) / MIB
     written = len(dataset.seeds) * (FLOAT * amount + latents) / MIB
     return Job(ceil(memory), ceil(written), START + len(dataset.seeds) * (2 + amount / 1e6))
+
+
+def _image_data_job(dataset: DataSet) -> Job:
+    """Pictures are read or drawn, halved and paired, then copied, checked and written."""
+    raw, written = raw_image_bytes(dataset.data), image_bytes(dataset.data)
+    seconds = START + len(dataset.seeds) * (2 + (raw + written) / 1e7)
+    return Job(ceil(200 + 3 * (raw + written) / MIB), ceil(len(dataset.seeds) * written / MIB), seconds)
 
 
 def training_job(cell: Cell, device: str, speed: Speed | None = None) -> Job:
@@ -96,18 +102,29 @@ def device_memory(cell: Cell) -> int:
 
 
 def evaluation_job(cell: Cell, speed: Speed | None = None) -> Job:
-    """Evaluating all replicas of a cell, one by one, in double precision on the CPU."""
+    """Evaluating all replicas of a cell, one by one, in double precision on the CPU (images: in single)."""
     form, model, evaluation = shape(cell.data), cell.model, cell.evaluation
     weights = 2 * replicas(cell) * count(cell).parameters
     latent = model.latent + form.modalities * model.private_latent
-    noise = 3 * components(cell) * evaluation.draws * min(evaluation.samples, form.samples) * latent
-    learned = max(model.pooling_width, *model.encoder_widths, form.width)
-    passed = max(form.train, form.test)
-    if cell.data.kind == "images":
-        passed = min(passed, 2 * evaluation.samples)
-    whole = 6 * form.modalities * passed * learned
-    memory = PROCESS_MIB["cpu"] + ceil((DOUBLE * (weights + noise + whole) + _data_bytes(cell)) / MIB)
+    drawn = components(cell) * min(evaluation.samples, form.samples)
+    noise = 3 * evaluation.draws * drawn * latent
+    passed = _images_passed(cell, drawn) if cell.data.kind == "images" else _vectors_passed(cell)
+    memory = PROCESS_MIB["cpu"] + ceil((DOUBLE * (weights + noise) + passed + _data_bytes(cell)) / MIB)
     return Job(memory, 1, START + (speed or CAUTIOUS["cpu"]).evaluation_seconds(cell))
+
+
+def _vectors_passed(cell: Cell) -> int:
+    """Bytes of the widest layers when a whole split passes."""
+    form, model = shape(cell.data), cell.model
+    learned = max(model.pooling_width, *model.encoder_widths, form.width)
+    return DOUBLE * 6 * form.modalities * max(form.train, form.test) * learned
+
+
+def _images_passed(cell: Cell, drawn: int) -> int:
+    """Bytes of the triples in use, unpacked, and of one draw from every component on its way through the decoders."""
+    form, evaluation = shape(cell.data), cell.evaluation
+    unpacked = 4 * max(evaluation.samples, evaluation.llh_samples) * form.modalities * form.width
+    return FLOAT * (unpacked + 2 * drawn * sum(network.outputs for network in decoders(cell, 1)))
 
 
 def ceiling_job(dataset: DataSet) -> Job:
@@ -134,9 +151,9 @@ def read_speed(path: Path, device: str, experiment: str) -> Speed:
 def _data_bytes(cell: Cell) -> int:
     """Data of all seeds: as read, packed, stacked by replica, in the order of the epoch."""
     form = shape(cell.data)
+    if cell.data.kind == "images":  # tables and indices into them: as read, and as tensors; an order of the samples
+        return 2 * len(cell.seeds) * image_bytes(cell.data) + 3 * DOUBLE * replicas(cell) * form.train
     one = form.modalities * form.width * FLOAT
-    if cell.data.kind == "images":  # tables of bytes and indices into them, whatever the number of pairings
-        return len(cell.seeds) * (IMAGE_TABLES + form.samples * form.modalities * FLOAT)
     return one * (2 * len(cell.seeds) * form.samples + 2 * replicas(cell) * form.train)
 
 
