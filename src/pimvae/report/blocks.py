@@ -122,11 +122,18 @@ def _jobs(folder: Path) -> pd.DataFrame:
 
 
 def _run(source: Source) -> str:
-    """Scale, seeds, cells and device."""
-    runs, seeds = source.results.runs, sorted(source.results.metrics["seed"].dropna().unique())
+    """Scale, cells, device, seeds of a cell."""
+    runs = source.results.runs
     devices = ", ".join(sorted(runs["device"].dropna().unique()))
-    numbers = ", ".join(str(int(seed)) for seed in seeds)
-    return f"Scale `{source.scale}`: {len(runs)} cells, seeds {numbers}, trained on {devices}."
+    return f"Scale `{source.scale}`: {len(runs)} cells, trained on {devices}; {_seeds(source.results.metrics)}."
+
+
+def _seeds(metrics: pd.DataFrame) -> str:
+    """``3 seeds a cell``, or where experiments differ ``seeds a cell: 8 (bimodal), 3 (linear)``."""
+    counts = metrics.groupby("experiment", sort=False)["seed"].nunique()
+    if counts.nunique() == 1:
+        return f"{counts.iloc[0]} seeds a cell"
+    return "seeds a cell: " + ", ".join(f"{count} ({name})" for name, count in counts.items())
 
 
 def _decided(source: Source) -> Iterable[tuple[Claim, pd.Series]]:
