@@ -113,3 +113,9 @@ def test_verdicts_stand_nowhere_else():
     for path in FILES:
         outside = blocks.MARKED.sub("", path.read_text())
         assert not re.findall(r"\bC\d+[a-z]?\b.*(?:undecided|holds|does not hold)", outside)
+
+
+def test_seeds_are_named_by_experiment_where_they_differ():
+    rows = pd.DataFrame({"experiment": ["linear"] * 3 + ["bimodal"] * 5, "seed": [0, 1, 1, 0, 1, 2, 2, 3]})
+    assert blocks._seeds(rows) == "seeds a cell: 2 (linear), 4 (bimodal)"
+    assert blocks._seeds(rows[:3]) == "2 seeds a cell"
