@@ -72,7 +72,7 @@ def test_every_seed_is_a_dot_and_diverged_ones_are_named(results):
     gaps = table[table["metric"] == "llh_gap"]
     assert len(gaps) == 3 * 36 - 1
     texts = [text.get_text() for axes in drawing.plot(table).axes for text in axes.texts]
-    assert texts == ["†1", "†1"]
+    assert [text for text in texts if "†" in text] == ["†1", "†1"]
 
 
 def test_quadrants_are_joined_in_reading_order():

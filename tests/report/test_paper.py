@@ -30,19 +30,23 @@ def test_every_value_that_the_text_uses_is_generated(macro_text):
     keys = set(re.findall(r"\\defkey\{([^}]+)\}", macro_text))
     used = {"val:" + ":".join(parts) for parts in re.findall(r"\\val" + r"\{([^}]+)\}" * 5, TEXT)}
     used |= {"setting:" + ":".join(parts) for parts in re.findall(r"\\setting" + r"\{([^}]+)\}" * 2, TEXT)}
+    both = re.findall(r"\\twosettings" + r"\{([^}]+)\}" * 3, TEXT)
+    used |= {f"setting:{name}:{key}" for *names, key in both for name in names}
     assert len(used) > 20
     assert used <= keys
 
 
 def test_every_command_that_the_text_uses_is_defined(macro_text):
-    prefixes = "Claim|Check|Claims|Seed|Device|Result|Cell|Replica|Verdict|Version|ImageData"
+    prefixes = (
+        "Claim|Check|Claims|Clipped|Diverged|Nonfinite|Seeds|Device|Result|Cell|Replica|Verdict|Version|ImageData"
+    )
     used = set(re.findall(rf"\\((?:{prefixes})[A-Za-z]*)", TEXT))
     assert len(used) > 20
     assert used <= set(re.findall(r"\\newcommand\{\\([A-Za-z]+)\}", macro_text))
 
 
 def test_every_table_and_figure_is_in_the_paper():
-    assert set(re.findall(r"\\generated\{(\w+)\}", TEXT)) == set(names("report.tables"))
+    assert set(re.findall(r"\\generated(?:\[[^]]*\])?\{(\w+)\}", TEXT)) == set(names("report.tables"))
     assert set(re.findall(r"\\generatedfigure\{(\w+)\}", TEXT)) == set(names("report.figures"))
 
 

@@ -13,8 +13,8 @@ import pandas as pd
 from pimvae.errors import UserError, did_you_mean
 from pimvae.report.claims import Claim, read_claims
 from pimvae.report.files import Results, read_csv, write_text
-from pimvae.report.methods import catalogue
 from pimvae.report.statistics import decimals
+from pimvae.report.tables.t10_claims import unit
 
 MARKED = re.compile(r"<!-- begin:(\w+)[^>]*-->\n(.*?)<!-- end:\1 -->", re.DOTALL)
 OPENED = re.compile(r"<!-- begin:(\w+)")
@@ -153,10 +153,7 @@ def _expected(claim: Claim, row: pd.Series) -> str:
     half = (row["high"] - row["low"]) / 2
     places = max(decimals(half), 0) if math.isfinite(half) and half > 0 else 2
     effect, low, high = (_fixed(row[key], places) for key in ("effect", "low", "high"))
-    metric = catalogue().metric(claim.measures[0].metric)
-    plain = metric.unit if metric.factor == 1 else ""
-    unit = "relative" if claim.effect == "relative" else plain or metric.label.partition(",")[0]
-    return f"{effect} [{low}, {high}] {unit}" if math.isfinite(half) else f"{effect} {unit}"
+    return f"{effect} [{low}, {high}] {unit(claim)}" if math.isfinite(half) else f"{effect} {unit(claim)}"
 
 
 def _fixed(value: float, places: int) -> str:

@@ -15,8 +15,17 @@ from pimvae.report.statistics import format_estimate, format_number, mean_interv
 from pimvae.report.tables._checks import check_rows
 from pimvae.report.tables._layout import escape
 from pimvae.report.tables.t10_claims import effect_texts
+from pimvae.report.wording import (
+    NUMBERS,
+    count_word,
+    counted,
+    exceptions,
+    join,
+    spread,
+    verdict_sentences,
+    verdict_summary,
+)
 
-DIGITS = ["Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"]
 SENTENCE = {"undecided": "is undecided", "not run": "was not examined"}  # the other verdicts are their own sentence
 REFERENCES = ("true", "classifier")  # priors of rows that are no model's: true models and classifiers
 IMAGE_DATA = {
@@ -39,13 +48,14 @@ def macros(results: Results, judgements: Sequence[Judgement], scale: str) -> str
     lines += [rf"\newcommand{{\{name}}}{{{text}}}" for name, text in _named(results, judgements, scale)]
     lines += [rf"\defkey{{val:{key}}}{{{text}}}" for key, text in _values(results.metrics)]
     lines += [rf"\defkey{{run:{name}}}{{}}" for name in catalogue().order("datasets", results.runs["dataset"])]
+    lines += [rf"\defkey{{{key}}}{{{text}}}" for key, text in _seeds(results.metrics)]
     lines += [rf"\defkey{{setting:{key}}}{{{text}}}" for key, text in _settings(results.settings)]
     return "\n".join(lines) + "\n"
 
 
 def letters(identifier: str) -> str:
     """``C1a`` to ``COneA``: macro names have letters only."""
-    return "".join(DIGITS[int(char)] if char.isdigit() else char.upper() for char in identifier)
+    return "".join(NUMBERS[int(char)] if char.isdigit() else char.upper() for char in identifier)
 
 
 def _named(results: Results, judgements: Sequence[Judgement], scale: str) -> Iterator[tuple[str, str]]:
@@ -55,21 +65,11 @@ def _named(results: Results, judgements: Sequence[Judgement], scale: str) -> Ite
         yield from _claim(judgement)
     for name, verdict in GROUPS.items():
         ids = [judgement.claim.id for judgement in judgements if judgement.verdict == verdict]
-        yield f"Claims{name}Count", _count_word(len(ids))
-        yield f"Claims{name}List", _join([rf"\mbox{{{claim}}}" for claim in ids]) if ids else "none"
-    examined = [judgement for judgement in judgements if judgement.verdict != "not run"]
-    yield "ClaimsExaminedCount", _count_word(len(examined))
-    yield "VerdictSentences", " ".join(_sentence(judgement) for judgement in examined) or "No claim has been examined."
+        yield f"Claims{name}Count", count_word(len(ids))
+        yield f"Claims{name}List", join([rf"\mbox{{{claim}}}" for claim in ids]) if ids else "none"
+    yield "VerdictSummary", verdict_summary(judgements)
+    yield "VerdictSentences", verdict_sentences(judgements)
     yield from _check(results.metrics)
-
-
-def _sentence(judgement: Judgement) -> str:
-    """What the abstract says of one claim: its verdict and how many comparisons are for and against it."""
-    counts = (
-        f"{judgement.as_claimed} of {len(judgement.groups)} comparisons clearly for it, {judgement.against} against"
-    )
-    verdict = SENTENCE.get(judgement.verdict, judgement.verdict)
-    return rf"\mbox{{{judgement.claim.id}}} (``{escape(judgement.claim.short)}'') {verdict} ({counts})."
 
 
 def _claim(judgement: Judgement) -> Iterator[tuple[str, str]]:
@@ -84,38 +84,39 @@ def _claim(judgement: Judgement) -> Iterator[tuple[str, str]]:
     yield f"{name}AsClaimed", str(judgement.as_claimed)
     yield f"{name}Against", str(judgement.against)
     yield f"{name}Diverged", str(judgement.diverged)
-    yield f"{name}Relevant", format_number(judgement.claim.refuted_below)
+    yield f"{name}OpenGroups", exceptions(judgement, against=False)
+    yield f"{name}AgainstGroups", exceptions(judgement, against=True)
+    yield f"{name}Relevant", f"{judgement.claim.refuted_below:g}"
 
 
 def _overall(results: Results) -> Iterator[tuple[str, str]]:
     runs, metrics, settings = results.runs, results.metrics, results.settings
-    seeds = sorted(metrics["seed"].dropna().unique())
-    devices = runs["device"].dropna().unique() if "device" in runs else []
-    yield "SeedCount", _count_word(len(seeds))
-    yield "SeedNumber", str(len(seeds))
-    yield "Seeds", _counted(len(seeds), "seed")
-    yield "SeedList", ", ".join(str(int(seed)) for seed in seeds)
-    yield "Device", escape(_join(sorted(map(str, devices))) or "unknown device")
-    yield "CellCount", str(len(runs))
     trained = metrics[~metrics["prior"].isin(REFERENCES)]
+    devices = runs["device"].dropna().unique() if "device" in runs else []
+    yield "Seeds", spread([rows["seed"].nunique() for _, rows in trained.groupby("dataset")], "seed")
+    yield "Device", escape(join(sorted(map(str, devices))) or "unknown device")
+    yield "CellCount", str(len(runs))
     yield "ReplicaCount", str(int(trained[REPLICA].drop_duplicates().shape[0]))
-    yield "DivergedCount", str(len(diverged_replicas(metrics)))
+    diverged = len(diverged_replicas(metrics))
+    yield "DivergedText", f"{diverged} diverged; they are counted where they occur" if diverged else "none diverged"
     yield "DeviceMinutes", format_number(runs["seconds"].astype(float).sum() / 60, 2)
     threads = runs["threads"].dropna().astype(int)
     several = threads.nunique() > 1 or (threads != 1).any()
     yield "Threads", f"{escape(_distinct(threads)) or '--'} thread{'s' * bool(several)}"
-    yield "ClippedRange", _range(100 * runs["clipped_fraction"].dropna().astype(float))
+    clipped = 100 * runs["clipped_fraction"].dropna().astype(float)
+    yield "ClippedMost", rf"{format_number(clipped.max(), 2)}\,\%" if len(clipped) else "--"
     sources = settings.loc[settings["key"] == "cell.data.source", "value"].unique()
     named = [IMAGE_DATA[source] for source in sources if source in IMAGE_DATA]  # sources of latents have this key too
     yield "ImageData", " ".join(named) or "Not run."
-    yield "NonfiniteCount", str(int(runs["nonfinite"].fillna(0).sum()))
+    nonfinite = int(runs["nonfinite"].fillna(0).sum())
+    yield "NonfiniteText", f"{nonfinite} were not finite" if nonfinite else "all were finite"
     yield "Versions", escape(_versions(settings))
 
 
 def _versions(settings: pd.DataFrame) -> str:
     rows = settings[settings["key"].str.startswith("versions.")]
     named = rows.assign(name=rows["key"].str.removeprefix("versions.")).groupby("name")["value"].unique()
-    return _join([f"{name} {'/'.join(sorted(values))}" for name, values in named.items()]) or "versions not recorded"
+    return join([f"{name} {'/'.join(sorted(values))}" for name, values in named.items()]) or "versions not recorded"
 
 
 def _check(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
@@ -143,6 +144,14 @@ def _values(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
         yield ":".join(key), format_estimate(mean_interval((part["value"] * factor).dropna().tolist()))
 
 
+def _seeds(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """Per data set the number of seeds in words, and the seeds."""
+    for dataset, rows in metrics[~metrics["prior"].isin(REFERENCES)].groupby("dataset"):
+        seeds = sorted(int(seed) for seed in rows["seed"].dropna().unique())
+        yield f"seeds:{dataset}", counted(len(seeds), "seed")
+        yield f"seedlist:{dataset}", ", ".join(map(str, seeds))
+
+
 def _settings(settings: pd.DataFrame) -> Iterator[tuple[str, str]]:
     """Configuration per data set: one value, or all distinct values of its cells."""
     rows = settings[settings["key"].str.startswith("cell.")]
@@ -151,29 +160,11 @@ def _settings(settings: pd.DataFrame) -> Iterator[tuple[str, str]]:
 
 
 def _pretty(text: str) -> str:
-    """Large whole numbers with a thin gap, as words elsewhere: 5000 stays, 40000 becomes 40,000."""
+    """Large whole numbers with commas, 5000 stays, 40000 becomes 40,000; whole numbers without decimals."""
+    text = re.sub(r"(?<![\w.])(\d+)\.0(?![\w.])", r"\1", text)
     return re.sub(r"(?<![\w.])\d{5,}(?![\w.])", lambda match: f"{int(match.group()):,}", text)
 
 
 def _distinct(values: pd.Series) -> str:
     """All distinct values; the parts of a list, which are joined by spaces, become a comma list."""
     return " or ".join(str(value).replace(" ", ", ") for value in dict.fromkeys(values))
-
-
-def _range(values: pd.Series) -> str:
-    if values.empty:
-        return "--"
-    return rf"{format_number(values.min(), 2)}\,\% and {format_number(values.max(), 2)}\,\%"
-
-
-def _count_word(count: int) -> str:
-    words = ["no", *(word.lower() for word in DIGITS[1:])]
-    return words[count] if count < len(words) else str(count)
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{_count_word(count)} {thing}{'s' * (count != 1)}"
-
-
-def _join(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""

@@ -4,6 +4,7 @@ __all__ = ["ALARM", "MUTED", "TEXT_WIDTH", "figure", "hide_frame", "log_axis", "
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import matplotlib
 
@@ -12,7 +13,7 @@ matplotlib.use("Agg")  # no display needed
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogFormatterMathtext, LogLocator, NullLocator
 
 from pimvae.files import replacing
 
@@ -72,15 +73,17 @@ def figure(height: float, width: float = TEXT_WIDTH) -> Figure:
     return plt.figure(figsize=(width, height), layout="constrained")
 
 
-def log_axis(axes: plt.Axes) -> None:
-    """Logarithmic x axis with plain numbers, 1-2-5 where it spans little and powers of ten where it spans much."""
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
+def log_axis(axes: plt.Axes, which: Literal["x", "y"] = "x") -> None:
+    """Logarithmic axis with plain numbers, 1-2-5 where it spans little and powers of ten where it spans much."""
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    low, high = axis.get_view_interval()
     decades = np.log10(high / low)
     subs = (1.0, 2.0, 5.0) if decades < 1.7 else (1.0, 3.0) if decades < 2.5 else (1.0,)
-    axes.xaxis.set_major_locator(LogLocator(base=10, subs=subs))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_locator(LogLocator(base=10, subs=subs))
+    axis.set_minor_locator(NullLocator())
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    axis.set_major_formatter(LogFormatterMathtext() if decades > 4 else plain)
 
 
 def hide_frame(axes: plt.Axes) -> None:

@@ -16,7 +16,7 @@ from pimvae.report.figures._drawing import Drawing, empty_figure
 from pimvae.report.files import Results
 from pimvae.report.methods import PRIVATE, catalogue
 from pimvae.report.selection import select
-from pimvae.report.style import figure
+from pimvae.report.style import figure, log_axis
 
 UNIT = ["dataset", "prior", "aggregator", "objective"]
 
@@ -51,12 +51,16 @@ def _plot(table: pd.DataFrame) -> Figure:
     for row, objective in enumerate(objectives):
         for column, (dataset, prior) in enumerate(columns):
             part = select(table, {"dataset": dataset, "prior": prior, "objective": objective})
-            _curves(axes[row, column], part, methods)
+            both = table[(table["dataset"] == dataset) & (table["prior"] == prior)]
+            _curves(axes[row, column], part, methods, both["low"].min())
             axes[0, column].set_title(_title(dataset, prior, len(datasets), len(priors)), fontweight="bold")
             axes[-1, column].set_xlabel("step")
-            _cut_off(axes[row, column], table[(table["dataset"] == dataset) & (table["prior"] == prior)])
+            _cut_off(axes[row, column], both)
         label = catalogue().look("objectives", objective).label
         axes[row, 0].set_ylabel(f"{label} bound: loss\n" + r"above $-\ell^\star$ (nats)")
+    for panel in axes.flat:
+        if panel.get_yscale() == "log":
+            log_axis(panel, "y")
     entries = len(methods) if len(methods) <= 5 else math.ceil(len(methods) / 2)
     drawn.legend(handles=_handles(methods), loc="outside lower center", ncols=entries)
     return drawn
@@ -66,21 +70,21 @@ def _title(dataset: str, prior: str, datasets: int, priors: int) -> str:
     """What distinguishes a column: its data set, its prior, or both on two lines."""
     names = [catalogue().look("datasets", dataset).label] if datasets > 1 or priors == 1 else []
     names += [catalogue().look("priors", prior).label] if priors > 1 else []
-    return ",\n".join(names)
+    return ",\n".join(names).replace(", ", ",\n")
 
 
 def _line_style(name: str) -> str:
     return "--" if name.startswith(PRIVATE) else "-"
 
 
-def _curves(axes: plt.Axes, part: pd.DataFrame, methods: list[str]) -> None:
+def _curves(axes: plt.Axes, part: pd.DataFrame, methods: list[str], lowest: float) -> None:
+    """Curves of one panel; the logarithmic axis is linear near zero where ``lowest``, of its column, is not positive."""
     axes.grid(axis="y")
     for name in methods:
         rows = part[part["aggregator"] == name].sort_values("step")
         colour = catalogue().aggregator(name).colour
         axes.fill_between(rows["step"], rows["low"], rows["high"], color=colour, alpha=0.15, lw=0)
         axes.plot(rows["step"], rows["mean"], color=colour, ls=_line_style(name))
-    lowest = part["low"].min()
     axes.set_yscale("log") if lowest > 0 else axes.set_yscale("symlog", linthresh=1.0)
     axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -89,7 +93,7 @@ def _curves(axes: plt.Axes, part: pd.DataFrame, methods: list[str]) -> None:
 def _cut_off(axes: plt.Axes, rows: pd.DataFrame) -> None:
     """Let curves enter from above: the first steps of one method must not flatten the rest of all others."""
     late = rows.loc[rows["step"] > max(0.05 * rows["step"].max(), rows["step"].min()), "high"]
-    if len(late):
+    if len(late) and late.max() > 0:
         axes.set_ylim(top=min(axes.get_ylim()[1], 2 * late.max()))
 
 

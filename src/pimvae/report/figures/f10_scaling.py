@@ -48,7 +48,7 @@ def plot(table: pd.DataFrame) -> Figure:
     """One panel per score and cost, one line per scheme and bound; dashed: growth in proportion to 2^M."""
     if table.empty:
         return empty_figure("experiment not run at this scale")
-    drawn = figure(4.6)
+    drawn = figure(3.9)
     axes = drawn.subplots(2, 2, sharex=True).ravel()
     counts = sorted(table["modalities"].unique())
     for panel, (name, label) in zip(axes, PANELS.items(), strict=True):

@@ -2,6 +2,8 @@
 
 __all__ = ["F2_LINEAR_GAP"]
 
+from collections.abc import Iterable, Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -40,12 +42,13 @@ def plot(table: pd.DataFrame) -> Figure:
         return empty_figure("experiment not run at this scale")
     datasets = catalogue().order("datasets", table["dataset"])
     methods = catalogue().order("aggregators", table["aggregator"])
-    drawn = figure(1.1 + 0.4 * len(methods))
+    drawn = figure(1.05 + 0.36 * len(methods))
     axes = drawn.subplots(2, len(datasets), sharey=True, squeeze=False)
     for column, dataset in enumerate(datasets):
         part = table[table["dataset"] == dataset]
         _dots(axes[0, column], part, methods)
         _bars(axes[1, column], part, methods)
+        _note_absent(axes[:, column], [row for row, name in enumerate(methods) if name not in set(part["aggregator"])])
         axes[0, column].set_title(catalogue().look("datasets", dataset).label, fontweight="bold", pad=5)
         axes[0, column].set_xlabel("LLH gap (%)")
         axes[1, column].set_xlabel("gap of the bound (nats)")
@@ -100,6 +103,15 @@ def _bars(axes: plt.Axes, part: pd.DataFrame, methods: list[str]) -> None:
                           mfc="black" if FILLED[objective] else "white")  # fmt: skip
             _note_diverged(axes, part, name, objective, height)
     axes.axvline(0, color=MUTED, lw=0.6)
+    axes.use_sticky_edges = False  # markers at the ends of bars stay inside
+    axes.autoscale_view()
+
+
+def _note_absent(column: Iterable[plt.Axes], rows: Sequence[int]) -> None:
+    """Say of rows without a marker that they are not part of the grid."""
+    for axes in column if rows else ():
+        axes.text(0.5, float(np.mean(rows)), "not in the grid\nof these data", ha="center", va="center", color=MUTED,
+                  fontsize=7, fontstyle="italic", transform=axes.get_yaxis_transform())  # fmt: skip
 
 
 def _note_diverged(axes: plt.Axes, part: pd.DataFrame, name: str, objective: str, height: float) -> None:

@@ -41,13 +41,14 @@ def plot(table: pd.DataFrame) -> Figure:
     columns = [(objective, prior) for prior in catalogue().order("priors", table["prior"])
                for objective in catalogue().order("objectives", table["objective"])]  # fmt: skip
     methods = catalogue().order("aggregators", table["aggregator"])
-    drawn = figure(0.8 + 1.55 * len(datasets))
+    drawn = figure(0.8 + 1.2 * len(datasets))
     axes = drawn.subplots(len(datasets), len(columns), sharex=True, sharey=True, squeeze=False)
     for row, dataset in enumerate(datasets):
         for column, (objective, prior) in enumerate(columns):
             part = select(table, {"dataset": dataset, "objective": objective, "prior": prior})
             _panel(axes[row, column], part)
-        axes[row, 0].set_ylabel(f"{catalogue().look('datasets', dataset).label}\nMCC", linespacing=1.4)
+        label = catalogue().look("datasets", dataset).label.replace(", ", ",\n")
+        axes[row, 0].set_ylabel(f"{label}\nMCC", linespacing=1.3)
     for panel, (objective, prior) in zip(axes[0], columns, strict=True):
         names = [catalogue().look("objectives", objective).label, catalogue().look("priors", prior).label]
         panel.set_title(f"{names[0]} bound,\n{names[1]}", fontweight="bold")

@@ -2,6 +2,8 @@
 
 __all__ = ["F5_RATES"]
 
+import math
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,6 +18,7 @@ from pimvae.report.style import MUTED, figure, log_axis
 EXPERIMENT = "images"
 KINDS = {"full": ("rate", "reconstruction"), "cross": ("cross_rate", "reconstruction_cross")}
 UNIT = ["kind", "aggregator", "objective", "beta"]
+ROWS = 3  # of the legend
 SMALLEST, GROWTH = 2.4, 1.5  # marker sizes: the first β, and what each further one adds
 
 
@@ -39,7 +42,7 @@ def plot(table: pd.DataFrame) -> Figure:
         return empty_figure("images: not run at this scale")
     objectives = catalogue().order("objectives", table["objective"])
     kinds = [kind for kind in KINDS if (table["kind"] == kind).any()]
-    drawn = figure(0.9 + 2.1 * len(kinds))
+    drawn = figure(0.9 + 1.75 * len(kinds))
     axes = drawn.subplots(len(kinds), len(objectives), sharex="row", sharey="row", squeeze=False)
     for row, kind in enumerate(kinds):
         for column, objective in enumerate(objectives):
@@ -50,9 +53,10 @@ def plot(table: pd.DataFrame) -> Figure:
     for panel, objective in zip(axes[0], objectives, strict=True):
         panel.set_title(f"{catalogue().look('objectives', objective).label} bound", fontweight="bold")
     handles = [_handle(name) for name in catalogue().order("aggregators", table["aggregator"])]
+    handles += [Line2D([], [], ls="none", label=" ")] * (-len(handles) % ROWS)  # β has a column of its own
     handles += [Line2D([], [], ls="none", marker="o", color=MUTED, ms=size, label=rf"$\beta={beta:g}$")
                 for beta, size in _sizes(table).items()]  # fmt: skip
-    drawn.legend(handles=handles, loc="outside lower center", ncols=5)
+    drawn.legend(handles=handles, loc="outside lower center", ncols=math.ceil(len(handles) / ROWS))
     return drawn
 
 

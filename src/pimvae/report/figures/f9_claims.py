@@ -3,6 +3,7 @@
 __all__ = ["F9_CLAIMS", "claim_figure"]
 
 import itertools
+import math
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,7 +20,7 @@ FOR, OPEN, AGAINST = "#00705A", "#9A7400", "#B00020"
 COLOURS = {"holds": FOR, "does not hold": AGAINST, "undecided": OPEN}
 SUBSETS = {"unimodal": "one modality", "all": "all modalities", "average": "mean over subsets"}
 IMAGES = "images"  # an experiment, whose claims have a figure of their own
-PER_ROW = 4
+PER_ROW = 5
 NAMES = 0.8  # width of the names of the groups, in panels
 LINE = 0.165  # inches per group
 
@@ -54,17 +55,18 @@ def plot(table: pd.DataFrame) -> Figure:
     for part, row in zip(parts, rows, strict=True):
         widths = [NAMES + len(band) for band in row]
         for place, band in zip(np.atleast_1d(part.subfigures(1, len(row), width_ratios=widths)), row, strict=True):
-            _band(place, band, len(band) if len(row) > 1 else PER_ROW)
+            _band(place, band)
     return drawn
 
 
 def _bands(table: pd.DataFrame) -> list[list[pd.DataFrame]]:
-    """Neighbouring panels with the same groups, at most ``PER_ROW`` to a band."""
+    """Neighbouring panels with the same groups, at most ``PER_ROW`` to a band, as evenly as can be."""
     panels = [rows.reset_index(drop=True) for _, rows in table.groupby(["claim", "metric", "subset"], sort=False)]
     bands: list[list[pd.DataFrame]] = []
     for _, same in itertools.groupby(panels, key=lambda rows: tuple(rows["group"])):
         members = list(same)
-        bands.extend(members[start : start + PER_ROW] for start in range(0, len(members), PER_ROW))
+        size = math.ceil(len(members) / math.ceil(len(members) / PER_ROW))
+        bands.extend(members[start : start + size] for start in range(0, len(members), size))
     return bands
 
 
@@ -79,11 +81,9 @@ def _rows(bands: list[list[pd.DataFrame]]) -> list[list[list[pd.DataFrame]]]:
     return rows
 
 
-def _band(part: SubFigure, band: list[pd.DataFrame], columns: int) -> None:
-    axes = part.subplots(1, columns, sharey=True, squeeze=False)[0]
-    for spare in axes[len(band) :]:
-        spare.set_axis_off()
-    for panel, rows in zip(axes, band, strict=False):
+def _band(part: SubFigure, band: list[pd.DataFrame]) -> None:
+    axes = part.subplots(1, len(band), sharey=True, squeeze=False)[0]
+    for panel, rows in zip(axes, band, strict=True):
         _panel(panel, rows)
     axes[0].set_yticks(range(len(band[0])), band[0]["group"])
     axes[0].set_ylim(len(band[0]) - 0.5, -0.5)
@@ -103,7 +103,9 @@ def _panel(panel: plt.Axes, rows: pd.DataFrame) -> None:
     if first["scale"] == "relative":
         panel.set_xlim(-2.15, 2.15)
         panel.set_xticks([-2, -1, 0, 1, 2])
-    panel.set_xlabel("relative difference" if first["scale"] == "relative" else "difference")
+    metric = catalogue().metric(first["metric"])
+    unit = f" ({metric.unit})" if metric.unit and metric.factor == 1 else ""
+    panel.set_xlabel("relative difference" if first["scale"] == "relative" else f"difference{unit}")
 
 
 def _measure_label(metric: str, subset: str) -> str:

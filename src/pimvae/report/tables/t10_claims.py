@@ -5,27 +5,38 @@ __all__ = ["table_claims"]
 import math
 from collections.abc import Sequence
 
+from pimvae.report.claims import Claim
 from pimvae.report.judging import Judgement
+from pimvae.report.methods import catalogue
 from pimvae.report.statistics import decimals
 from pimvae.report.tables._layout import escape, tabular
 
 
 def table_claims(judgements: Sequence[Judgement]) -> str:
-    """Claim, verdict, mean effect with its interval, groups as claimed : undecided : against, pairs."""
-    lines = [r"& claim & verdict & effect & 95\,\% interval & groups & pairs \\", r"\midrule"]
+    """Claim, verdict, mean effect with unit and interval, comparisons as claimed : undecided : against, pairs."""
+    lines = [r"& claim & verdict & effect & 95\,\% interval & unit & comparisons & pairs \\", r"\midrule"]
     for judgement in judgements:
         lines.append(" & ".join(_cells(judgement)) + r" \\[2pt]")
-    return tabular(r"l>{\raggedright\arraybackslash}p{0.37\linewidth}lcccr", lines)
+    return tabular(r"l>{\raggedright\arraybackslash}p{0.36\linewidth}lcclcr", lines)
 
 
 def _cells(judgement: Judgement) -> list[str]:
     start = [judgement.claim.id, escape(judgement.claim.short), rf"\verdict{{{judgement.verdict}}}"]
     if not judgement.pairs:
-        return [*start, "", "", "", ""]
+        return [*start, "", "", "", "", ""]
     open_groups = len(judgement.groups) - judgement.as_claimed - judgement.against
     count = f"{judgement.as_claimed}\\,:\\,{open_groups}\\,:\\,{judgement.against}"
     note = rf"\,\diverged{{{judgement.diverged}}}" if judgement.diverged else ""
-    return [*start, *effect_texts(judgement), count, f"{judgement.pairs}{note}"]
+    return [*start, *effect_texts(judgement), escape(unit(judgement.claim)), count, f"{judgement.pairs}{note}"]
+
+
+def unit(claim: Claim) -> str:
+    """What the effect of a claim is measured in: nothing where it is relative, else the unit or name of its metric."""
+    if not claim.measures:  # about verdicts
+        return ""
+    metric = catalogue().metric(claim.measures[0].metric)
+    plain = metric.unit if metric.factor == 1 else ""
+    return "relative" if claim.effect == "relative" else plain or metric.label.partition(",")[0]
 
 
 def effect_texts(judgement: Judgement) -> tuple[str, str]:

@@ -9,7 +9,18 @@ import pandas as pd
 from pimvae.report.files import Results
 from pimvae.report.methods import catalogue
 from pimvae.report.selection import select
-from pimvae.report.tables._layout import Column, Rows, aggregator_rows, body, grouped_headings, not_run, panel, tabular
+from pimvae.report.statistics import format_number
+from pimvae.report.tables._layout import (
+    MISSING,
+    Column,
+    Rows,
+    aggregator_rows,
+    body,
+    grouped_headings,
+    not_run,
+    panel,
+    tabular,
+)
 
 EXPERIMENT, TRUE_MODEL = "aggregators", "true_model"
 WITHOUT_PRIOR = ["mmvm"]  # objectives that train no prior: the model has no likelihood to speak of
@@ -21,10 +32,11 @@ LINEAR = [
 ]
 VIEWS = [("gap", "ceiling_gap", "all"), ("strong", "mcc_strong_mean", "all"), ("weak", "mcc_weak_mean", "all")]
 MEASURES = {"loadings": LINEAR, "views": VIEWS, "views_half": VIEWS}
+TIMES = {"loadings": "dense", "views": "views", "views_half": "half"}  # headings of the times per step
 
 
 def table_aggregators(results: Results) -> str:
-    """A panel per bound, the schemes in rows; best values are marked per column, over all bounds."""
+    """A panel per bound, the schemes in rows; best values are marked per column, over all bounds. Times are last."""
     metrics = _shown(results.metrics)
     if metrics.empty:
         return not_run()
@@ -35,7 +47,10 @@ def table_aggregators(results: Results) -> str:
         for heading, metric, subset in MEASURES[name]
     ]
     groups = [(catalogue().look("datasets", name).label, [h for h, *_ in MEASURES[name]]) for name in present]
-    return tabular("l" + "r" * len(columns), grouped_headings(groups) + _panels(metrics, columns))
+    groups.append(("ms/step", [TIMES[name] for name in present]))
+    runs = select(results.runs, {"experiment": EXPERIMENT})
+    lines = grouped_headings(groups) + _panels(metrics, columns, runs)
+    return tabular("l" + "r" * (len(columns) + len(present)), lines)
 
 
 def _shown(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -47,7 +62,7 @@ def _shown(metrics: pd.DataFrame) -> pd.DataFrame:
     return rows[~other_split & ~meaningless]
 
 
-def _panels(metrics: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
+def _panels(metrics: pd.DataFrame, columns: Sequence[Column], runs: pd.DataFrame) -> list[str]:
     objectives = catalogue().order("objectives", metrics["objective"])
     parts: list[Rows] = [
         [
@@ -56,9 +71,17 @@ def _panels(metrics: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
         ]
         for name in objectives
     ]
-    rows = body(metrics, [row for part in parts for row in part], columns)
+    whole = [row for part in parts for row in part]
+    present = list(dict.fromkeys(dict(column.where)["dataset"] for column in columns))
+    times = [[_time(select(runs, {**where, "dataset": name})) for name in present] for _, where in whole]
+    rows = [" & ".join([row.removesuffix(r" \\"), *cells]) + r" \\"
+            for row, cells in zip(body(metrics, whole, columns), times, strict=True)]  # fmt: skip
     lines: list[str] = []
     for name, part in zip(objectives, parts, strict=True):
         shown, rows = rows[: len(part)], rows[len(part) :]
-        lines += panel(f"{catalogue().look('objectives', name).label} bound", len(columns) + 1, shown)
+        lines += panel(f"{catalogue().look('objectives', name).label} bound", len(columns) + len(present) + 1, shown)
     return lines
+
+
+def _time(runs: pd.DataFrame) -> str:
+    return format_number(runs["ms_per_step"].mean()) if len(runs) else MISSING

@@ -1,0 +1,79 @@
+"""Words of the paper that depend on results: counts, lists, and what became of the claims."""
+
+__all__ = ["count_word", "counted", "exceptions", "join", "spread", "verdict_sentences", "verdict_summary"]
+
+from collections.abc import Callable, Sequence
+
+from pimvae.report.judging import Judgement
+from pimvae.report.tables._layout import escape
+
+NUMBERS = ["Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"]
+# In the order of the sentences: what is said of one claim and of several.
+SAID = {"holds": ("holds", "hold"), "does not hold": ("does not hold", "do not hold"),
+        "undecided": ("is undecided", "are undecided")}  # fmt: skip
+
+
+def count_word(count: int) -> str:
+    """``no``, ``one`` to ``nine``, then digits."""
+    words = ["no", *(word.lower() for word in NUMBERS[1:])]
+    return words[count] if count < len(words) else str(count)
+
+
+def counted(count: int, thing: str) -> str:
+    """``three seeds``, ``one seed``."""
+    return f"{count_word(count)} {thing}{'s' * (count != 1)}"
+
+
+def spread(counts: Sequence[int], thing: str) -> str:
+    """``three seeds`` where all counts are the same, else ``two to three seeds``."""
+    if not counts or min(counts) == max(counts):
+        return counted(max(counts, default=0), thing)
+    return f"{count_word(min(counts))} to {counted(max(counts), thing)}"
+
+
+def join(parts: Sequence[str], mark: str = ",") -> str:
+    """``a, b and c``."""
+    return parts[0] if len(parts) == 1 else f"{mark} ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
+
+
+def verdict_summary(judgements: Sequence[Judgement]) -> str:
+    """A sentence per verdict with the claims that came to it, in words and with their numbers."""
+    return _by_verdict(judgements, lambda one: rf"{escape(one.claim.short)} (\mbox{{{one.claim.id}}})")
+
+
+def verdict_sentences(judgements: Sequence[Judgement]) -> str:
+    """The same with how many comparisons are clearly as claimed and how many against."""
+    return _by_verdict(
+        judgements,
+        lambda one: (
+            rf"\mbox{{{one.claim.id}}}, {escape(one.claim.short)} ({one.as_claimed} of {len(one.groups)} "
+            rf"comparisons clearly as claimed, {count_word(one.against).replace('no', 'none')} against)"
+        ),
+    )
+
+
+def _by_verdict(judgements: Sequence[Judgement], say: Callable[[Judgement], str]) -> str:
+    examined = [judgement for judgement in judgements if judgement.verdict in SAID]
+    if not examined:
+        return "No claim has been examined."
+    sentences = [] if any(judgement.verdict == "holds" for judgement in examined) else ["None holds."]
+    for verdict, (one, several) in SAID.items():
+        claims = [say(judgement) for judgement in examined if judgement.verdict == verdict]
+        if claims:
+            count = count_word(len(claims)).capitalize()
+            sentences.append(f"{count} {one if len(claims) == 1 else several}: {'; '.join(claims)}.")
+    return f"Of the {counted(len(examined), 'claim')} examined, " + _lower_first(" ".join(sentences))
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def exceptions(judgement: Judgement, against: bool) -> str:
+    """Groups that some measure puts wholly on the other side, or (not ``against``) leaves open; ``none`` if empty."""
+    groups, threshold = judgement.groups, judgement.claim.threshold
+    if "high" not in groups:
+        return "none"
+    wrong = groups["high"] < threshold
+    rows = groups[wrong if against else ~wrong & ~(groups["low"] > threshold)]
+    return escape(join(list(dict.fromkeys(rows["group"])))) or "none"
