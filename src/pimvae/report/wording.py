@@ -42,12 +42,12 @@ def verdict_summary(judgements: Sequence[Judgement]) -> str:
 
 
 def verdict_sentences(judgements: Sequence[Judgement]) -> str:
-    """The same with how many comparisons are clearly as claimed and how many against."""
+    """The same with how many comparisons are clearly as claimed, how many against, and how many there are."""
     return _by_verdict(
         judgements,
         lambda one: (
-            rf"\mbox{{{one.claim.id}}}, {escape(one.claim.short)} ({one.as_claimed} of {len(one.groups)} "
-            rf"comparisons clearly as claimed, {count_word(one.against).replace('no', 'none')} against)"
+            rf"\mbox{{{one.claim.id}}}, {escape(one.claim.short)} "
+            rf"({one.as_claimed} for, {one.against} against, of {len(one.groups)})"
         ),
     )
 

@@ -78,7 +78,7 @@ def _line_style(name: str) -> str:
 
 
 def _curves(axes: plt.Axes, part: pd.DataFrame, methods: list[str], lowest: float) -> None:
-    """Curves of one panel; the logarithmic axis is linear near zero where its column's ``lowest`` is not positive."""
+    """Curves of one panel; its logarithmic axis is linear near zero if ``lowest``, of the column, is not positive."""
     axes.grid(axis="y")
     for name in methods:
         rows = part[part["aggregator"] == name].sort_values("step")
