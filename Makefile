@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(SCALE),--config scale=$(SCALE))
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce rebuild report readme plan install test latex lint unit smoke test-slurm bench clean distclean
+.PHONY: help reproduce rebuild report readme ship plan install test latex lint unit smoke test-slurm bench clean distclean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,8 +20,14 @@ reproduce: install ## install what is needed, run everything, end with paper/pap
 report: install ## after 'make reproduce': report.html, all figures, tables, claims and notebooks in one offline file
 	$(SNAKEMAKE) --report report.html
 
+# Of 'snakemake beyond', if that has been run, else of 'make reproduce'.
+RUN = $(patsubst %/claims.csv,%,$(firstword $(wildcard $(addsuffix /claims.csv,$(addprefix results/$(or $(SCALE),laptop),/beyond /)))))
+
 readme: install ## after 'make reproduce': write its verdicts and times into README.md and docs/REVIEWERS.md
-	$(BIN)/pimvae readme --results results/$(or $(SCALE),laptop) --scale $(or $(SCALE),laptop) README.md docs/REVIEWERS.md
+	$(BIN)/pimvae readme --results $(or $(RUN),results/$(or $(SCALE),laptop)) --scale $(or $(SCALE),laptop) README.md docs/REVIEWERS.md
+
+ship: install ## after 'make reproduce': make its results the shipped ones
+	$(BIN)/pimvae ship --results $(or $(RUN),results/$(or $(SCALE),laptop)) --out results/shipped/$(or $(SCALE),laptop)
 
 rebuild: install ## no training: tables, figures, claims and paper from the shipped results
 	@bash scripts/ensure_latex.sh

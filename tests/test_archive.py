@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from pimvae.config import load
 from pimvae.errors import UserError
 from pimvae.registry import lookup
 from pimvae.report import collect
-from pimvae.report.files import Results
+from pimvae.report.files import BEYOND, Results
 from pimvae.report.ship import ship
 
 CONTENTS = {"a.csv": b"x,y\n1,2\n", "b.csv.gz": b"long\n" * 100, "cell/c.npz": bytes(range(256))}
@@ -105,6 +106,17 @@ def test_a_manifest_of_another_version_is_refused(shipped, key, value, message):
     path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
     with pytest.raises(UserError, match=message):
         archive.verify(shipped)
+
+
+def test_what_was_collected_beside_the_cells_is_shipped_with_them(run, tmp_path):
+    """`snakemake beyond` collects into a folder below that of the cells."""
+    shutil.copytree(run, tmp_path / "laptop")
+    (tmp_path / "laptop" / BEYOND).mkdir()
+    for path in (tmp_path / "laptop").glob("*.csv"):
+        path.rename(path.parent / BEYOND / path.name)
+    ship(run, tmp_path / "plain")
+    ship(tmp_path / "laptop" / BEYOND, tmp_path / "shipped")
+    assert archive.verify(tmp_path / "shipped").files == archive.verify(tmp_path / "plain").files
 
 
 def test_shipped_results_show_what_the_run_shows(run, tmp_path):

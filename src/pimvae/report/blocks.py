@@ -35,14 +35,17 @@ class Source:
 
     @classmethod
     def load(cls, folder: Path, scale: str, claims: Path | None = None) -> "Source":
-        """Read the collected results, ``claims.csv``, ``claims_groups.csv`` and ``benchmarks/`` of one folder.
+        """Read the collected results, ``claims.csv``, ``claims_groups.csv`` and ``benchmarks/`` of one scale's folder.
+
+        In ``results/<scale>/beyond`` are those of all experiments; the benchmarks lie beside it.
 
         Raises:
             UserError: if results or verdicts are missing. Benchmarks may be.
         """
         decided = [read_csv(folder / f"{name}.csv", ["claim", "verdict"], "decide the claims first")
                    for name in ("claims", "claims_groups")]  # fmt: skip
-        return cls(scale, Results.load(folder), read_claims(claims), *decided, _jobs(folder / "benchmarks"))
+        results = Results.load(folder)
+        return cls(scale, results, read_claims(claims), *decided, _jobs(results.folder / "benchmarks"))
 
     def minutes(self, experiments: Iterable[str]) -> float:
         """Sum of the times of all jobs of these experiments; NaN where none was recorded."""

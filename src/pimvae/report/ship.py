@@ -18,6 +18,8 @@ LEFT_OUT = "weights, data sets, and of the training curves all terms but the los
 def ship(results_dir: Path | str, out: Path | str) -> dict[str, int]:
     """Write ``results_dir`` to the shipped folder ``out``; returns the size in bytes of what each file holds.
 
+    ``results/<scale>/beyond`` ships the further experiments with all others.
+
     ``metrics.csv`` and ``runs.csv`` stay plain text, so that version control shows what changed in them; ``runs.json``
     holds the record of every cell. Left out is `LEFT_OUT`.
 
@@ -26,8 +28,8 @@ def ship(results_dir: Path | str, out: Path | str) -> dict[str, int]:
     """
     folder = Path(results_dir)
     results = Results.load(folder)
-    cells = [cell_folder(folder, cell) for cell in results.runs.to_dict("records")]
-    names = {cell: cell.relative_to(folder).as_posix() for cell in cells}
+    cells = [cell_folder(results.folder, cell) for cell in results.runs.to_dict("records")]
+    names = {cell: cell.relative_to(results.folder).as_posix() for cell in cells}
     records = {name: _record(cell / "run.json") for cell, name in names.items()}
     contents = {name: (folder / name).read_bytes() for name in ("metrics.csv", "runs.csv")}
     contents["settings.csv.gz"] = (folder / "settings.csv").read_bytes()
