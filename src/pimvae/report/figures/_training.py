@@ -54,7 +54,7 @@ def _plot(table: pd.DataFrame) -> Figure:
             _curves(axes[row, column], part, methods)
             axes[0, column].set_title(_title(dataset, prior, len(datasets), len(priors)), fontweight="bold")
             axes[-1, column].set_xlabel("step")
-            _cut_off(axes[row, column], table[(table["dataset"] == dataset) & (table["prior"] == prior)])
+            _scale(axes[row, column], table[(table["dataset"] == dataset) & (table["prior"] == prior)])
         label = catalogue().look("objectives", objective).label
         axes[row, 0].set_ylabel(f"{label} bound: loss\n" + r"above $-\ell^\star$ (nats)")
     entries = len(methods) if len(methods) <= 5 else math.ceil(len(methods) / 2)
@@ -80,14 +80,16 @@ def _curves(axes: plt.Axes, part: pd.DataFrame, methods: list[str]) -> None:
         colour = catalogue().aggregator(name).colour
         axes.fill_between(rows["step"], rows["low"], rows["high"], color=colour, alpha=0.15, lw=0)
         axes.plot(rows["step"], rows["mean"], color=colour, ls=_line_style(name))
-    lowest = part["low"].min()
-    axes.set_yscale("log") if lowest > 0 else axes.set_yscale("symlog", linthresh=1.0)
     axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
 
 
-def _cut_off(axes: plt.Axes, rows: pd.DataFrame) -> None:
-    """Let curves enter from above: the first steps of one method must not flatten the rest of all others."""
+def _scale(axes: plt.Axes, rows: pd.DataFrame) -> None:
+    """The axis of a column, whose panels share it: logarithmic unless some loss in ``rows`` undercuts the reference.
+
+    Curves enter from above: the first steps of one method must not flatten the rest of all others.
+    """
+    axes.set_yscale("log") if rows["low"].min() > 0 else axes.set_yscale("symlog", linthresh=1.0)
     late = rows.loc[rows["step"] > max(0.05 * rows["step"].max(), rows["step"].min()), "high"]
     if len(late):
         axes.set_ylim(top=min(axes.get_ylim()[1], 2 * late.max()))
