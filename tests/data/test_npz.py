@@ -67,7 +67,12 @@ FAULTS = {
     "images": ({"x": X, "y": X.reshape(4, 3, 1)}, "'y' has shape (4, 3, 1), expected (n, D)"),
     "text": ({"x": X, "y": np.array(["a", "b", "c", "d"])}, "'y' has type <U1, expected numbers"),
     "part of a row": ({"x": HOLED, "y": Y}, "sample [1] of 'x' is partly NaN"),
-    "infinite": ({"x": X, "y": np.array([1, 2, 3, np.inf])}, "modality 1 has observed values that are not finite"),
+    "infinite": ({"x": X, "y": np.array([1, 2, 3, np.inf])}, "sample [3] of 'y' is not finite"),
+    "infinities": ({"x": np.full((4, 3), np.inf), "y": Y}, "sample [0] of 'x' is not finite, and so are 3 more"),
+    "nothing held out": (
+        {"x": X, "y": Y, "x_test": X, "y_test": Y, "mask_test": np.zeros((4, 2))},
+        "sample [0] of the held-out ones has no observed modality",
+    ),
     "nothing left": ({"x": X, "y": Y, "mask": np.array([[1, 1]] * 3 + [[0, 0]])}, "sample [3] has no observed"),
     "mask's shape": ({"x": X, "y": Y, "mask": np.ones((4, 3))}, "'mask' has shape (4, 3), expected (4, 2)"),
     "mask's values": ({"x": X, "y": Y, "mask": np.full((4, 2), 2)}, "'mask' holds other values than 0 and 1"),

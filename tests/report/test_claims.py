@@ -223,6 +223,11 @@ def test_shipped_claims_on_synthetic_results(results):
         ("metric: llh_mle", "'llh_mle' has no better direction"),
         ("colour: red", "colour"),
         ("where: {aggregater: poe}", "unknown column 'aggregater'"),
+        ("where: {aggregator: [poe, sum_poling]}", "unknown aggregator 'sum_poling' (known: "),
+        ("where: {dataset: dens}", "unknown dataset 'dens' (known: "),
+        ("where: {prior: normal}", "unknown prior 'normal' (known: mixture, standard"),
+        ("where: {experiment: linaer}", "did you mean 'linear'?"),
+        ("where: {objective: 3}", "unknown objective '3' (known: "),
     ],
 )
 def test_bad_claims_give_one_line(tmp_path: Path, change: str, message: str):
@@ -247,9 +252,10 @@ def test_what_is_no_list_of_claims_gives_one_line(tmp_path: Path, text: str):
 
 NEW = """
 - id: C11
-  short: an experiment that was not run
+  short: a data set that was not run there
   text: A claim is an entry of this file and nothing else.
-  experiment: elsewhere
+  experiment: scaling
+  where: {dataset: half}
   better: {objective: masked}
   worse: {objective: mixture}
   measures: [{metric: llh, subset: all}]
@@ -268,7 +274,7 @@ def test_a_new_claim_is_an_entry_and_not_run_until_there_are_results(folder, roo
     assert (found[-1]["effect"], found[-1]["pairs"], found[-1]["groups"]) == (None, 0, [])
     assert len(found[0]["groups"]) == 8 and found[0]["groups"][0]["low"] <= found[0]["groups"][0]["effect"]
     (table,) = job.tables(folder, tmp_path, path, only=["t10_claims"])
-    assert r"C11 & an experiment that was not run & \verdict{not run}" in table.read_text()
+    assert r"C11 & a data set that was not run there & \verdict{not run}" in table.read_text()
     macros = job.macros(folder, tmp_path / "macros.tex", "laptop", path).read_text()
     assert r"\newcommand{\ClaimCOneOneVerdict}{was not examined}" in macros
     assert re.search(r"\\newcommand\{\\ClaimsNotRunList\}\{.*\\mbox\{C11\}\}", macros)

@@ -124,5 +124,8 @@ def test_no_results_and_those_of_another_version_are_one_line(tmp_path):
     with pytest.raises(UserError, match="does not exist: no results lie there"):
         read_metrics(tmp_path)
     frame(SHIPPED).drop(columns="prior").to_csv(tmp_path / "metrics.csv", index=False)
-    with pytest.raises(UserError, match=r"lacks the column\(s\) prior"):
+    with pytest.raises(UserError, match=r"lacks the column\(s\) prior: it is not of this version"):
+        read_metrics(tmp_path)
+    frame(SHIPPED).assign(value=["1.0", "x1", "", "2"]).to_csv(tmp_path / "metrics.csv", index=False)
+    with pytest.raises(UserError, match=r"metrics\.csv, line 3: 'value' is 'x1', expected a number"):
         read_metrics(tmp_path)

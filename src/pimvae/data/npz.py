@@ -92,10 +92,21 @@ def _split(
         _require(np.isin(given, (0, 1)).all(), path, f"'{MASK + suffix}' holds other values than 0 and 1")
         mask &= given.astype(bool)
         values = tuple(np.where(mask[:, s : s + 1], x, np.float32(0)) for s, x in enumerate(values))
+    for name, x in zip(lengths, values, strict=True):
+        infinite = np.flatnonzero(~np.isfinite(x).all(axis=1))
+        _require(not infinite.size, path, f"sample {infinite[:1]} of '{name}' is not finite{_others(infinite)}")
+    empty = np.flatnonzero(~mask.any(axis=1))
+    held_out = " of the held-out ones" if suffix else ""
+    _require(not empty.size, path, f"sample {empty[:1]}{held_out} has no observed modality")
     try:
         return Split(values, mask)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+
+
+def _others(faulty: np.ndarray) -> str:
+    """How many samples share a fault with the first one."""
+    return f", and so are {len(faulty) - 1} more" if len(faulty) > 1 else ""
 
 
 def _modality(values: np.ndarray, classes: int, name: str, path: Path | str) -> tuple[np.ndarray, np.ndarray]:
@@ -106,7 +117,8 @@ def _modality(values: np.ndarray, classes: int, name: str, path: Path | str) -> 
     values = values.reshape(len(values), -1).astype(np.float32)
     absent = np.isnan(values)
     partly = np.flatnonzero(absent.any(axis=1) & ~absent.all(axis=1))
-    fault = f"sample {partly[:1]} of '{name}' is partly NaN: a modality is missing as a whole or not at all"
+    rule = "a modality is missing as a whole or not at all"
+    fault = f"sample {partly[:1]} of '{name}' is partly NaN{_others(partly)}: {rule}"
     _require(not partly.size, path, fault)
     seen = ~absent.any(axis=1)
     return np.where(seen[:, None], values, np.float32(0)), seen

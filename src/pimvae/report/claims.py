@@ -2,14 +2,16 @@
 
 __all__ = ["AuditClaim", "Claim", "Measure", "read_claims"]
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pimvae.errors import UserError
+from pimvae.errors import UserError, did_you_mean
+from pimvae.registry import names
 from pimvae.report.files import KEYS
-from pimvae.report.methods import catalogue, parse_yaml, read_config
+from pimvae.report.methods import catalogue, experiments, parse_yaml, read_config
 
 
 class Strict(BaseModel):
@@ -64,19 +66,49 @@ def read_claims(path: Path | str | None = None) -> list[Claim]:
     """The claims of ``config/claims.yaml`` (or of ``path``).
 
     Raises:
-        UserError: for an unknown key, column or metric, in one line that names the claim.
+        UserError: for an unknown key, column or metric, or an experiment, data set or scheme that does not exist (a
+            typing error, which would else look like a claim that was not run), in one line that names the claim.
     """
     entries = parse_yaml(Path(path)) if path is not None else read_config("claims.yaml")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise UserError("claims.yaml is not a list of claims, each a mapping that starts with '- id:'")
     claims = [_parse(entry) for entry in entries]
-    names = [claim.id for claim in claims]
-    unknown = {name for claim in claims if isinstance(claim, AuditClaim) for name in claim.audits} - {*names}
+    ids = [claim.id for claim in claims]
+    unknown = {name for claim in claims if isinstance(claim, AuditClaim) for name in claim.audits} - {*ids}
     if unknown:
         raise UserError(f"claims.yaml: {min(unknown)} is audited, but there is no such claim")
-    if len(set(names)) != len(names):
-        raise UserError(f"claims.yaml: the id {next(n for n in names if names.count(n) > 1)} occurs twice")
+    if len(set(ids)) != len(ids):
+        raise UserError(f"claims.yaml: the id {next(name for name in ids if ids.count(name) > 1)} occurs twice")
+    known = _known_values()
+    for claim in claims:
+        _check_values(claim, known)
     return claims
+
+
+def _known_values() -> dict[str, set[str]]:
+    """What the columns of text can hold: what is configured or registered, and what the catalogue lists beside it."""
+    listed = catalogue().entries
+    configured = experiments()
+    return {
+        "experiment": {*configured},
+        "dataset": {name for datasets in configured.values() for name in datasets},
+        "aggregator": {*names("aggregators"), *listed["aggregators"]},
+        "objective": {*names("objectives"), *listed["objectives"]},
+        "prior": {*listed["priors"]},
+    }
+
+
+def _check_values(claim: Claim, known: dict[str, set[str]]) -> None:
+    for rows in ({"experiment": claim.experiment}, claim.where, claim.better, claim.worse):
+        for column, wanted in rows.items():
+            for value in _listed(wanted) if column in known else ():
+                if value not in known[column]:
+                    hint = did_you_mean(str(value), known[column])
+                    raise UserError(f"claims.yaml, claim {claim.id}: unknown {column} '{value}' ({hint})")
+
+
+def _listed(wanted: Any) -> Iterable[Any]:
+    return wanted if isinstance(wanted, list | tuple) else [wanted]
 
 
 def _parse(entry: dict[str, Any]) -> Claim:

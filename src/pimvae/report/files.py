@@ -19,6 +19,7 @@ from pimvae.report.methods import catalogue
 
 KEYS = ["experiment", "dataset", "aggregator", "objective", "prior", "beta"]
 COLUMNS = [*KEYS, "seed", "split", "subset", "metric", "value"]
+NUMBERS = {"beta", "seed", "step", "value"}
 BEYOND = "beyond"  # results/<scale>/beyond, see workflow/rules/beyond.smk
 CELL = [key for key in KEYS if key != "beta"]  # what identifies a cell: its β values share one training
 
@@ -85,7 +86,7 @@ def read_csv(path: Path, columns: list[str], remedy: str, text: bool = False) ->
     """A CSV file with at least ``columns``; ``remedy`` says what to do when it is missing.
 
     Raises:
-        UserError: if it is missing, cut off (its last line has no end), no CSV, or lacks columns.
+        UserError: if it is missing, cut off (its last line has no end), no CSV, lacks columns or has text for a number.
     """
     try:
         content = _text(path)
@@ -98,8 +99,18 @@ def read_csv(path: Path, columns: list[str], remedy: str, text: bool = False) ->
         raise UserError(f"{path} is not a valid CSV file: {str(error).strip()}") from None
     missing = [column for column in columns if column not in frame]
     if missing:
-        raise UserError(f"{path} lacks the column(s) {', '.join(missing)}")
+        raise UserError(f"{path} lacks the column(s) {', '.join(missing)}: it is not of this version, make it again")
+    for column in () if text else NUMBERS.intersection(columns):
+        _require_numbers(path, frame[column])
     return frame
+
+
+def _require_numbers(path: Path, values: pd.Series) -> None:
+    if pd.api.types.is_numeric_dtype(values) or values.empty:
+        return
+    wrong = values[pd.to_numeric(values, errors="coerce").isna() & values.notna()]
+    line, found = int(wrong.index[0]) + 2, wrong.iloc[0]
+    raise UserError(f"{path}, line {line}: '{values.name}' is '{found}', expected a number: make it again")
 
 
 def _text(path: Path) -> str:
