@@ -5,7 +5,7 @@ import pytest
 from pimvae.errors import UserError
 from pimvae.registry import names
 from pimvae.report import job
-from pimvae.report.webpage import html_table, pages
+from pimvae.report.webpage import html_table, page, pages
 
 TABLE = r"""\begin{tabular}{@{}lrr@{}}
 \toprule
@@ -43,6 +43,12 @@ def test_head_parts_and_spans():
     assert text.index("<thead>") < text.index("LLH gap") < text.index("</thead>") < text.index("PoE")
     assert 'colspan="2" style="text-align: center"' in text and 'colspan="3" style="text-align: left"' in text
     assert text.count('<tr class="part">') == 1
+
+
+def test_headings_are_explained_once_where_they_occur():
+    note = page("title", TABLE, "laptop").rpartition("<p>")[2]
+    assert note.count("LLH gap: how far") == note.count("KL<sub>1</sub>: divergence") == 1
+    assert "KL<sub>M</sub>" not in note and "interval over seeds" in note
 
 
 def test_an_unknown_command_keeps_its_argument():

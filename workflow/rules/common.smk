@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import shutil
+import textwrap
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
@@ -174,6 +175,10 @@ def content(registry, name, note=""):
     short, *rest = re.split("(?=[,;:])", summary(registry, name).rstrip("."))
     for part in rest:
         if len(short + part) > 70:
+            # A bare number would tell nothing.
+            short += (
+                "" if ":" in short else textwrap.shorten(part, 66, placeholder=" …")
+            )
             break
         short += part
     return {"content": short + note}

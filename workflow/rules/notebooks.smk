@@ -19,6 +19,11 @@ NOTEBOOKS = {  # what they look up in a registry, beside what they import
         "pimvae.objectives.masked",
     ],
 }
+NOTEBOOK_TITLES = {
+    "01_tour": "01 A tour: two bounds and one exact answer",
+    "02_read_the_results": "02 Read the results",
+    "03_add_an_aggregator": "03 Add an aggregator",
+}
 NOTEBOOK_FOLDER = ROOT / "notebooks"
 TEMPLATES = ROOT / "workflow" / "notebooks"
 HAS_NOTEBOOKS = bool(
@@ -49,7 +54,7 @@ rule render_notebook:
             f"{RESULTS}/notebooks/{{notebook}}.html",
             caption="../report/notebook.rst",
             category="Notebooks",
-            labels={"content": "{notebook}"},
+            labels=lambda wildcards: {"content": NOTEBOOK_TITLES[wildcards.notebook]},
         ),
     log:
         f"{RESULTS}/logs/notebook-{{notebook}}.log",

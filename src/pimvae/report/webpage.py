@@ -19,6 +19,22 @@ MARKS = (
     "Mean ± half of the 95 % interval over seeds; bold: the best of its column; underlined: not significantly worse "
     '(paired by seed); <span class="diverged">†n</span>: n diverged replicas, left out.'
 )
+HEADINGS = {  # what a heading of a column means
+    "LLH gap": "how far the log-likelihood stays below the best attainable one, in %",
+    "bound gap": "log-likelihood minus bound, in nats",
+    "KL<sub>1</sub>": "divergence to the exact posterior given one modality, in nats",
+    "KL<sub>M</sub>": "the same given all modalities",
+    "LLH": "log-likelihood, in nats",
+    "gap": "log-likelihood of the true model minus that of the learned one, in nats",
+    "MCC": "mean correlation of true and inferred latents, up to order, sign and scale",
+    "strong": "mean correlation of true and inferred latents, up to order, sign and scale",
+    "weak": "the same up to a linear map",
+    "label": "accuracy of the label inferred from the vector, in %",
+    "rate": "divergence of the posterior given all modalities to the prior, in nats",
+    "cross rate": "divergence of the posterior given all modalities to that given one, in nats",
+    "full": "reconstruction of all modalities given all, in nats",
+    "cross": "reconstruction of the others given one modality, in nats",
+}
 STYLE = """
 body { font-family: Georgia, "Times New Roman", serif; margin: 1.5rem; color: #111; }
 h1 { font-size: 1.15rem; }
@@ -55,11 +71,15 @@ def pages(tables: Path | str, out: Path | str, scale: str) -> list[Path]:
 
 def page(title: str, tex: str, scale: str) -> str:
     """A complete page around one table, without anything that would have to be fetched."""
-    note = f"Scale {scale}. {MARKS if 'pmhalf' in tex else ''}"
+    table = html_table(tex)
+    columns = [f"{name}: {HEADINGS[name]}" for name in _headings(table) if name in HEADINGS]
+    note = " ".join(
+        [f"Scale {scale}.", *([f"{'; '.join(columns)}."] if columns else []), *([MARKS] if "pmhalf" in tex else [])]
+    )
     heading = html.escape(title.rstrip("."))
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{heading}</title>'
-        f"<style>{STYLE}</style></head>\n<body><h1>{heading}</h1>\n{html_table(tex)}\n<p>{note}</p></body></html>\n"
+        f"<style>{STYLE}</style></head>\n<body><h1>{heading}</h1>\n{table}\n<p>{note}</p></body></html>\n"
     )
 
 
@@ -83,6 +103,11 @@ def html_table(tex: str) -> str:
         (body if seen else head).append(_row(row, "td" if seen else "th", seen > 1 and above))
         above = False
     return f"<table{prose}>\n<thead>{''.join(head)}</thead>\n<tbody>{''.join(body)}</tbody>\n</table>"
+
+
+def _headings(table: str) -> list[str]:
+    """The distinct headings of a table, in their order."""
+    return list(dict.fromkeys(re.findall(r"<th(?: [^>]*)?>(.*?)</th>", table)))
 
 
 def _row(tex: str, tag: str, part: bool) -> str:
