@@ -181,27 +181,41 @@ def test_attention_is_that_of_torch():
         block = randomised(Block(width, heads), 0)
         reference = nn.MultiheadAttention(width, heads, bias=True, batch_first=True)
     reference.in_proj_weight.data, reference.in_proj_bias.data = (
-        block.query_key_value.weight.data,
+        block.query_key_value.weight.data.t(),
         torch.zeros(3 * width),
     )
-    reference.out_proj.load_state_dict(block.output.state_dict())
+    reference.out_proj.weight.data, reference.out_proj.bias.data = block.output.weight.data.t(), block.output.bias.data
     subsets = all_subsets(4)[1:]
     g = normal(len(subsets), 4, width)
     expected = reference(g, g, g, key_padding_mask=~subsets, need_weights=False)[0]
-    torch.testing.assert_close(block.attend(g, subsets)[subsets], expected[subsets])
+    attended = block.attend(g.movedim(1, 0).unsqueeze(1), subsets.t().unsqueeze(1))  # one subset of each sample
+    torch.testing.assert_close(attended.squeeze(1).movedim(0, 1)[subsets], expected[subsets])
 
 
 def test_set_transformer_is_pre_layer_norm_with_a_final_norm():
     with seeded(0):
         transformer = randomised(SetTransformer(8, 2, 2), 0)
     g, mask = normal(3, 4, 8), torch.tensor([[1, 1, 1, 1], [1, 0, 0, 1], [0, 0, 0, 0]]).bool()
-    expected = g
+    expected, samples_last = g, mask.t().unsqueeze(1)
     for block in transformer.blocks:
-        expected = expected + block.attend(block.norm_attention(expected), mask)
+        attended = block.attend(block.norm_attention(expected).movedim(1, 0).unsqueeze(1), samples_last)
+        expected = expected + attended.squeeze(1).movedim(0, 1)
         hidden = block.norm_forward(expected)
         expected = expected + block.outer(block.inner(hidden).clamp(min=0))
     expected = nn.functional.layer_norm(expected, (8,), transformer.norm.weight, transformer.norm.bias, 1e-6)
     torch.testing.assert_close(transformer(g, mask), torch.where(mask.unsqueeze(-1), expected, 0.0))
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_set_transformer_of_several_subsets_is_that_of_each(blocks):
+    """A mask with leading axes of its own, [2, 5, samples, M], and one that lacks the samples."""
+    with seeded(0):
+        transformer = randomised(SetTransformer(8, 2, blocks), 0)
+        mask = torch.rand(2, 5, 3, 4) < 0.5
+    g = normal(3, 4, 8)
+    expected = torch.stack([torch.stack([transformer(g, each) for each in row]) for row in mask])
+    torch.testing.assert_close(transformer(g, mask), expected)
+    torch.testing.assert_close(transformer(g, mask[0, 0, 0]), transformer(g, mask[0, 0, 0].expand(3, 4)))
 
 
 @pytest.mark.parametrize("name", ["sum_pooling_mixture", "self_attention_mixture"])
@@ -214,7 +228,7 @@ def test_mixture_schemes_with_one_component_are_the_plain_ones(name):
         )
     state = mixture.state_dict()
     last = [key for key in state if key.startswith("rho.layers.2")]
-    plain.load_state_dict(state | {key: state[key][1:] for key in last})
+    plain.load_state_dict(state | {key: state[key][..., 1:] for key in last})
     h, mask, z = normal(6, 3, 5), torch.rand(6, 3) < 0.5, normal(6, 2)
     torch.testing.assert_close(mixture(h, mask).log_prob(z), plain(h, mask).log_prob(z))
     assert math.prod(mixture(h, mask).logits.shape) == 6

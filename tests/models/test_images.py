@@ -100,7 +100,7 @@ def test_the_networks_at_full_resolution_are_those_of_the_publication():
     shapes = [tuple(layer.weight.shape) for layer in vae.encoder.networks[2].layers]
     assert shapes == [(128, 71, 1), (128, 128, 4), (128, 128, 4)]
     shapes = [tuple(layer.weight.shape) for layer in vae.encoder.networks[0].layers]
-    assert shapes == [(400, 16), (400, 400), (4, 400)]
+    assert shapes == [(16, 400), (400, 400), (400, 4)]
     mirrored = [tuple(layer.weight.shape[:2]) for layer in vae.decoder.networks[1].layers]
     assert mirrored == [(128, 64), (64, 64), (64, 32), (32, 3)]
 

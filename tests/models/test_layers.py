@@ -8,7 +8,7 @@ from builders import DIMS, MAX_DIM, affine, double_precision, model_config, norm
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from pimvae.models.encoders import VectorEncoder
-from pimvae.models.layers import MLP, ModalityDense, dense
+from pimvae.models.layers import MLP, Dense, ModalityDense
 from pimvae.models.priors import LearnedMixturePrior, build_prior
 from pimvae.models.vae import seeded
 
@@ -29,7 +29,7 @@ def test_encoder_is_one_relu_network_per_modality():
 @pytest.mark.parametrize("fan_in", [1, 25, 400])
 def test_dense_layers_start_lecun_normal(fan_in):
     with seeded(1):
-        layer = dense(fan_in, 40_000 // fan_in)
+        layer = Dense(fan_in, 40_000 // fan_in)
         batched = ModalityDense([fan_in, 3 * fan_in], [40_000 // fan_in] * 2)
     for weight, size in ((layer.weight, fan_in), (batched.weight[0, :fan_in], fan_in), (batched.weight[1], 3 * fan_in)):
         entries = weight.detach().flatten()

@@ -95,7 +95,7 @@ def flops(cell):
 
 @pytest.mark.parametrize("objective", ["masked", "mixture", "tc"])
 def test_operations_of_a_step_are_those_that_torch_counts(cells, objective):
-    """Torch does not count its fused attention, which is little."""
+    """Torch counts products of matrices, not those of attention, which are few and made number by number."""
     chosen = {(c.data.kind, c.model.aggregator): c for c in cells if c.objective.name == objective}
     assert len(chosen) >= 20
     for cell in chosen.values():

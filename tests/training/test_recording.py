@@ -64,6 +64,13 @@ def test_arguments_that_are_equal_but_not_the_same_are_kept_apart():
     assert [tuple(t.shape) for t in recording(x)] == [(1, 3), (3,), (2, 3), (2, 3)]
 
 
+def test_products_with_one_are_left_out_unless_they_change_the_type():
+    product = torch.ops.aten.mul.Scalar
+    recording = record(lambda x: [product(x, 1).exp(), product(x, 2)], normal(3))
+    assert names(recording) == ["aten::exp", "aten::mul"]
+    assert names(record(lambda x: [product(x, 1.0)], torch.arange(3))) == ["aten::mul"]
+
+
 def test_operations_in_place_keep_their_order():
     def function(x):
         y = x.clone()

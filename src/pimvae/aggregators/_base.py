@@ -6,6 +6,7 @@ __all__ = [
     "PooledAggregator",
     "expert_parameters",
     "gaussian_head",
+    "masked_sum",
     "mixture_head",
     "moe_posterior",
     "present_experts",
@@ -31,6 +32,11 @@ LARGEST_LOG_SCALE = 20.0
 def zero_missing(values: Tensor, mask: Tensor) -> Tensor:
     """``values`` [*batch, M, width] with masked-out modalities set to 0: neither values, NaN nor gradients pass."""
     return torch.where(mask.unsqueeze(-1), values, torch.zeros((), dtype=values.dtype, device=values.device))
+
+
+def masked_sum(tokens: Float[Tensor, "*batch modality width"], mask: Bool[Tensor, "*subset modality"]) -> Tensor:
+    """Σ_{s∈S} of finite tokens, [*subset, width]; a product takes a fraction of the time of a selection."""
+    return (tokens * mask.unsqueeze(-1)).sum(-2)
 
 
 class Aggregator(nn.Module):

@@ -1,76 +1,52 @@
 """Pre-LayerNorm transformer blocks over the modalities of a subset."""
 
-__all__ = ["LAYER_NORM_EPS", "SetTransformer"]
+__all__ = ["LAYER_NORM_EPS", "Block", "SetTransformer"]
 
-from typing import Any
+import math
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
-from torch.nn import functional
 
-from pimvae.models.layers import dense
+from pimvae.models.layers import Dense
 
 LAYER_NORM_EPS = 1e-6  # the publication's framework default
-
-
-class Attention(torch.autograd.Function):
-    """Scaled dot-product attention softmax(q kᵀ/√d + bias) v on [batch, heads, M, d], with a rule for vmap.
-
-    torch has a fused kernel, several times faster than products of many tiny matrices, but no vectorisation rule for
-    it: here the vectorised axis becomes part of the batch, and autograd sees the fused kernel itself.
-    """
-
-    @staticmethod
-    def forward(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-        return functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-
-    @staticmethod
-    def setup_context(ctx: FunctionCtx, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        *inputs, bias = (tensor.detach() for tensor in ctx.saved_tensors)
-        with torch.enable_grad():
-            inputs = [tensor.requires_grad_() for tensor in inputs]
-            output = functional.scaled_dot_product_attention(*inputs, attn_mask=bias)
-        return *torch.autograd.grad(output, inputs, gradient), None
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor) -> tuple[Tensor, int]:
-        size = info.batch_size
-        front = [
-            tensor.expand(size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
-            for tensor, dim in zip(tensors, in_dims, strict=True)
-        ]
-        q, k, v, bias = (tensor.flatten(0, 1) for tensor in front)
-        output = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        return output.unflatten(0, (size, -1)), 0
+ABSENT = -1e30  # score of a key outside S: finite, so that an empty subset gives (ignored) numbers and not NaN
 
 
 class Block(nn.Module):
-    """g + Attention(LN(g)), then + FeedForward(LN(·)): no bias in q, k, v; feed-forward of two ReLU layers."""
+    """g + Attention(LN(g)), then + FeedForward(LN(·)): no bias in q, k, v; feed-forward of two ReLU layers.
+
+    Modalities are few and samples many, so the samples are the last axis of queries, keys and values and the keys are
+    gone through one by one: products of tiny matrices, one for each sample and head, would take several times longer.
+    What does not depend on the subset (in a first block everything up to the scores) is computed once for all subsets.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.norm_attention = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
         self.norm_forward = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
-        self.query_key_value = dense(width, 3 * width, bias=False)
-        self.output = dense(width, width)
-        self.inner, self.outer = dense(width, width), dense(width, width)
+        self.query_key_value = Dense(width, 3 * width, bias=False)
+        self.output = Dense(width, width)
+        self.inner, self.outer = Dense(width, width), Dense(width, width)
 
-    def attend(self, g: Tensor, mask: Tensor) -> Tensor:
-        """Multi-head attention in which no modality outside S is a key; masked keys get a bias of −10³⁰."""
-        q, k, v = self.query_key_value(g).unflatten(-1, (3, self.heads, -1)).unbind(-3)  # [*, M, heads, d]
-        # A large finite number instead of −∞: an empty subset then gives finite (and later ignored) values, not NaN.
-        bias = torch.zeros(mask.shape, dtype=g.dtype, device=g.device).masked_fill(~mask, -1e30)
-        shape = g.shape[:-1]
-        bias = bias[..., None, :].expand(*shape, shape[-1]).reshape(-1, 1, shape[-1], shape[-1])
-        q, k, v = (t.reshape(-1, *t.shape[-3:]).transpose(1, 2) for t in (q, k, v))
-        return self.output(Attention.apply(q, k, v, bias).transpose(1, 2).reshape(*shape, -1))
+    def attend(
+        self, g: Float[Tensor, "modality own n width"], mask: Bool[Tensor, "modality subset n"]
+    ) -> Float[Tensor, "modality subset n width"]:
+        """Multi-head softmax(q kᵀ/√d) v, no modality outside S a key; tokens are own to each subset or one for all."""
+        columns = self.query_key_value.weight.t() @ g.reshape(-1, g.shape[-1]).t()
+        q, k, v = columns.view(3, self.heads, -1, *g.shape[:-1]).unbind(0)  # [heads, d, M, subset or 1, n]
+        q = q / math.sqrt(q.shape[1])
+        scores = torch.stack([(q * key.unsqueeze(2)).sum(1) for key in k.unbind(2)])  # [M (keys), heads, M, ...]
+        bias = torch.zeros(mask.shape, dtype=g.dtype, device=g.device).masked_fill(~mask, ABSENT)
+        weights = (scores + bias[:, None, None]).softmax(0).unsqueeze(2)
+        values = v.unsqueeze(3).unbind(2)
+        joined = weights[0] * values[0]  # [heads, d, M, subset, n]
+        for weight, value in zip(weights[1:], values[1:], strict=True):
+            joined = torch.addcmul(joined, weight, value)
+        columns = self.output.weight.t() @ joined.flatten(2).flatten(0, 1)
+        return (columns.t() + self.output.bias).view(*joined.shape[2:], -1)
 
     def forward(self, g: Tensor, mask: Tensor) -> Tensor:
         g = g + self.attend(self.norm_attention(g), mask)
@@ -79,6 +55,9 @@ class Block(nn.Module):
 
 class SetTransformer(nn.Module):
     """Permutation-equivariant map of the tokens g_s, s ∈ S, to tokens of the same width; the rest comes out as 0.
+
+    The mask may have leading axes that the tokens lack: several subsets of the same samples. Tokens must be finite,
+    those outside S too, on whose values nothing depends.
 
     References:
         Set Transformer (Lee et al., 2019), https://arxiv.org/abs/1810.00825; pre-LayerNorm: Xiong et al. (2020).
@@ -90,8 +69,13 @@ class SetTransformer(nn.Module):
         self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
 
     def forward(
-        self, g: Float[Tensor, "*batch modality width"], mask: Bool[Tensor, "*batch modality"]
-    ) -> Float[Tensor, "*batch modality width"]:
+        self, g: Float[Tensor, "*batch modality width"], mask: Bool[Tensor, "*subset modality"]
+    ) -> Float[Tensor, "*set modality width"]:
+        modalities, width = g.shape[-2:]
+        batch = torch.broadcast_shapes(g.shape[:-2], mask.shape[:-1])
+        subsets, samples = batch[: len(batch) - g.dim() + 2], batch[len(batch) - g.dim() + 2 :]
+        g = g.expand(*samples, modalities, width).movedim(-2, 0).reshape(modalities, 1, -1, width)
+        mask = mask.expand(*batch, modalities).movedim(-1, 0).reshape(modalities, math.prod(subsets), -1)
         for block in self.blocks:
             g = block(g, mask)
-        return torch.where(mask.unsqueeze(-1), self.norm(g), torch.zeros_like(g))
+        return (self.norm(g) * mask.unsqueeze(-1)).view(modalities, *batch, width).movedim(0, -2)

@@ -5,7 +5,6 @@ __all__ = ["PrivateSelfAttention"]
 import torch
 from torch import Tensor, nn
 
-from pimvae.aggregators._base import zero_missing
 from pimvae.aggregators._private import HierarchicalPosterior, NetworkConditional
 from pimvae.aggregators._transformer import SetTransformer
 from pimvae.aggregators.self_attention import SelfAttention
@@ -52,8 +51,9 @@ class PrivateSelfAttention(SelfAttention):
         return torch.stack([self.chi(h), self.chi_own(h)], dim=-2)
 
     def pool(self, tokens: Tensor, mask: Tensor) -> HierarchicalPosterior:
-        token, own = zero_missing(tokens.flatten(-2), mask).unflatten(-1, (2, -1)).unbind(-2)
+        token, own = tokens.unbind(-2)
         shared = self.head(self.rho(self.transformer(token, mask).sum(-2)))
+        own = own.expand(*mask.shape, -1)
         context = torch.cat([own, mask.unsqueeze(-1).to(own.dtype)], dim=-1)
         return HierarchicalPosterior(
             shared, NetworkConditional(self.equivariant, context, self.config.encoder_floor), mask

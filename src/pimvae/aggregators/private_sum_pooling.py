@@ -5,7 +5,7 @@ __all__ = ["PrivateSumPooling"]
 import torch
 from torch import Tensor, nn
 
-from pimvae.aggregators._base import zero_missing
+from pimvae.aggregators._base import masked_sum
 from pimvae.aggregators._private import HierarchicalPosterior, NetworkConditional
 from pimvae.aggregators.sum_pooling import SumPooling
 from pimvae.config.schema import ModelConfig
@@ -48,9 +48,9 @@ class PrivateSumPooling(SumPooling):
         return torch.stack([self.chi(h), self.chi_set(h), self.chi_own(h)], dim=-2)
 
     def pool(self, tokens: Tensor, mask: Tensor) -> HierarchicalPosterior:
-        pooled, in_set, own = zero_missing(tokens.flatten(-2), mask).unflatten(-1, (3, -1)).unbind(-2)
-        shared = self.head(self.rho(pooled.sum(-2)))
-        context = in_set.sum(-2, keepdim=True) + own
+        pooled, in_set, own = tokens.unbind(-2)
+        shared = self.head(self.rho(masked_sum(pooled, mask)))
+        context = masked_sum(in_set, mask).unsqueeze(-2) + own
         return HierarchicalPosterior(
             shared, NetworkConditional(self.equivariant, context, self.config.encoder_floor), mask
         )

@@ -4,7 +4,7 @@ __all__ = ["SelfAttention"]
 
 from torch import Tensor
 
-from pimvae.aggregators._base import PooledAggregator, zero_missing
+from pimvae.aggregators._base import PooledAggregator
 from pimvae.aggregators._transformer import SetTransformer
 from pimvae.config.schema import ModelConfig
 from pimvae.errors import UserError
@@ -31,5 +31,4 @@ class SelfAttention(PooledAggregator):
         self.rho = MLP([width, width, width, self.outputs()])
 
     def pool(self, tokens: Tensor, mask: Tensor) -> Mixture:
-        tokens = zero_missing(tokens, mask)
         return self.head(self.rho(self.transformer(tokens, mask).sum(-2)))

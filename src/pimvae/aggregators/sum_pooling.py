@@ -4,7 +4,7 @@ __all__ = ["SumPooling"]
 
 from torch import Tensor
 
-from pimvae.aggregators._base import PooledAggregator, zero_missing
+from pimvae.aggregators._base import PooledAggregator, masked_sum
 from pimvae.config.schema import ModelConfig
 from pimvae.models.layers import MLP
 from pimvae.posteriors import Mixture
@@ -27,4 +27,4 @@ class SumPooling(PooledAggregator):
         self.rho = MLP([width, width, width, self.outputs()])
 
     def pool(self, tokens: Tensor, mask: Tensor) -> Mixture:
-        return self.head(self.rho(zero_missing(tokens, mask).sum(-2)))
+        return self.head(self.rho(masked_sum(tokens, mask)))

@@ -20,7 +20,7 @@ from pimvae.data._dataset import Dataset, Split
 from pimvae.data._text import templates
 from pimvae.errors import UserError
 from pimvae.files import replacing
-from pimvae.models.layers import dense, fresh
+from pimvae.models.layers import Dense, fresh
 from pimvae.models.vae import seeded
 
 DIGITS, FEATURES = 10, 64
@@ -41,8 +41,8 @@ class ImageClassifier(nn.Module):
         self.shape = (channels, side, side)
         self.first = fresh(nn.Conv2d(channels, 16, 3, padding=1))
         self.second = fresh(nn.Conv2d(16, 32, 3, padding=1))
-        self.hidden = dense(32 * (side // 4) ** 2, FEATURES)
-        self.head = dense(FEATURES, DIGITS)
+        self.hidden = Dense(32 * (side // 4) ** 2, FEATURES)
+        self.head = Dense(FEATURES, DIGITS)
 
     def features(self, x: Float[Tensor, "batch pixel"]) -> Float[Tensor, "batch feature"]:
         """The values of the last hidden layer."""

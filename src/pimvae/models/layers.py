@@ -1,6 +1,6 @@
 """Dense layers and MLPs with the initialisation of the publication's framework."""
 
-__all__ = ["ACTIVATIONS", "MLP", "Dense", "ModalityDense", "dense", "fresh", "parameter_count"]
+__all__ = ["ACTIVATIONS", "MLP", "Dense", "ModalityDense", "fresh", "parameter_count"]
 
 import math
 from collections.abc import Callable, Sequence
@@ -28,23 +28,23 @@ def lecun_normal_(weight: Tensor, fan_in: int) -> Tensor:
     return nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
 
 
-class Dense(nn.Linear):
-    """A linear layer whose input is a matrix to the product, whatever its leading axes.
+class Dense(nn.Module):
+    """x ↦ x W + b with W [input, output]; x is a matrix to the product, whatever its leading axes.
 
-    Stacked by vmap, a product with more axes would copy the weight for every sample and multiply them one by one.
+    Stacked by vmap, a product with more axes would copy the weight for every sample and multiply them one by one. The
+    weight lies as its gradient xᵀ g comes out of a product: stored the other way, as in `torch.nn.Linear`, every step
+    would transpose the gradients of a stack into a copy.
     """
 
+    def __init__(self, fan_in: int, fan_out: int, bias: bool = True) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(lecun_normal_(torch.empty(fan_in, fan_out), fan_in))
+        self.bias = nn.Parameter(torch.zeros(fan_out)) if bias else None
+
     def forward(self, x: Float[Tensor, "*batch input"]) -> Float[Tensor, "*batch output"]:
-        return functional.linear(x.reshape(-1, x.shape[-1]), self.weight, self.bias).reshape(*x.shape[:-1], -1)
-
-
-def dense(fan_in: int, fan_out: int, bias: bool = True) -> Dense:
-    """A linear layer, lecun-normal weights, zero bias."""
-    layer = Dense(fan_in, fan_out, bias=bias)
-    lecun_normal_(layer.weight.data, fan_in)
-    if bias:
-        nn.init.zeros_(layer.bias)
-    return layer
+        rows = x.reshape(-1, x.shape[-1])
+        product = rows @ self.weight if self.bias is None else torch.addmm(self.bias, rows, self.weight)
+        return product.reshape(*x.shape[:-1], -1)
 
 
 def fresh(layer: Convolution) -> Convolution:
@@ -67,7 +67,7 @@ class MLP(nn.Module):
 
     def __init__(self, widths: Sequence[int], activation: str = "leaky_relu") -> None:
         super().__init__()
-        self.layers = nn.ModuleList(dense(i, o) for i, o in pairwise(widths))
+        self.layers = nn.ModuleList(Dense(i, o) for i, o in pairwise(widths))
         self.activation = ACTIVATIONS[activation]
 
     def forward(self, x: Float[Tensor, "*batch input"]) -> Float[Tensor, "*batch output"]:

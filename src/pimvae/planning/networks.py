@@ -41,7 +41,7 @@ def pooling(cell: Cell, sets: int, size: int) -> Iterator[Network]:
     width, features = model.pooling_width, _features(cell)
     yield dense((features, width, width, width), m)
     if _attends(cell):
-        yield from _transformer(cell, sets * size)
+        yield from _transformer(cell, size, sets * size, m if size == m else sets * size)
     outputs = 2 * model.latent
     if model.aggregator.endswith("_mixture"):
         outputs = model.components * (1 + outputs)
@@ -59,7 +59,7 @@ def conditional(cell: Cell, draws: int, size: int) -> Iterator[Network]:
     width = model.pooling_width
     yield dense((model.latent, width, width), draws)
     if _attends(cell):
-        yield from _transformer(cell, size * draws)
+        yield from _transformer(cell, size, size * draws, size * draws)
     yield dense((width, width, 2 * model.private_latent), size * draws)
 
 
@@ -114,9 +114,15 @@ def _factor(cell: Cell) -> float:
     return high
 
 
-def _transformer(cell: Cell, rows: int) -> Iterator[Network]:
-    """Queries, keys and values; then output, inner and outer layer of every block."""
+def _transformer(cell: Cell, size: int, rows: int, tokens: int) -> Iterator[Network]:
+    """Every block: queries, keys and values, scores, joined values; then output, inner and outer layer.
+
+    In the first block everything up to the scores is that of the ``tokens``, which all sets share.
+    """
     width = cell.model.pooling_width
-    for _ in range(cell.model.attention_blocks):
-        yield dense((width, 3 * width), rows, bias=False)
+    for block in range(cell.model.attention_blocks):
+        own = rows if block else tokens
+        yield dense((width, 3 * width), own, bias=False)
+        yield dense((width, size), own, copies=0)
+        yield dense((size, width), rows, copies=0)
         yield dense((width, width, width, width), rows)

@@ -49,7 +49,7 @@ def count(cell: Cell) -> Counts:
     batch, form, uses = cell.train.batch_size, shape(cell.data), _uses(cell)
     networks = list(_networks(cell, uses))
     first = sum(network.rows * network.layers[0].products for network in encoders(cell))
-    products = sum(network.products for network in networks) + _attention(cell, networks, uses.size)
+    products = sum(network.products for network in networks)
     outputs = sum(network.outputs for network in networks) + form.modalities * form.width + _densities(cell)
     parameters = sum(network.parameters for network in networks) + _others(cell)
     return Counts(parameters, 2 * (3 * products - first) * batch, HELD * outputs * batch)
@@ -89,12 +89,6 @@ def _networks(cell: Cell, uses: Uses) -> Iterator[Network]:
     yield from pooling(cell, uses.sets, uses.size)
     yield from decoders(cell, uses.decoded)
     yield from conditional(cell, uses.asked, uses.size)
-
-
-def _attention(cell: Cell, networks: list[Network], size: int) -> int:
-    """Multiplications of queries with keys, and of weights with values, per sample."""
-    rows = sum(network.rows for network in networks if not network.layers[0].bias)
-    return 2 * rows * size * cell.model.pooling_width
 
 
 def _densities(cell: Cell) -> int:

@@ -56,8 +56,8 @@ class _Recorder(TorchDispatchMode):
         name = function._schema.name
         if name in READS_A_VALUE:
             raise RuntimeError(f"a step must not depend on the values of tensors, but it calls {name}")
-        # Merged with its like, a draw would be made only once. Attention is tagged for its dropout, which is not used.
-        if torch.Tag.nondeterministic_seeded in function.tags and "scaled_dot_product" not in name:
+        # Merged with its like, a draw would be made only once.
+        if torch.Tag.nondeterministic_seeded in function.tags:
             raise RuntimeError(f"a step must be given its random numbers, but it calls {name}")
         result = function(*args, **(kwargs or {}))
         self.seen.append((function, args, kwargs or {}, result))
@@ -162,7 +162,7 @@ def _merged(calls: Sequence[Call], outputs: Sequence[int]) -> tuple[list[Call], 
 
     for call in calls:
         arguments, keywords = (_map(part, Register, rename) for part in (call.arguments, call.keywords))
-        if call.function._schema.name in ALIASES:
+        if call.function._schema.name in ALIASES or _is_identity(call, arguments):
             same[call.results[0]] = arguments[0].index
             continue
         key = (call.function, repr((arguments, keywords)))  # by text: True, 1 and 1.0 are equal, but not the same
@@ -172,6 +172,11 @@ def _merged(calls: Sequence[Call], outputs: Sequence[int]) -> tuple[list[Call], 
         known[key] = call.results
         kept.append(Call(call.function, arguments, keywords, call.results))
     return kept, [same.get(register, register) for register in outputs]
+
+
+def _is_identity(call: Call, arguments: tuple[Any, ...]) -> bool:
+    """Whether it is a product with the number 1, of which vmap makes one for every bias."""
+    return call.function is torch.ops.aten.mul.Scalar and type(arguments[1]) is int and arguments[1] == 1
 
 
 def _read(calls: Sequence[Call], outputs: Sequence[int]) -> tuple[list[Call], list[int]]:

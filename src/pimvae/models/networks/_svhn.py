@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pimvae.models.layers import dense, fresh
+from pimvae.models.layers import Dense, fresh
 from pimvae.models.networks._base import widened
 
 SIDE, CHANNELS = 32, (32, 64, 64, 128)
@@ -25,7 +25,7 @@ class SVHNEncoder(nn.Module):
             fresh(nn.Conv2d(i, o, 4, stride=2, padding=p))
             for (i, o), p in zip(pairwise(channels), PADDING, strict=True)
         )
-        self.head = dense(channels[-1], features)
+        self.head = Dense(channels[-1], features)
 
     def forward(self, x: Float[Tensor, "batch pixel"]) -> Float[Tensor, "batch feature"]:
         x = x.unflatten(-1, (3, SIDE, SIDE))
@@ -40,7 +40,7 @@ class SVHNDecoder(nn.Module):
     def __init__(self, latent: int) -> None:
         super().__init__()
         channels = [*CHANNELS[::-1], 3]
-        self.head = dense(latent, channels[0])
+        self.head = Dense(latent, channels[0])
         self.layers = nn.ModuleList(
             fresh(nn.ConvTranspose2d(i, o, 4, stride=2, padding=p))
             for (i, o), p in zip(pairwise(channels), PADDING[::-1], strict=True)

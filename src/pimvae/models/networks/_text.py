@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pimvae.models.layers import dense, fresh
+from pimvae.models.layers import Dense, fresh
 from pimvae.models.likelihoods.text import POSITIONS, SYMBOLS
 from pimvae.models.networks._base import widened
 
@@ -26,7 +26,7 @@ class TextEncoder(nn.Module):
                 fresh(nn.Conv1d(width, width, 4, stride=2)),
             ]
         )
-        self.head = dense(width, features)
+        self.head = Dense(width, features)
 
     def forward(self, x: Float[Tensor, "batch flat"]) -> Float[Tensor, "batch feature"]:
         x = x.unflatten(-1, (POSITIONS, SYMBOLS)).mT
@@ -40,7 +40,7 @@ class TextDecoder(nn.Module):
 
     def __init__(self, latent: int) -> None:
         super().__init__()
-        self.head = dense(latent, CHANNELS)
+        self.head = Dense(latent, CHANNELS)
         self.layers = nn.ModuleList(
             [
                 fresh(nn.ConvTranspose1d(CHANNELS, CHANNELS, 4, stride=2)),
