@@ -73,6 +73,7 @@ class ImagesData(Strict):
     data_dir: str | None = None  # local folder with the downloaded files; None: the cache of downloads
     mnist_side: Literal[14, 28] = 28
     svhn_side: Literal[16, 32] = 32  # halved sides: means of 2×2 pixels
+    svhn_variation: Annotated[float, Field(ge=0, le=1)] = 1.0  # of embedded house numbers; 1: as photographs vary
     samples: PositiveInt | None = 20000  # training triples; None: matchings × base pairs
     test_samples: PositiveInt = 1000
     matchings: PositiveInt = 20  # of all base pairs

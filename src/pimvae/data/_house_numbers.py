@@ -52,23 +52,27 @@ def atlas() -> Atlas:
     return Atlas(fields.reshape(-1, *fields.shape[2:]), widths.reshape(-1), float(step))
 
 
-def house_numbers(stream: int, count: int) -> tuple[UInt8[np.ndarray, "n 3 32 32"], Int64[np.ndarray, " n"]]:
+def house_numbers(
+    stream: int, count: int, variation: float = 1.0
+) -> tuple[UInt8[np.ndarray, "n 3 32 32"], Int64[np.ndarray, " n"]]:
     """The first ``count`` pictures of a stream and the digits in their centres; the digit of picture i is i mod 10.
 
     Args:
         stream: pictures of different streams are independent.
         count: how many.
+        variation: 1 varies pictures as photographs of SVHN do; less of it gives upright light digits of one face on
+            walls of similar brightness, alone and in the middle (see `Draws`).
 
     Source: the crops of SVHN (Netzer et al., 2011) are what is imitated; no photograph is used.
     """
-    blocks = list(_blocks(stream, count))
+    blocks = list(_blocks(stream, count, variation))
     pictures = np.concatenate(blocks)[:count] if blocks else np.zeros((0, 3, SIDE, SIDE), np.uint8)
     return pictures, np.arange(count, dtype=np.int64) % DIGITS
 
 
-def _blocks(stream: int, count: int) -> Iterator[np.ndarray]:
+def _blocks(stream: int, count: int, variation: float) -> Iterator[np.ndarray]:
     for block in range(-(-count // BLOCK)):
-        draws = Draws(stream, block, BLOCK)
+        draws = Draws(stream, block, BLOCK, variation)
         yield _pictures(draws, np.arange(BLOCK) % DIGITS)
 
 
@@ -141,16 +145,16 @@ def _glyphs(draws: Draws, digits: np.ndarray) -> Int64[np.ndarray, "n 3"]:
     shown = np.stack([draws.integers(DIGITS), digits, draws.integers(DIGITS)], axis=1)
     kind = draws.uniform(0, 1, 1)
     one = np.where(kind < 0.25, 1, np.where(kind < 0.75, FOOTLESS, BAR))
-    absent = draws.happens(0.35, 3) & np.array([True, False, True])
+    absent = draws.persists(0.35, 3) & np.array([True, False, True])
     shown = np.where(absent, NONE, np.where(shown == 1, one, shown))
     plain = np.array(SANS)[draws.integers(len(SANS))]
-    face = np.where(draws.happens(0.3), plain, draws.integers(atlas().faces))
+    face = np.where(draws.persists(0.3), plain, draws.integers(atlas().faces))
     return face[:, None] * (NONE + 1) + shown
 
 
 def _colours(draws: Draws) -> tuple[np.ndarray, np.ndarray]:
     """Colours [n, 3, 1, 1] of the digits and of the wall: grey with a tint, darker or lighter by a limited contrast."""
-    wall, step = draws.uniform(30, 215), draws.uniform(0, 1)
+    wall, step = draws.uniform(30, 215, centre=0.25), draws.uniform(0, 1, centre=1)
     step = 26 + 110 * step * step
     darker = np.where(draws.happens(0.5), wall - step > 8, wall + step > 247)
     ink = np.where(darker, wall - step, wall + step)

@@ -12,15 +12,23 @@ class Draws:
     """Random numbers for one block of pictures, float32 with the block first.
 
     Only uniform draws are used: their bits are fixed by PCG64, those of normal draws also by the mathematics library.
+
+    Args:
+        stream, block: which draws.
+        size: pictures in the block.
+        variation: v ∈ [0, 1] narrows every interval to v of its length and makes events v times as
+            probable, so that at 0 all pictures have the same light, place and colours.
     """
 
-    def __init__(self, stream: int, block: int, size: int) -> None:
-        self.size = size
+    def __init__(self, stream: int, block: int, size: int, variation: float = 1.0) -> None:
+        self.size, self.variation = size, variation
         self.generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([STREAM, stream, block])))
 
-    def uniform(self, low: float, high: float, *shape: int) -> np.ndarray:
-        """Uniform on [low, high), [n, *shape]."""
-        unit = self.generator.random((self.size, *shape), dtype=np.float32)
+    def uniform(self, low: float, high: float, *shape: int, centre: float = 0.5) -> np.ndarray:
+        """Uniform on [low, high), [n, *shape]; with less variation, nearer to ``centre`` (0: low, 1: high)."""
+        unit = self._unit(*shape)
+        if self.variation != 1:
+            unit = np.float32(centre) + np.float32(self.variation) * (unit - np.float32(centre))
         return low + (high - low) * unit
 
     def peaked(self, limit: float, *shape: int) -> np.ndarray:
@@ -28,12 +36,19 @@ class Draws:
         return self.uniform(0, limit, *shape) - self.uniform(0, limit, *shape)
 
     def happens(self, probability: float, *shape: int) -> np.ndarray:
-        """True with the given probability, [n, *shape]."""
-        return self.uniform(0, 1, *shape) < probability
+        """True with the given probability (that of a departure from the plain picture), [n, *shape]."""
+        return self._unit(*shape) < probability * self.variation
+
+    def persists(self, probability: float, *shape: int) -> np.ndarray:
+        """True with the given probability of what is the rule where nothing varies, [n, *shape]."""
+        return self._unit(*shape) < 1 - (1 - probability) * self.variation
 
     def integers(self, end: int, *shape: int) -> np.ndarray:
         """Uniform on 0..end − 1, int64 [n, *shape]."""
         return (self.generator.random((self.size, *shape)) * end).astype(np.int64)
+
+    def _unit(self, *shape: int) -> np.ndarray:
+        return self.generator.random((self.size, *shape), dtype=np.float32)
 
     def bytes(self, *shape: int) -> np.ndarray:
         """Uniform on 0..255, uint8 [n, *shape]."""

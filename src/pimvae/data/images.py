@@ -95,7 +95,7 @@ def _collections(config: ImagesData, part: Part) -> Collections:
     count = HOUSE_NUMBERS[part]
     if part == "train" and config.samples is not None:
         count = min(count, -(-config.samples // 10) * 10)  # no more than are paired, the same of every digit
-    return _embedded(part, count)
+    return _embedded(part, count, config.svhn_variation)
 
 
 @lru_cache(maxsize=2)  # the seeds of a data set follow each other
@@ -107,11 +107,11 @@ def _full(part: Part, data_dir: str | None) -> Collections:
 
 
 @lru_cache(maxsize=2)
-def _embedded(part: Part, count: int) -> Collections:
+def _embedded(part: Part, count: int, variation: float) -> Collections:
     digits, labels = embedded_digits()
     place = np.arange(len(labels)) % (PER_CLASS + TEST_PER_CLASS)  # within the class: the file is sorted
     chosen = place < PER_CLASS if part == "train" else place >= PER_CLASS
-    houses, house_labels = house_numbers(STREAM if part == "train" else TEST_STREAM, count)
+    houses, house_labels = house_numbers(STREAM if part == "train" else TEST_STREAM, count, variation)
     repeats = HOUSE_NUMBERS[part] // int(chosen.sum())
     return Collections(digits[chosen], labels[chosen], houses, house_labels, repeats)
 
