@@ -48,7 +48,8 @@ def plot(table: pd.DataFrame) -> Figure:
     """One panel per score and cost, one line per scheme and bound; dashed: growth in proportion to 2^M."""
     if table.empty:
         return empty_figure("experiment not run at this scale")
-    drawn = figure(2.2)
+    drawn = figure(2.3)
+    drawn.get_layout_engine().set(w_pad=0.08)
     axes = drawn.subplots(1, len(PANELS))
     counts = sorted(table["modalities"].unique())
     for panel, (name, label) in zip(axes, PANELS.items(), strict=True):
@@ -76,6 +77,8 @@ def _panel(axes: plt.Axes, part: pd.DataFrame, name: str) -> None:
         axes.vlines(rows["modalities"], rows["low"], rows["high"], color=look.colour, lw=0.7, alpha=0.6)
         axes.plot(rows["modalities"], rows["mean"], color=look.colour, marker=look.marker, mfc=face, ms=3.6, lw=0.9,
                   ls=style)  # fmt: skip
+    if name == "mcc_strong_mean":
+        axes.set_ylim(0, 1)  # a Student interval of two seeds can leave what a correlation can be
     if name == "ms_per_step":
         axes.set_yscale("log")
         _exponential(axes, part)
