@@ -57,7 +57,7 @@ def test_every_claim_has_its_command_and_time(source):
 
 def test_exceptions_are_the_groups_that_are_not_as_claimed(source):
     groups = source.groups[source.groups["claim"] == "C2"]
-    named = set(re.sub(r" and \d+ more", "", blocks._exceptions(source.groups, source.claims[3])).split(", "))
+    named = set(re.sub(r" and \d+ more", "", blocks._exceptions(source.groups, source.claims[3])).split("; "))
     bad = set(groups.loc[~(groups["low"] > 0), "group"])
     assert {name.strip("*") for name in named} <= bad | {"none"}
     assert {name.strip("*") for name in named if "*" in name} <= set(groups.loc[groups["high"] < 0, "group"])

@@ -1,13 +1,7 @@
-import json
-import re
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from pimvae.errors import UserError
-from pimvae.report import job
 from pimvae.report.claims import Claim, read_claims
 from pimvae.report.files import COLUMNS
 from pimvae.report.statistics import mean_interval
@@ -214,74 +208,3 @@ def test_shipped_claims_on_synthetic_results(results):
     assert found["C1a"].diverged == 1
     assert found["C1a"].pairs == 2 * 5 * 3 + 8 * 3 - 1
     assert set(found["C1b"].groups["subset"]) == {"unimodal", "all"}
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ("metric: llh_gapp", "unknown metric 'llh_gapp'"),
-        ("metric: llh_mle", "'llh_mle' has no better direction"),
-        ("colour: red", "colour"),
-        ("where: {aggregater: poe}", "unknown column 'aggregater'"),
-        ("where: {aggregator: [poe, sum_poling]}", "unknown aggregator 'sum_poling' (known: "),
-        ("where: {dataset: dens}", "unknown dataset 'dens' (known: "),
-        ("where: {prior: normal}", "unknown prior 'normal' (known: mixture, standard"),
-        ("where: {experiment: linaer}", "did you mean 'linear'?"),
-        ("where: {objective: 3}", "unknown objective '3' (known: "),
-    ],
-)
-def test_bad_claims_give_one_line(tmp_path: Path, change: str, message: str):
-    measure = change if change.startswith("metric") else "metric: llh"
-    extra = "" if change.startswith("metric") else f"  {change}\n"
-    path = tmp_path / "claims.yaml"
-    path.write_text(
-        "- id: C9\n  short: s\n  text: t\n  experiment: linear\n  better: {objective: masked}\n"
-        f"  worse: {{objective: mixture}}\n  effect: difference\n  measures: [{{{measure}, subset: all}}]\n{extra}"
-    )
-    with pytest.raises(UserError) as error:
-        read_claims(path)
-    assert message in str(error.value) and "C9" in str(error.value) and "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("text", ["C9: {short: s}\n", "- C9\n", ""])
-def test_what_is_no_list_of_claims_gives_one_line(tmp_path: Path, text: str):
-    (tmp_path / "claims.yaml").write_text(text)
-    with pytest.raises(UserError, match=r"claims\.yaml is not a list of claims"):
-        read_claims(tmp_path / "claims.yaml")
-
-
-NEW = """
-- id: C11
-  short: a data set that was not run there
-  text: A claim is an entry of this file and nothing else.
-  experiment: scaling
-  where: {dataset: half}
-  better: {objective: masked}
-  worse: {objective: mixture}
-  measures: [{metric: llh, subset: all}]
-  effect: difference
-"""
-
-
-def test_a_new_claim_is_an_entry_and_not_run_until_there_are_results(folder, root, tmp_path: Path):
-    path = tmp_path / "claims.yaml"
-    path.write_text((root / "config" / "claims.yaml").read_text() + NEW)
-    lines = job.claims(folder, tmp_path, path)
-    assert lines[-1].split(maxsplit=3)[:3] == ["C11", "not", "run"]
-    found = json.loads((tmp_path / "claims.json").read_text())
-    assert [claim["claim"] for claim in found] == [line.split()[0] for line in lines]
-    assert found[-1]["verdict"] == "not run"
-    assert (found[-1]["effect"], found[-1]["pairs"], found[-1]["groups"]) == (None, 0, [])
-    assert len(found[0]["groups"]) == 8 and found[0]["groups"][0]["low"] <= found[0]["groups"][0]["effect"]
-    (table,) = job.tables(folder, tmp_path, path, only=["t10_claims"])
-    assert r"C11 & a data set that was not run there & \verdict{not run}" in table.read_text()
-    macros = job.macros(folder, tmp_path / "macros.tex", "laptop", path).read_text()
-    assert r"\newcommand{\ClaimCOneOneVerdict}{was not examined}" in macros
-    assert re.search(r"\\newcommand\{\\ClaimsNotRunList\}\{.*\\mbox\{C11\}\}", macros)
-
-
-def test_broken_yaml_gives_one_line(tmp_path: Path):
-    (tmp_path / "claims.yaml").write_text("- id: [\n")
-    with pytest.raises(UserError) as error:
-        read_claims(tmp_path / "claims.yaml")
-    assert "\n" not in str(error.value)

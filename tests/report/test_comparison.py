@@ -129,3 +129,14 @@ def test_no_results_and_those_of_another_version_are_one_line(tmp_path):
     frame(SHIPPED).assign(value=["1.0", "x1", "", "2"]).to_csv(tmp_path / "metrics.csv", index=False)
     with pytest.raises(UserError, match=r"metrics\.csv, line 3: 'value' is 'x1', expected a number"):
         read_metrics(tmp_path)
+    frame(SHIPPED).assign(value=[True, False, True, True]).to_csv(tmp_path / "metrics.csv", index=False)
+    with pytest.raises(UserError, match=r"line 2: 'value' is 'True', expected a number"):
+        read_metrics(tmp_path)
+
+
+def test_a_number_that_pandas_reads_as_text_is_a_number(tmp_path):
+    """An integer of more than 64 bits makes pandas keep the whole column as text; an empty value is still missing."""
+    frame(SHIPPED).assign(value=["1", "-" + "9" * 30, "", "2.5"]).to_csv(tmp_path / "metrics.csv", index=False)
+    found = read_metrics(tmp_path)["value"]
+    assert found.dtype == float and found.isna().tolist() == [False, False, True, False]
+    assert found.dropna().tolist() == [1.0, -1e30, 2.5]

@@ -11,6 +11,7 @@ from pimvae.data._dataset import Dataset
 from pimvae.evaluation._identifiable import evaluate_split
 from pimvae.evaluation.identifiability import mcc
 from pimvae.evaluation.multimodal import cluster_accuracy
+from pimvae.evaluation.names import PAIR, SPLITS
 from pimvae.evaluation.rows import COLUMNS, Rows
 from pimvae.models.vae import MultimodalVAE
 from pimvae.training.packing import pack
@@ -27,7 +28,7 @@ def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: 
     Training data is evaluated as in the publication; data held out from the same clusters beside it.
     """
     generator = torch.Generator().manual_seed(derived_seed(seed, 2))
-    for name in ("train", "test") if data.test is not None else ("train",):
+    for name in SPLITS if data.test is not None else SPLITS[:1]:
         evaluate_split(cell, model, data, name, rows, generator)
         split = data.train if name == "train" else data.test
         packed = pack(split, data.max_dim).to(torch.float64)
@@ -44,7 +45,7 @@ def _one_given(
     model: MultimodalVAE, x: Tensor, mask: Tensor, truth: dict[str, np.ndarray], rows: Rows, split: str
 ) -> None:
     """Label accuracy and latent recovery when the label, or the vector, is missing at test time."""
-    for given, name in ((VECTOR, "vector"), (LABEL, "label")):
+    for given, name in zip((VECTOR, LABEL), PAIR, strict=True):
         only = torch.zeros_like(mask)
         only[:, given] = mask[:, given]
         z = model.posterior(x, only).mean()

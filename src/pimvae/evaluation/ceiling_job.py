@@ -13,6 +13,7 @@ from pimvae.data._dataset import Dataset, Split, load
 from pimvae.data.job import data_file
 from pimvae.errors import UserError
 from pimvae.evaluation.ceiling import ceiling
+from pimvae.evaluation.names import SPLITS
 from pimvae.evaluation.rows import COLUMNS
 from pimvae.files import write_csv
 
@@ -40,7 +41,7 @@ def run(
     rows: list[tuple[object, ...]] = []
     for seed, data in tqdm(datasets.items(), desc=f"ceiling {dataset}", unit="seed"):
         keys = (experiment, dataset, AGGREGATOR, AGGREGATOR, "true", 1.0, seed)
-        for name, split in (("train", data.train), ("test", data.test)):
+        for name, split in zip(SPLITS, (data.train, data.test), strict=True):
             if split is not None:
                 found = _metrics(data, split.spread(evaluation.llh_samples), evaluation.ceiling_particles, seed)
                 rows += [(*keys, name, "all", metric, value) for metric, value in found]

@@ -11,11 +11,11 @@ from pimvae.data._dataset import Dataset, load
 from pimvae.data.job import data_file
 from pimvae.errors import UserError
 from pimvae.evaluation.classifiers import Classifiers, fit, save_classifiers, table
+from pimvae.evaluation.names import SPLITS, TRIPLE
 from pimvae.evaluation.rows import COLUMNS
 from pimvae.files import write_csv
 
 NAME = "classifier"  # stands in the columns aggregator, objective and prior, which a classifier has not
-MODALITIES = ("mnist", "svhn", "text")
 
 
 def classifiers_file(folder: Path | str) -> Path:
@@ -44,8 +44,8 @@ def run(experiment: str, dataset: str, seeds: Sequence[int], data_dir: Path | st
 
 
 def _accuracies(data: Dataset, classifiers: Classifiers) -> Iterator[tuple[str, str, float]]:
-    for name, split in (("train", data.train), ("test", data.test)):
-        for s, modality in enumerate(MODALITIES if split is not None else ()):
+    for name, split in zip(SPLITS, (data.train, data.test), strict=True):
+        for s, modality in enumerate(TRIPLE if split is not None else ()):
             values, labels = table(split, s)
             guess = torch.cat([classifiers.labels(s, part) for part in values.split(1000)])
             yield name, modality, float((guess == labels).double().mean())

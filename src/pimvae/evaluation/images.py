@@ -15,9 +15,10 @@ from pimvae.data._dataset import Dataset, Split, spread
 from pimvae.data._text import decode
 from pimvae.evaluation._identifiable import rate_rows
 from pimvae.evaluation.classifiers import Classifiers, load_classifiers, untrained
-from pimvae.evaluation.classifiers_job import MODALITIES, classifiers_file
+from pimvae.evaluation.classifiers_job import classifiers_file
 from pimvae.evaluation.coherence import frechet_distance, generate, generate_given, probe_accuracy
 from pimvae.evaluation.likelihood import ImportanceEstimate, importance_log_likelihood
+from pimvae.evaluation.names import TRIPLE, crossing, joined
 from pimvae.evaluation.rows import COLUMNS, Rows
 from pimvae.models.likelihoods.text import POSITIONS, SYMBOLS
 from pimvae.models.vae import MultimodalVAE
@@ -27,7 +28,7 @@ from pimvae.training.packing import IndexedSplit, PackedSplit
 from pimvae.training.streams import derived_seed
 
 SHOWN, SAMPLED = 2, 4  # test triples and unconditional samples in the figures
-TEXT = MODALITIES.index("text")
+TEXT = TRIPLE.index("text")
 SPLIT = "test"
 ON_DEVICE = True  # the evaluation runs where the model lies
 
@@ -69,7 +70,7 @@ def evaluate(
 
 def subset_name(subset: Tensor) -> str:
     """``mnist_text`` for S = {MNIST, text}."""
-    return "_".join(compress(MODALITIES, subset.tolist()))
+    return joined(compress(TRIPLE, subset.tolist()))
 
 
 def _first(data: Dataset, split: Split, count: int, device: torch.device) -> PackedSplit:
@@ -83,7 +84,7 @@ def _likelihoods(
 ) -> None:
     """log p(x_M, x_S, x_T), and log p(x_s) of every modality with proposals that see nothing else; unweighted."""
     _add_likelihood(rows, "all", importance_log_likelihood(model, part.x, part.mask, particles, generator))
-    for s, name in enumerate(MODALITIES):
+    for s, name in enumerate(TRIPLE):
         alone = torch.zeros_like(part.mask)
         alone[:, s] = True
 
@@ -109,9 +110,9 @@ def _conditional(
     tokens, cross = model.embed(x), []
     for subset in all_subsets(model.modalities)[1:]:
         generated = generate_given(model, tokens, subset.to(x.device), generator)
-        for s, name in enumerate(MODALITIES):
+        for s, name in enumerate(TRIPLE):
             share = float((classifiers.labels(s, generated[s]) == labels).double().mean())
-            rows.add("coherence", share, f"{subset_name(subset)}_to_{name}", SPLIT)
+            rows.add("coherence", share, crossing(subset_name(subset), name), SPLIT)
             if not subset[s]:
                 cross.append(share)
     rows.add("coherence", float(np.mean(cross)), "cross", SPLIT)
@@ -124,7 +125,7 @@ def _unconditional(
     generated = generate(model, _from_prior(model, len(part), generator))
     found = torch.stack([classifiers.labels(s, values) for s, values in enumerate(generated)])
     rows.add("coherence", float((found == found[0]).all(0).double().mean()), "prior", SPLIT)
-    for s, name in enumerate(MODALITIES[:TEXT]):
+    for s, name in enumerate(TRIPLE[:TEXT]):
         real = classifiers.features(s, part.x[s, :, : part.dims[s]])
         rows.add("frechet", frechet_distance(real, classifiers.features(s, generated[s])), name, SPLIT)
 
@@ -158,7 +159,7 @@ def _pictures(model: MultimodalVAE, part: PackedSplit, generator: torch.Generato
     prior = generate(model, _from_prior(model, SAMPLED, generator))
     found = {"given": subsets.numpy()}
     for prefix, triple in (("true", true), ("given", stacked), ("prior", prior)):
-        found |= {f"{prefix}_{name}": _shown(s, triple[s]) for s, name in enumerate(MODALITIES)}
+        found |= {f"{prefix}_{name}": _shown(s, triple[s]) for s, name in enumerate(TRIPLE)}
     return found
 
 

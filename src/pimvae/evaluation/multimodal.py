@@ -11,6 +11,7 @@ from pimvae.config.schema import Cell
 from pimvae.data._dataset import Dataset
 from pimvae.evaluation._identifiable import evaluate_split
 from pimvae.evaluation.identifiability import mcc
+from pimvae.evaluation.names import of_size
 from pimvae.evaluation.rows import Rows
 from pimvae.models.vae import MultimodalVAE
 from pimvae.subsets import all_subsets
@@ -53,7 +54,7 @@ def _recovery_by_size(model: MultimodalVAE, x: Tensor, mask: Tensor, truth: np.n
             inferred = model.posterior(x[:, chosen], mask[chosen]).mean()[:, : model.config.latent]
             scores[size] = [mcc(truth[chosen.numpy()], inferred.numpy()).out_of_sample]
     for size, values in sorted(scores.items()):
-        rows.add("mcc_strong_mean", float(np.mean(values)), f"size{size}", "test")
+        rows.add("mcc_strong_mean", float(np.mean(values)), of_size(size), "test")
 
 
 def cluster_accuracy(model: MultimodalVAE, x: Tensor, mask: Tensor, labels: np.ndarray) -> float:

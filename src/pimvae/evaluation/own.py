@@ -9,6 +9,7 @@ from pimvae.config.schema import Cell
 from pimvae.data._dataset import Dataset
 from pimvae.evaluation._identifiable import likelihood_rows, rate_rows
 from pimvae.evaluation.likelihood import importance_log_likelihood
+from pimvae.evaluation.names import SPLITS
 from pimvae.evaluation.rows import Rows
 from pimvae.models.vae import MultimodalVAE
 from pimvae.training.packing import PackedSplit, pack
@@ -19,7 +20,7 @@ from pimvae.training.streams import derived_seed
 def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: int) -> dict[str, np.ndarray]:
     """All metrics of one replica into ``rows``, for training samples and, where there are any, held-out ones."""
     generator = torch.Generator().manual_seed(derived_seed(seed, 2))
-    for name, split in (("train", data.train), ("test", data.test)):
+    for name, split in zip(SPLITS, (data.train, data.test), strict=True):
         if split is None:
             continue
         packed = pack(split, data.max_dim).to(torch.float64)

@@ -3,6 +3,7 @@
 __all__ = ["COLUMNS", "Rows"]
 
 from pimvae.config.schema import Cell
+from pimvae.evaluation.names import check_names
 
 COLUMNS = ("experiment", "dataset", "aggregator", "objective", "prior", "beta", "seed", "split", "subset", "metric",
            "value")  # fmt: skip
@@ -17,5 +18,6 @@ class Rows:
         self.rows: list[tuple[object, ...]] = []
 
     def add(self, metric: str, value: float, subset: str = "all", split: str = "train") -> None:
-        """One number of this replica."""
+        """One number of this replica, of a subset and a split that `pimvae.evaluation.names` knows."""
+        check_names(subset, split)
         self.rows.append((*self.keys, split, subset, metric, float(value)))

@@ -176,7 +176,7 @@ def _exceptions(groups: pd.DataFrame, claim: Claim) -> str:
     against = rows.groupby("group", sort=False)["high"].min() < claim.threshold
     named = [f"**{group}**" if bad else str(group) for group, bad in against.items()]
     more = f" and {len(named) - MOST_GROUPS} more" if len(named) > MOST_GROUPS else ""
-    return (", ".join(named[:MOST_GROUPS]) + more) or "none"
+    return ("; ".join(named[:MOST_GROUPS]) + more) or "none"  # a group's own name can have a comma
 
 
 def _minutes(value: float) -> str:

@@ -4,11 +4,12 @@ __all__ = ["AuditClaim", "Claim", "Measure", "read_claims"]
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pimvae.errors import UserError, did_you_mean
+from pimvae.evaluation.names import SPLITS, is_subset, subset_names
 from pimvae.registry import names
 from pimvae.report.files import KEYS
 from pimvae.report.methods import catalogue, experiments, parse_yaml, read_config
@@ -66,8 +67,9 @@ def read_claims(path: Path | str | None = None) -> list[Claim]:
     """The claims of ``config/claims.yaml`` (or of ``path``).
 
     Raises:
-        UserError: for an unknown key, column or metric, or an experiment, data set or scheme that does not exist (a
-            typing error, which would else look like a claim that was not run), in one line that names the claim.
+        UserError: for an unknown key, column or metric, or an experiment, data set, scheme, subset or split that does
+            not exist (a typing error, which would else look like a claim that was not run), in one line that names the
+            claim.
     """
     entries = parse_yaml(Path(path)) if path is not None else read_config("claims.yaml")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -101,14 +103,33 @@ def _known_values() -> dict[str, set[str]]:
 def _check_values(claim: Claim, known: dict[str, set[str]]) -> None:
     for rows in ({"experiment": claim.experiment}, claim.where, claim.better, claim.worse):
         for column, wanted in rows.items():
-            for value in _listed(wanted) if column in known else ():
-                if value not in known[column]:
-                    hint = did_you_mean(str(value), known[column])
-                    raise UserError(f"claims.yaml, claim {claim.id}: unknown {column} '{value}' ({hint})")
+            for value in _listed(claim, column, wanted):
+                _check_value(claim, column, value, known)
+    for measure in claim.measures:
+        if not is_subset(measure.subset):
+            _refuse(claim, "subset", measure.subset, subset_names())
+        if measure.split is not None and measure.split not in SPLITS:
+            _refuse(claim, "split", measure.split, SPLITS)
 
 
-def _listed(wanted: Any) -> Iterable[Any]:
-    return wanted if isinstance(wanted, list | tuple) else [wanted]
+def _check_value(claim: Claim, column: str, value: Any, known: dict[str, set[str]]) -> None:
+    if column in known:
+        if not isinstance(value, str) or value not in known[column]:
+            _refuse(claim, column, value, known[column])
+    elif isinstance(value, bool) or not isinstance(value, int | float):  # beta
+        raise UserError(f"claims.yaml, claim {claim.id}: {column} is '{value}', expected a number")
+
+
+def _refuse(claim: Claim, column: str, value: Any, known: Iterable[str]) -> NoReturn:
+    raise UserError(f"claims.yaml, claim {claim.id}: unknown {column} '{value}' ({did_you_mean(str(value), known)})")
+
+
+def _listed(claim: Claim, column: str, wanted: Any) -> Iterable[Any]:
+    if not isinstance(wanted, list | tuple):
+        return [wanted]
+    if not wanted:
+        raise UserError(f"claims.yaml, claim {claim.id}: the list of '{column}' is empty, which no row can match")
+    return wanted
 
 
 def _parse(entry: dict[str, Any]) -> Claim:

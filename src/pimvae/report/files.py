@@ -100,15 +100,18 @@ def read_csv(path: Path, columns: list[str], remedy: str, text: bool = False) ->
     missing = [column for column in columns if column not in frame]
     if missing:
         raise UserError(f"{path} lacks the column(s) {', '.join(missing)}: it is not of this version, make it again")
-    for column in () if text else NUMBERS.intersection(columns):
-        _require_numbers(path, frame[column])
-    return frame
+    numbers = [] if text else sorted(NUMBERS.intersection(columns))
+    return frame.assign(**{column: _numbers(path, frame[column]) for column in numbers})
 
 
-def _require_numbers(path: Path, values: pd.Series) -> None:
-    if pd.api.types.is_numeric_dtype(values) or values.empty:
-        return
-    wrong = values[pd.to_numeric(values, errors="coerce").isna() & values.notna()]
+def _numbers(path: Path, values: pd.Series) -> pd.Series:
+    """The column as numbers, also where pandas left text: it does so for integers of more than 64 bits."""
+    if values.empty or (pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)):
+        return values
+    numbers = pd.to_numeric(values.map(str), errors="coerce")
+    wrong = values[numbers.isna() & values.notna()]
+    if wrong.empty:
+        return numbers
     line, found = int(wrong.index[0]) + 2, wrong.iloc[0]
     raise UserError(f"{path}, line {line}: '{values.name}' is '{found}', expected a number: make it again")
 

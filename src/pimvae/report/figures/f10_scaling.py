@@ -17,7 +17,7 @@ from pimvae.report.style import MUTED, figure
 
 EXPERIMENT, PREFIX = "scaling", "views_"
 SCORES = {"ceiling_gap": "gap to the true model (nats)", "mcc_strong_mean": "MCC, strong"}
-COSTS = {"ms_per_step": "ms per step and replica", "memory_mib": "memory of the training (MiB)"}
+COSTS = {"ms_per_step": "ms per step and replica", "memory_mib": "memory (MiB)"}
 PANELS = {**SCORES, **COSTS}
 KEYS = ["aggregator", "objective", "modalities"]
 SUBSETS = "mopoe"  # the scheme with a component per subset
@@ -48,8 +48,9 @@ def plot(table: pd.DataFrame) -> Figure:
     """One panel per score and cost, one line per scheme and bound; dashed: growth in proportion to 2^M."""
     if table.empty:
         return empty_figure("experiment not run at this scale")
-    drawn = figure(3.9)
-    axes = drawn.subplots(2, 2, sharex=True).ravel()
+    drawn = figure(2.3)
+    drawn.get_layout_engine().set(w_pad=0.08)
+    axes = drawn.subplots(1, len(PANELS))
     counts = sorted(table["modalities"].unique())
     for panel, (name, label) in zip(axes, PANELS.items(), strict=True):
         _panel(panel, table[table["panel"] == name], name)
@@ -57,7 +58,6 @@ def plot(table: pd.DataFrame) -> Figure:
         panel.set_xscale("log", base=2)
         panel.set_xticks(counts, [str(count) for count in counts])
         panel.minorticks_off()
-    for panel in axes[2:]:
         panel.set_xlabel("modalities")
     methods = catalogue().order("aggregators", table["aggregator"])
     handles = [_handle(name) for name in methods]
@@ -77,6 +77,8 @@ def _panel(axes: plt.Axes, part: pd.DataFrame, name: str) -> None:
         axes.vlines(rows["modalities"], rows["low"], rows["high"], color=look.colour, lw=0.7, alpha=0.6)
         axes.plot(rows["modalities"], rows["mean"], color=look.colour, marker=look.marker, mfc=face, ms=3.6, lw=0.9,
                   ls=style)  # fmt: skip
+    if name == "mcc_strong_mean":
+        axes.set_ylim(0, 1)  # a Student interval of two seeds can leave what a correlation can be
     if name == "ms_per_step":
         axes.set_yscale("log")
         _exponential(axes, part)
