@@ -29,6 +29,17 @@ def test_a_picture_does_not_depend_on_how_many_are_drawn():
     assert house_numbers(1, 0)[0].shape == (0, 3, 32, 32)
 
 
+def test_with_less_variation_digits_are_light_upright_and_alone():
+    spread = []
+    for variation in (0.0, 0.25, 1.0):
+        grey = house_numbers(1, 300, variation)[0].mean(axis=1)
+        border = grey[:, [0, 1, 30, 31]].mean(axis=(1, 2))
+        lighter = np.quantile(grey[:, 6:26, 8:24], 0.9, axis=(1, 2)) > border + 40
+        spread.append((lighter.mean(), grey[::10].std(axis=0).mean()))  # of the pictures of one digit
+    assert spread[0][0] == 1 and spread[1][0] > 0.8 > spread[2][0]
+    assert spread[0][1] < spread[1][1] < 0.6 * spread[2][1]
+
+
 def test_the_digit_stands_in_the_middle_between_neighbours_of_its_face():
     digits = np.arange(2000) % 10
     glyphs = _glyphs(Draws(0, 0, 2000), digits)

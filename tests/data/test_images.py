@@ -40,8 +40,8 @@ def handwritten() -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def few(stream: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    pictures, digits = house_numbers(stream, 100)
+def few(stream: int, count: int, variation: float) -> tuple[np.ndarray, np.ndarray]:
+    pictures, digits = house_numbers(stream, 100, variation)
     repeats = -(-count // 100)
     return np.tile(pictures, (repeats, 1, 1, 1))[:count], np.tile(digits, repeats)[:count]
 
@@ -69,7 +69,7 @@ def test_triples_show_the_same_digit():
     pixels, digit_labels = handwritten()
     digit_of = {picture.tobytes(): label for picture, label in zip(pixels, digit_labels, strict=True)}
     for split, stream in ((dataset.train, module.STREAM), (dataset.test, module.TEST_STREAM)):
-        pictures, digits = few(stream, 100)
+        pictures, digits = few(stream, 100, 1.0)
         house_of = {picture.tobytes(): digit for picture, digit in zip(pictures, digits, strict=True)}
         for (first, second, _), label in zip(split.pairs, split.truth["labels"], strict=True):
             assert digit_of[split.x[0][first].tobytes()] == house_of[split.x[1][second].tobytes()] == label
@@ -211,3 +211,9 @@ def test_missing_real_files_are_told_in_one_line(downloaded, monkeypatch):
     config = ImagesData(source="full", data_dir=str(downloaded), samples=10, test_samples=10)
     with pytest.raises(UserError, match=r"lacks the file test_32x32.mat"):
         images(config, seed=0)
+
+
+def test_house_numbers_vary_as_much_as_is_asked():
+    loud, calm = (images(ImagesData(svhn_variation=variation, **SMALL), 0) for variation in (1.0, 0.25))
+    np.testing.assert_array_equal(loud.train.truth["labels"], calm.train.truth["labels"])
+    assert calm.train.x[1].std() < 0.7 * loud.train.x[1].std()
