@@ -24,7 +24,7 @@ for names in (entries, listed):
 """
 
 
-def modules(paths: list[Path]) -> list[str]:
+def modules(paths: tuple[Path, ...]) -> list[str]:
     """Names of the modules in these files."""
     parts = [path.relative_to(PACKAGE.parent).with_suffix("").parts for path in paths]
     return [".".join(part[:-1] if part[-1] == "__init__" else part) for part in parts]
@@ -38,7 +38,7 @@ def loaded(root: Path, entries: list[str], listed: list[str]) -> list[list[Path]
     return [[Path(name) for name in json.loads(line)] for line in done.stdout.splitlines()]
 
 
-def stages(root: Path) -> dict[str, tuple[list[str], list[Path]]]:
+def stages(root: Path) -> dict[str, tuple[list[str], tuple[Path, ...]]]:
     """Of every stage: what is imported to run it, and what the workflow lists."""
     cell = find_cell(load("smoke", root, ["linear"]), "linear", "sparse-private_self_attention-masked")
     registered = ["aggregators.private_self_attention", "objectives.masked", "models.networks.vector"]
@@ -75,7 +75,7 @@ def test_listed_sources_are_what_is_loaded(root, stage):
     entries, listed = STAGES[stage]
     at_start, at_end = loaded(root, entries, modules(listed))
     assert set(at_start) <= set(listed)  # nothing that is loaded is missing
-    assert at_end == sorted(listed)  # nor what the imports inside functions load in turn
+    assert at_end == list(listed)  # nor what the imports inside functions load in turn
 
 
 def test_stages_do_not_depend_on_later_ones():
@@ -117,3 +117,26 @@ def test_stored_numbers_are_sources():
 def test_a_module_that_does_not_exist_is_refused():
     with pytest.raises(ModuleNotFoundError, match=r"pimvae\.nothing"):
         provenance.sources("pimvae.nothing")
+
+
+def test_a_digest_tells_what_files_hold_and_not_when_they_were_written(tmp_path):
+    def checksum(folder: str, written: int, **texts: str) -> str:
+        """Of files in a folder of their own, for a file is read once per process."""
+        (tmp_path / folder).mkdir()
+        files = [tmp_path / folder / f"{name}.py" for name in texts]
+        for path, text in zip(files, texts.values(), strict=True):
+            path.write_text(text)
+            os.utime(path, (written, written))
+        return provenance.digest(tuple(files)).split()[-1]
+
+    first = checksum("first", 1, one="1", two="2")
+    assert checksum("later", 2, two="2", one="1") == first
+    others = [checksum("edited", 1, one="1", two="3"), checksum("renamed", 1, one="1", three="2")]
+    others += [checksum("swapped", 1, one="2", two="1"), checksum("removed", 1, one="1")]
+    assert len({first, *others}) == 5
+
+
+def test_a_digest_shows_where_sources_differ():
+    linear, images = (provenance.digest(provenance.data_sources(kind)).split(", ") for kind in ("linear", "images"))
+    assert {entry.split()[0] for entry in linear} == {"pimvae", "pimvae/config", "pimvae/data"}
+    assert {entry.split()[0] for entry in set(linear) ^ set(images)} == {"pimvae/data"}

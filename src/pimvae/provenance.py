@@ -1,16 +1,18 @@
 """Which source files a stage of the workflow depends on, read from the import statements (nothing is imported).
 
-The Snakefile lists these files as inputs, so that a change of a module reruns the stages that use it and no others.
+The Snakefile makes their digest a parameter of a job, so that a change of a module reruns the stages that use it and no
+others. As inputs they would be looked at again whenever a job is started, and a new time stamp would count as a change.
 Imports inside functions count. Registry look-ups are invisible to this reading: a caller names those modules itself.
 """
 
-__all__ = ["ceiling_sources", "classifiers_sources", "data_sources", "evaluation_sources", "notebook_sources",
-           "report_sources", "sources",
-           "training_sources"]  # fmt: skip
+__all__ = ["ceiling_sources", "classifiers_sources", "data_sources", "digest", "evaluation_sources",
+           "notebook_sources", "report_sources", "sources", "training_sources"]  # fmt: skip
 
 import ast
+import hashlib
 import importlib.util
 import json
+import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -21,7 +23,8 @@ PACKAGE = "pimvae"
 ROOT = Path(__file__).parent
 
 
-def sources(entry: str, *extra: str) -> list[Path]:
+@cache
+def sources(entry: str, *extra: str) -> tuple[Path, ...]:
     """Files of all modules of this package that ``entry`` and ``extra`` import, themselves included, sorted.
 
     A module's stored numbers (``<module>.npz``) count as its source.
@@ -52,40 +55,54 @@ def sources(entry: str, *extra: str) -> list[Path]:
         parent = name.rpartition(".")[0]
         if parent:  # importing a module runs the packages above it
             waiting.append(parent)
-    return sorted([*found.values(), *stored])
+    return tuple(sorted([*found.values(), *stored]))
 
 
-def data_sources(kind: str) -> list[Path]:
+@cache
+def digest(paths: tuple[Path, ...]) -> str:
+    """What files hold, as text: one checksum per folder, so that two of these texts show where files differ.
+
+    Names count as they are seen from the folder of this package, times do not. A file is read once per process.
+    """
+    folders: dict[str, list[str]] = {}
+    for path in sorted(paths):
+        folder = os.path.relpath(path.parent, ROOT.parent)
+        folders.setdefault(folder, []).append(f"{path.name} {_checksum(path)}")
+    checksums = {folder: hashlib.sha256("\n".join(files).encode()).hexdigest() for folder, files in folders.items()}
+    return ", ".join(f"{folder} {checksum[:12]}" for folder, checksum in checksums.items())
+
+
+def data_sources(kind: str) -> tuple[Path, ...]:
     """Sources of the stage that draws data sets of this kind."""
     return sources("pimvae.data.job", f"pimvae.data.{kind}")
 
 
-def training_sources(cell: Cell) -> list[Path]:
+def training_sources(cell: Cell) -> tuple[Path, ...]:
     """Sources of the training of a cell."""
     return sources("pimvae.training.job", *_registered(cell))
 
 
-def evaluation_sources(cell: Cell) -> list[Path]:
+def evaluation_sources(cell: Cell) -> tuple[Path, ...]:
     """Sources of the evaluation of a cell."""
     return sources("pimvae.evaluation.job", f"pimvae.evaluation.{cell.evaluator}", *_registered(cell))
 
 
-def ceiling_sources() -> list[Path]:
+def ceiling_sources() -> tuple[Path, ...]:
     """Sources of the log-likelihood under the true model."""
     return sources("pimvae.evaluation.ceiling_job")
 
 
-def classifiers_sources() -> list[Path]:
+def classifiers_sources() -> tuple[Path, ...]:
     """Sources of the classifiers of images."""
     return sources("pimvae.evaluation.classifiers_job")
 
 
-def report_sources(function: str, *modules: str) -> list[Path]:
+def report_sources(function: str, *modules: str) -> tuple[Path, ...]:
     """Sources of ``pimvae.report.job.<function>`` with the given tables or figures (``figures.f1_bounds``)."""
     return sources(f"pimvae.report.job:{function}", *(f"pimvae.report.{module}" for module in modules))
 
 
-def notebook_sources(path: Path, *extra: str) -> list[Path]:
+def notebook_sources(path: Path, *extra: str) -> tuple[Path, ...]:
     """Sources of what the code cells of a notebook import, and of ``extra``, which they look up in a registry."""
     cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
     lines = [line for cell in cells for line in "".join(cell["source"]).splitlines() if not line.startswith("%")]
@@ -97,6 +114,11 @@ def _registered(cell: Cell) -> tuple[str, ...]:
     model = cell.model
     names = {"aggregators": model.aggregator, "objectives": cell.objective.name, "models.networks": model.networks}
     return tuple(f"pimvae.{folder}.{name}" for folder, name in names.items())
+
+
+@cache
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @cache

@@ -4,12 +4,25 @@ __all__ = ["ceiling", "cells", "claims", "classifiers", "collect", "compare", "d
            "macros", "plan", "readme", "ship", "tables", "train", "unpack", "webpages"]  # fmt: skip
 
 import argparse
+import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pimvae.errors import UserError, did_you_mean
+
+
+@contextmanager
+def _importing() -> Iterator[None]:
+    """Imports torch without searches for garbage, then or later, in what that makes: 0.2 s of every job."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def cells(options: argparse.Namespace) -> None:
@@ -57,7 +70,8 @@ def train(options: argparse.Namespace) -> None:
 
     cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
     _check_writable(options.out)  # before the training, not after it
-    from pimvae.training.job import run
+    with _importing():
+        from pimvae.training.job import run
 
     strict = options.bad_checkpoint == "stop"
     run(cell, options.data, options.out, options.device, options.checkpoint, options.checkpoint_seconds, strict)
@@ -76,7 +90,8 @@ def evaluate(options: argparse.Namespace) -> None:
     from pimvae.config import find_cell, load
 
     cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
-    from pimvae.evaluation.job import run
+    with _importing():
+        from pimvae.evaluation.job import run
 
     run(cell, options.data, options.run)
 
@@ -84,7 +99,9 @@ def evaluate(options: argparse.Namespace) -> None:
 def classifiers(options: argparse.Namespace) -> None:
     """Train the classifiers of one data set of images."""
     from pimvae.config import find_dataset, load
-    from pimvae.evaluation.classifiers_job import run
+
+    with _importing():
+        from pimvae.evaluation.classifiers_job import run
 
     dataset = find_dataset(load(options.scale, options.root, [options.experiment]), options.dataset)
     run(options.experiment, dataset.name, dataset.seeds, options.data)
@@ -93,7 +110,9 @@ def classifiers(options: argparse.Namespace) -> None:
 def ceiling(options: argparse.Namespace) -> None:
     """Log-likelihood of one data set under the model that generated it."""
     from pimvae.config import find_dataset, load
-    from pimvae.evaluation.ceiling_job import run
+
+    with _importing():
+        from pimvae.evaluation.ceiling_job import run
 
     dataset = find_dataset(load(options.scale, options.root, [options.experiment]), options.dataset)
     run(options.experiment, dataset.name, dataset.evaluation, dataset.seeds, options.data, options.out)

@@ -45,7 +45,6 @@ use rule collect as collect_beyond with:
         records=cell_files("run.json", config=WORKFLOW),
         ceilings=ceiling_files(WORKFLOW),
         classifiers=classifier_files("csv"),
-        sources=local(provenance.sources("pimvae.report.collect")),
     output:
         BEYOND_COLLECTED,
     log:
@@ -58,6 +57,7 @@ use rule collect as collect_beyond with:
         references=" ".join(
             ["--references", *ceiling_files(WORKFLOW), *classifier_files("csv")]
         ),
+        sources=provenance.digest(provenance.sources("pimvae.report.collect")),
     message:
         f"collect the results of {len(WORKFLOW.cells)} cells"
 
@@ -67,7 +67,6 @@ use rule claims as claims_beyond with:
         results=BEYOND_COLLECTED,
         claims=CLAIMS,
         methods=METHODS,
-        sources=local(provenance.report_sources("claims")),
     output:
         verdicts=[f"{BEYOND_RESULTS}/{name}.csv" for name in CLAIM_FILES],
         text=f"{BEYOND_RESULTS}/claims.txt",
@@ -78,6 +77,7 @@ use rule claims as claims_beyond with:
         f"{RESULTS}/benchmarks/claims-beyond.tsv"
     params:
         command=f"{PIMVAE} claims --results {BEYOND_RESULTS} --out {BEYOND_RESULTS}",
+        sources=provenance.digest(provenance.report_sources("claims")),
 
 
 use rule tables as tables_beyond with:
@@ -85,9 +85,6 @@ use rule tables as tables_beyond with:
         results=BEYOND_COLLECTED,
         claims=CLAIMS,
         methods=METHODS,
-        sources=local(
-            provenance.report_sources("tables", *(f"tables.{name}" for name in TABLES))
-        ),
     output:
         BEYOND_TABLES,
     log:
@@ -96,6 +93,9 @@ use rule tables as tables_beyond with:
         f"{RESULTS}/benchmarks/tables-beyond.tsv"
     params:
         command=f"{PIMVAE} tables --results {BEYOND_RESULTS} --out paper/tables/{SCALE}/beyond",
+        sources=provenance.digest(
+            provenance.report_sources("tables", *(f"tables.{name}" for name in TABLES))
+        ),
 
 
 use rule figure as figure_beyond with:
@@ -104,7 +104,6 @@ use rule figure as figure_beyond with:
         examples=figure_examples,
         claims=CLAIMS,
         methods=METHODS,
-        sources=figure_sources,
     output:
         multiext(f"figures/{SCALE}/beyond/{{figure}}", ".pdf", ".png", ".csv"),
     log:
@@ -113,6 +112,7 @@ use rule figure as figure_beyond with:
         f"{RESULTS}/benchmarks/figure-beyond-{{figure}}.tsv"
     params:
         command=f"{PIMVAE} figures --results {BEYOND_RESULTS} --out figures/{SCALE}/beyond",
+        sources=figure_sources,
 
 
 use rule macros as macros_beyond with:
@@ -120,7 +120,6 @@ use rule macros as macros_beyond with:
         results=BEYOND_COLLECTED,
         claims=CLAIMS,
         methods=METHODS,
-        sources=local(provenance.report_sources("macros")),
     output:
         f"paper/tables/{SCALE}/beyond/macros.tex",
     log:
@@ -129,6 +128,7 @@ use rule macros as macros_beyond with:
         f"{RESULTS}/benchmarks/macros-beyond.tsv"
     params:
         command=f"{PIMVAE} macros --results {BEYOND_RESULTS} --scale {SCALE}",
+        sources=provenance.digest(provenance.report_sources("macros")),
 
 
 use rule paper as paper_beyond with:

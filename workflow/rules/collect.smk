@@ -6,7 +6,6 @@ rule collect:
         records=cell_files("run.json"),
         ceilings=ceiling_files(),
         classifiers=classifier_files("csv"),
-        sources=local(provenance.sources("pimvae.report.collect")),
     output:
         COLLECTED,
     log:
@@ -21,6 +20,7 @@ rule collect:
         references=" ".join(
             ["--references", *ceiling_files(), *classifier_files("csv")]
         ),
+        sources=provenance.digest(provenance.sources("pimvae.report.collect")),
     message:
         f"collect the results of {len(CONFIG.cells)} cells"
     shell:
@@ -33,7 +33,6 @@ rule compare:
         shipped=local([SHIPPED / archive.MANIFEST])[0],
         claims=local([ROOT / "config" / "claims.yaml"]),
         methods=local([ROOT / "config" / "methods.yaml"]),
-        sources=local(provenance.report_sources("compare")),
     output:
         numbers=f"{RESULTS}/compare/compare.csv",
         table=f"{RESULTS}/compare/compare.tex",
@@ -49,6 +48,7 @@ rule compare:
         command=f"{PIMVAE} compare --fresh {RESULTS}",
         shipped=subpath(input.shipped, parent=True),
         out=subpath(output.numbers, parent=True),
+        sources=provenance.digest(provenance.report_sources("compare")),
     message:
         "hold the results against the shipped ones"
     shell:

@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import textwrap
+from functools import cache
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
@@ -95,22 +96,36 @@ def local(paths):
     ]
 
 
+def once(function):
+    """The same function of wildcards, computed once for each: Snakemake asks several times for every job."""
+    known = {}
+
+    def remembered(wildcards):
+        key = tuple(wildcards)
+        if key not in known:
+            known[key] = function(wildcards)
+        return known[key]
+
+    return remembered
+
+
+@once
 def cell_of(wildcards):
     """The cell of a job."""
     return find_cell(WORKFLOW, wildcards.experiment, wildcards.cell)
 
 
-def speed(wildcards):
+@cache
+def speed(experiment):
     """How fast trainings and evaluations of an experiment are: as 'pimvae plan' measured, else a cautious guess."""
-    return read_speed(Path(RESULTS) / "plan.json", CONFIG.device, wildcards.experiment)
+    return read_speed(Path(RESULTS) / "plan.json", CONFIG.device, experiment)
 
 
 def needs(estimate):
     """Memory, minutes and disk of a job, which a scheduler is told; a job that is tried again gets more."""
+    job = once(estimate)
     return {
-        key: lambda wildcards, attempt, key=key: estimate(wildcards).request(attempt)[
-            key
-        ]
+        key: lambda wildcards, attempt, key=key: job(wildcards).request(attempt)[key]
         for key in ("mem_mb", "runtime", "disk_mb")
     }
 
@@ -158,8 +173,10 @@ def cell_files(name, wanted=lambda cell: True, config=CONFIG):
 
 
 def figure_sources(wildcards):
-    """Sources of one figure."""
-    return local(provenance.report_sources("figures", f"figures.{wildcards.figure}"))
+    """Digest of the sources of one figure."""
+    return provenance.digest(
+        provenance.report_sources("figures", f"figures.{wildcards.figure}")
+    )
 
 
 def figure_examples(wildcards):
@@ -187,17 +204,6 @@ def content(registry, name, note=""):
 def category(name, otherwise):
     """The chapter of the report that shows a table or figure."""
     return "Claims" if name.endswith("_claims") else otherwise
-
-
-def notebook_inputs(wildcards):
-    """What a notebook reads: its sources, and the results or the tests if it shows them."""
-    path = NOTEBOOK_FOLDER / f"{wildcards.notebook}.ipynb"
-    found = local(provenance.notebook_sources(path, *NOTEBOOKS[wildcards.notebook]))
-    if wildcards.notebook == "02_read_the_results":
-        found += COLLECTED + CLAIMS + METHODS
-    if wildcards.notebook == "03_add_an_aggregator":
-        found += local([ROOT / "tests" / "aggregators" / "test_laws.py"])
-    return found
 
 
 def ceiling_files(config=CONFIG):

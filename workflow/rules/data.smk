@@ -4,8 +4,6 @@ for dataset in WORKFLOW.datasets:
     rule:
         name:
             f"data_{dataset.experiment}_{dataset.name}"
-        input:
-            local(provenance.data_sources(dataset.data.kind)),
         output:
             files=data_files(dataset.experiment, dataset.name, dataset.seeds),
             manifest=f"{data_folder(dataset.experiment, dataset.name)}/manifest.json",
@@ -20,6 +18,7 @@ for dataset in WORKFLOW.datasets:
         params:
             command=f"{PIMVAE} data {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
             out=subpath(output.manifest, parent=True),
+            sources=provenance.digest(provenance.data_sources(dataset.data.kind)),
             settings=as_json(dataset.data, dataset.seeds),
         message:
             f"draw data set {dataset.experiment}/{dataset.name}, {len(dataset.seeds)} seeds"

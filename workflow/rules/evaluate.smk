@@ -6,9 +6,6 @@ rule evaluate:
         run=multiext(
             f"{RESULTS}/{{experiment}}/{{cell}}/", "weights.safetensors", "run.json"
         ),
-        sources=lambda wildcards: local(
-            provenance.evaluation_sources(cell_of(wildcards))
-        ),
     output:
         metrics=f"{RESULTS}/{{experiment}}/{{cell}}/metrics.csv",
     log:
@@ -21,12 +18,19 @@ rule evaluate:
         ENVIRONMENT
     threads: 1
     resources:
-        **needs(lambda wildcards: evaluation_job(cell_of(wildcards), speed(wildcards))),
+        **needs(
+            lambda wildcards: evaluation_job(
+                cell_of(wildcards), speed(wildcards.experiment)
+            )
+        ),
     params:
         command=f"{PIMVAE} evaluate",
         options=SCALE_OPTIONS,
         data=cell_data_folder,
         run=subpath(output.metrics, parent=True),
+        sources=lambda wildcards: provenance.digest(
+            provenance.evaluation_sources(cell_of(wildcards))
+        ),
         settings=lambda wildcards: as_json(cell_of(wildcards).evaluation),
     message:
         "evaluate {wildcards.experiment}/{wildcards.cell}"
@@ -53,7 +57,6 @@ for dataset in WORKFLOW.datasets:
             input:
                 data=data_files(dataset.experiment, dataset.name, dataset.seeds),
                 manifest=f"{data_folder(dataset.experiment, dataset.name)}/manifest.json",
-                sources=local(provenance.ceiling_sources()),
             output:
                 f"{RESULTS}/{dataset.experiment}/ceiling/{dataset.name}.csv",
             log:
@@ -67,6 +70,7 @@ for dataset in WORKFLOW.datasets:
             params:
                 command=f"{PIMVAE} ceiling {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
                 data=subpath(input.manifest, parent=True),
+                sources=provenance.digest(provenance.ceiling_sources()),
                 settings=as_json(dataset.evaluation, dataset.seeds),
             message:
                 f"likelihood of {dataset.experiment}/{dataset.name} under the true model"
@@ -83,7 +87,6 @@ for dataset in CONFIG.datasets:
                 f"classifiers_{dataset.experiment}_{dataset.name}"
             input:
                 data=data_files(dataset.experiment, dataset.name, dataset.seeds[:1]),
-                sources=local(provenance.classifiers_sources()),
             output:
                 weights=f"{data_folder(dataset.experiment, dataset.name)}/classifiers.safetensors",
                 accuracies=f"{data_folder(dataset.experiment, dataset.name)}/classifiers.csv",
@@ -97,6 +100,7 @@ for dataset in CONFIG.datasets:
             params:
                 command=f"{PIMVAE} classifiers {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
                 data=subpath(output.weights, parent=True),
+                sources=provenance.digest(provenance.classifiers_sources()),
             message:
                 f"train the classifiers of {dataset.experiment}/{dataset.name}"
             shell:

@@ -21,7 +21,6 @@ rule claims:
         results=COLLECTED,
         claims=CLAIMS,
         methods=METHODS,
-        sources=local(provenance.report_sources("claims")),
     output:
         verdicts=[
             report(
@@ -47,6 +46,7 @@ rule claims:
         ENVIRONMENT
     params:
         command=f"{PIMVAE} claims --results {RESULTS} --out {RESULTS}",
+        sources=provenance.digest(provenance.report_sources("claims")),
     message:
         "decide the claims"
     shell:
@@ -58,9 +58,6 @@ rule tables:
         results=COLLECTED,
         claims=CLAIMS,
         methods=METHODS,
-        sources=local(
-            provenance.report_sources("tables", *(f"tables.{name}" for name in TABLES))
-        ),
     output:
         TABLE_FILES,
     log:
@@ -71,6 +68,9 @@ rule tables:
         ENVIRONMENT
     params:
         command=f"{PIMVAE} tables --results {RESULTS} --out paper/tables/{SCALE}",
+        sources=provenance.digest(
+            provenance.report_sources("tables", *(f"tables.{name}" for name in TABLES))
+        ),
     message:
         "write the tables"
     shell:
@@ -83,7 +83,6 @@ rule figure:
         examples=figure_examples,
         claims=CLAIMS,
         methods=METHODS,
-        sources=figure_sources,
     output:
         f"figures/{SCALE}/{{figure}}.pdf",
         report(
@@ -110,6 +109,7 @@ rule figure:
         ENVIRONMENT
     params:
         command=f"{PIMVAE} figures --results {RESULTS} --out figures/{SCALE}",
+        sources=figure_sources,
     message:
         "draw figure {wildcards.figure}"
     shell:
@@ -121,7 +121,6 @@ rule macros:
         results=COLLECTED,
         claims=CLAIMS,
         methods=METHODS,
-        sources=local(provenance.report_sources("macros")),
     output:
         f"paper/tables/{SCALE}/macros.tex",
     log:
@@ -132,6 +131,7 @@ rule macros:
         ENVIRONMENT
     params:
         command=f"{PIMVAE} macros --results {RESULTS} --scale {SCALE}",
+        sources=provenance.digest(provenance.report_sources("macros")),
     message:
         "write the numbers of the text"
     shell:
@@ -141,7 +141,6 @@ rule macros:
 rule webpages:
     input:
         tables=TABLE_FILES,
-        sources=local(provenance.sources("pimvae.report.webpage")),
     output:
         [
             report(
@@ -160,6 +159,7 @@ rule webpages:
         ENVIRONMENT
     params:
         command=f"{PIMVAE} webpages --tables paper/tables/{SCALE} --scale {SCALE} --out {RESULTS}/tables",
+        sources=provenance.digest(provenance.sources("pimvae.report.webpage")),
     message:
         "write the tables as web pages"
     shell:

@@ -8,7 +8,6 @@ SHIPPED_EXAMPLES = [
 rule unpack:
     input:
         shipped=SHIPPED_FILES,
-        sources=local(provenance.sources("pimvae.archive")),
     output:
         [f"{RESULTS}/{name}" for name in MANIFEST.unpacked],
     log:
@@ -19,6 +18,7 @@ rule unpack:
         ENVIRONMENT
     params:
         command=f"{PIMVAE} unpack --shipped {shlex.quote(local([SHIPPED])[0])} --out {RESULTS}",
+        sources=provenance.digest(provenance.sources("pimvae.archive")),
     message:
         f"unpack the shipped results of scale {SCALE}"
     shell:

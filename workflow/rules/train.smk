@@ -2,7 +2,6 @@
 rule train:
     input:
         data=cell_data,
-        sources=lambda wildcards: local(provenance.training_sources(cell_of(wildcards))),
     output:
         weights=f"{RESULTS}/{{experiment}}/{{cell}}/weights.safetensors",
         history=f"{RESULTS}/{{experiment}}/{{cell}}/history.csv",
@@ -17,7 +16,7 @@ rule train:
     resources:
         **needs(
             lambda wildcards: training_job(
-                cell_of(wildcards), CONFIG.device, speed(wildcards)
+                cell_of(wildcards), CONFIG.device, speed(wildcards.experiment)
             )
         ),
         gpu=int(CONFIG.device == "cuda"),
@@ -27,6 +26,9 @@ rule train:
         checkpoint=f"{RESULTS}/checkpoints/{{experiment}}/{{cell}}.safetensors",
         data=cell_data_folder,
         out=subpath(output.record, parent=True),
+        sources=lambda wildcards: provenance.digest(
+            provenance.training_sources(cell_of(wildcards))
+        ),
         settings=lambda wildcards: as_json(
             cell_of(wildcards).model_dump(mode="json", exclude={"evaluation"})
         ),
