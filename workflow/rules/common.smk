@@ -206,6 +206,22 @@ def category(name, otherwise):
     return "Claims" if name.endswith("_claims") else otherwise
 
 
+def notebook_inputs(wildcards):
+    """What a notebook reads: the results or the tests, if it shows them."""
+    if wildcards.notebook == "02_read_the_results":
+        return COLLECTED + CLAIMS + METHODS
+    if wildcards.notebook == "03_add_an_aggregator":
+        return local([ROOT / "tests" / "aggregators" / "test_laws.py"])
+    return []
+
+
+def notebook_sources(wildcards):
+    """Digest of the sources of one notebook."""
+    name = wildcards.notebook
+    path = NOTEBOOK_FOLDER / f"{name}.ipynb"
+    return provenance.digest(provenance.notebook_sources(path, *NOTEBOOKS[name]))
+
+
 def ceiling_files(config=CONFIG):
     """Log-likelihoods under the true model, one file per data set whose true model is known."""
     return [

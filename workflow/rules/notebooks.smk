@@ -44,22 +44,6 @@ NOTEBOOK_FILES = [
 ]
 
 
-def notebook_inputs(wildcards):
-    """What a notebook reads: the results or the tests, if it shows them."""
-    if wildcards.notebook == "02_read_the_results":
-        return COLLECTED + CLAIMS + METHODS
-    if wildcards.notebook == "03_add_an_aggregator":
-        return local([ROOT / "tests" / "aggregators" / "test_laws.py"])
-    return []
-
-
-def notebook_sources(wildcards):
-    """Digest of the sources of one notebook."""
-    name = wildcards.notebook
-    path = NOTEBOOK_FOLDER / f"{name}.ipynb"
-    return provenance.digest(provenance.notebook_sources(path, *NOTEBOOKS[name]))
-
-
 rule render_notebook:
     input:
         notebook=os.path.join(*local([NOTEBOOK_FOLDER]), "{notebook}.ipynb"),
