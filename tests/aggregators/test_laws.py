@@ -23,7 +23,8 @@ class Case:
     """One aggregator, features of four modalities for five samples, and values of the latent to compare densities."""
 
     def __init__(self, name, dtype=torch.float64, seed=0):
-        module, width = aggregator(name, seed)
+        # Wide, so that a scheme that keeps the largest of each entry reads something of every modality.
+        module, width = aggregator(name, seed, pooling_width=32)
         self.module = module.to(dtype)
         self.h = normal(BATCH, MODALITIES, width, seed=seed + 1).to(dtype)
         self.shared, self.own = module.config.latent, module.config.private_latent

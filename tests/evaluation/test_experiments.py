@@ -140,10 +140,10 @@ def test_probabilities_of_all_labels_add_up():
     vector = observations(samples)[1].expand(classes, samples, -1).reshape(classes * samples, -1)
     label = torch.eye(6, dtype=torch.float64)[:classes].repeat_interleave(samples, 0)
     seen = torch.tensor([False, True]).expand(classes * samples, -1)
-    joint = importance_log_likelihood(model, torch.stack([label, vector]), torch.ones_like(seen), 20_000, generator(1),
+    joint = importance_log_likelihood(model, torch.stack([label, vector]), torch.ones_like(seen), 100_000, generator(1),
                                       proposal=seen)  # fmt: skip
     alone = torch.stack([torch.zeros_like(label), vector])[:, :samples]
-    expected = importance_log_likelihood(model, alone, seen[:samples], 20_000, generator(2)).log_likelihood
+    expected = importance_log_likelihood(model, alone, seen[:samples], 100_000, generator(2)).log_likelihood
     total = joint.log_likelihood.view(classes, samples).logsumexp(0)
     torch.testing.assert_close(total, expected, atol=0.05, rtol=0)
 

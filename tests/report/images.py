@@ -75,8 +75,8 @@ def image_record(aggregator: str, objective: str, seeds: list[int]) -> dict:
     record = record_of("triples", aggregator, objective, seeds)
     private = 10 if aggregator in PRIVATE else 0
     cell = record["cell"] | {"experiment": "images"}
-    cell["data"] = {"kind": "images", "source": "embedded", "mnist_side": 14, "svhn_side": 16, "samples": 5000,
-                    "test_samples": 1000, "matchings": 20}  # fmt: skip
+    cell["data"] = {"kind": "images", "source": "embedded", "mnist_side": 14, "svhn_side": 16, "svhn_variation": 0.25,
+                    "samples": 5000, "test_samples": 1000, "matchings": 20}  # fmt: skip
     cell["model"] |= {"latent": 10 if private else 40, "private_latent": private, "networks": "image_mlp",
                       "encoder_widths": [96], "features": 96, "noise_scale": 0.75, "attention_heads": 4,
                       "likelihood_weights": "balanced", "encoder_floor": 0.0005}  # fmt: skip
