@@ -1,8 +1,10 @@
 """The command line: every command explains itself; what the user gets wrong is one line and exit code 1."""
 
 import json
+import threading
 
 import pytest
+from tqdm import tqdm
 
 from pimvae import stages
 from pimvae.cli import main
@@ -98,3 +100,20 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(stages, "cells", fail)
     with pytest.raises(ZeroDivisionError):
         main(["cells"])
+
+
+def test_a_bar_has_no_thread_that_could_outlive_the_command(monkeypatch):
+    """Python 3.11 crashes now and then when it is torn down while such a thread ends."""
+    before = set(threading.enumerate())
+    found = []
+
+    def watched(options):
+        with tqdm(total=1) as bar:
+            bar.update()
+            found.extend(set(threading.enumerate()) - before)
+
+    monkeypatch.setattr(tqdm, "monitor_interval", 10)
+    monkeypatch.setattr(tqdm, "monitor", None)
+    monkeypatch.setattr(stages, "cells", watched)
+    assert main(["cells"]) == 0
+    assert not found
