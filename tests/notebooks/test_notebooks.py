@@ -89,7 +89,7 @@ def test_without_results_a_tiny_run_is_read(tmp_path):
         shutil.copytree(FOLDER.parent / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     done = execute(FOLDER / "02_read_the_results.ipynb", tmp_path, PYTHONPATH=str(tmp_path / "src"))
     assert "four cells were trained for a few steps" in printed(done)
-    assert images(done) == 2
+    assert images(done) == 3
 
 
 @pytest.mark.parametrize("place", ["results/laptop", "results/shipped/laptop"])
