@@ -178,3 +178,13 @@ def test_embedded_stand_ins_are_not_called_the_data_of_the_publication(folder, t
     text = job.macros(folder, tmp_path / "macros.tex", "laptop").read_text()
     (line,) = re.findall(r"\\newcommand\{\\ImageData\}\{(.*)\}", text)
     assert "stand-ins" in line and "not comparable with the publication's numbers" in line
+
+
+def test_remote_points_of_the_rates_are_drawn_at_the_edge(results):
+    drawing = lookup("report.figures", "f5_rates")
+    table = drawing.data(results)
+    moved = table.copy()
+    moved.loc[moved.index[0], ["rate", "distortion"]] = 1e14
+    widths = [axes.get_xlim()[1] for axes in drawing.plot(moved).axes]
+    assert max(widths) < 1e6
+    assert moved["rate"].max() == 1e14  # what is written beside the figure stays as it is
