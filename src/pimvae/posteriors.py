@@ -74,10 +74,12 @@ class Mixture:
 
     def component_log_prob(self, z: Tensor) -> Tensor:
         """log f_k(z) for every component, [*sample, *batch, K]; z is [*sample, *batch, latent]."""
-        u = (z.unsqueeze(-2) - self.loc) / self.scale
+        # There are many more draws than components: as little as possible is done in the shape of both.
+        u = (z.unsqueeze(-2) - self.loc) * self.scale.reciprocal()
+        log_scale = self.scale.log().sum(-1)
         if self.family == "laplace":
-            return (-u.abs() - self.scale.log() - math.log(2.0)).sum(-1)
-        return (-0.5 * u.square() - self.scale.log()).sum(-1) - 0.5 * math.log(2 * math.pi) * z.shape[-1]
+            return -u.abs().sum(-1) - (log_scale + math.log(2.0) * z.shape[-1])
+        return -0.5 * (u * u).sum(-1) - (log_scale + 0.5 * math.log(2 * math.pi) * z.shape[-1])
 
     def log_prob(self, z: Tensor) -> Tensor:
         """log q(z), [*sample, *batch]; z is [*sample, *batch, latent]."""

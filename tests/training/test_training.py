@@ -11,6 +11,7 @@ from pimvae.data._dataset import Split
 from pimvae.models.vae import build_model
 from pimvae.objectives._base import Draws
 from pimvae.subsets import all_subsets, sample_subsets, subset_weights
+from pimvae.training import optimiser as optimiser_module
 from pimvae.training.loop import History
 from pimvae.training.optimiser import StackOptimiser
 from pimvae.training.packing import pack
@@ -134,8 +135,10 @@ def test_a_replica_that_diverges_is_told_and_leaves_the_others_alone():
     torch.testing.assert_close(broken.stack.flat[0], sound.stack.flat[0], rtol=0, atol=1e-10)
 
 
-def test_optimiser_cleans_clips_and_counts_per_replica():
+@pytest.mark.parametrize("piece", [3, optimiser_module.PIECE])
+def test_optimiser_cleans_clips_and_counts_per_replica(monkeypatch, piece):
     """Gradients of a linear loss are its coefficients: against torch's Adam on the cleaned ones."""
+    monkeypatch.setattr(optimiser_module, "PIECE", piece)
     coefficients = normal(5, 2, 4) * 3
     coefficients[1, 0, 2], coefficients[2, 1, 0], coefficients[3, 1, 3] = torch.nan, torch.inf, -torch.inf
     start, size = normal(2, 4, seed=1), 4
@@ -145,7 +148,7 @@ def test_optimiser_cleans_clips_and_counts_per_replica():
     reference = start.clone().requires_grad_()
     adam = torch.optim.Adam([reference], lr=0.05)
     for index, c in enumerate(coefficients):
-        optimiser.step(c, index)
+        optimiser.step(c.clone(), index)
         reference.grad = torch.where(c.isfinite(), c, 0.0).clamp(-2.5, 2.5)
         adam.step()
     torch.testing.assert_close(flat, reference)

@@ -10,6 +10,7 @@ from torch import Tensor
 from pimvae.config.schema import TrainConfig
 
 MEAN_DECAY, SQUARE_DECAY, EPS = 0.9, 0.999, 1e-8  # the usual constants of Adam
+PIECE = 2**18  # entries
 
 
 class StackOptimiser:
@@ -39,7 +40,7 @@ class StackOptimiser:
         self._moving = list(range(len(flat)))  # the same, where the host can read it without waiting for a GPU
 
     def step(self, gradient: Tensor, index: int) -> None:
-        """Update number ``index`` (0, 1, …) by the gradients [R, P] of the replicas' losses."""
+        """Update number ``index`` (0, 1, …) by the gradients [R, P] of the replicas' losses, which are overwritten."""
         self.entries += self.flat.shape[1]
         self._move(self._clean(gradient), index)
 
@@ -70,9 +71,8 @@ class StackOptimiser:
             self.nonfinite += self._counted((~finite).sum(1))
             gradient = torch.where(finite, gradient, torch.zeros_like(gradient))
         if not largest <= limit:
-            excess = gradient.abs().gt_(limit)  # in place: half the time
-            self.clipped += self._counted(excess.sum(1, dtype=torch.float64))
-            gradient = gradient.clamp(-limit, limit)
+            self.clipped += self._counted(torch.stack([_above(row, limit) for row in gradient]))
+            gradient.clamp_(-limit, limit)
         return gradient
 
     def _counted(self, entries: Tensor) -> Tensor:
@@ -89,3 +89,8 @@ def _largest(values: Tensor) -> float:
     """The largest absolute value; NaN if there is one."""
     low, high = torch.aminmax(values)
     return max(-float(low), float(high))  # both are NaN or none
+
+
+def _above(values: Tensor, limit: float) -> Tensor:
+    """How many absolute values exceed the limit: in pieces that fit a cache, and whose sums of ones are exact."""
+    return torch.stack([part.abs().gt_(limit).sum() for part in values.split(PIECE)]).sum(dtype=torch.float64)
