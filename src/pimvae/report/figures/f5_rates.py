@@ -19,7 +19,6 @@ EXPERIMENT = "images"
 KINDS = {"full": ("rate", "reconstruction"), "cross": ("cross_rate", "reconstruction_cross")}
 UNIT = ["kind", "aggregator", "objective", "beta"]
 ROWS = 3  # of the legend
-FAR = {"rate": 30.0, "distortion": 1.3}  # multiples of the median, beyond which a point is drawn at this edge
 SMALLEST, GROWTH = 2.4, 1.5  # marker sizes: the first β, and what each further one adds
 
 
@@ -46,7 +45,7 @@ def plot(table: pd.DataFrame) -> Figure:
     drawn = figure(0.9 + 1.75 * len(kinds))
     axes = drawn.subplots(len(kinds), len(objectives), sharex="row", sharey="row", squeeze=False)
     for row, kind in enumerate(kinds):
-        shown = _at_edge(select(table, {"kind": kind}))
+        shown = select(table, {"kind": kind})
         for column, objective in enumerate(objectives):
             _panel(axes[row, column], select(shown, {"objective": objective}))
             axes[row, column].set_xlabel(f"{kind} rate (nats)")
@@ -64,12 +63,6 @@ def plot(table: pd.DataFrame) -> Figure:
 
 def _sizes(table: pd.DataFrame) -> dict[float, float]:
     return {beta: SMALLEST + GROWTH * place for place, beta in enumerate(sorted(set(table["beta"])))}
-
-
-def _at_edge(points: pd.DataFrame) -> pd.DataFrame:
-    """The points, remote ones moved to the edge: a posterior that explodes would press all others into one spot."""
-    limits = {name: factor * points[name].median() for name, factor in FAR.items()}
-    return points.assign(**{name: points[name].clip(upper=limit) for name, limit in limits.items() if limit > 0})
 
 
 def _panel(axes: plt.Axes, part: pd.DataFrame) -> None:
