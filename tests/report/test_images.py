@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from report.images import ACCURACIES, BETAS, CELLS, MODALITIES, SUBSETS, WORDS, metrics_of, pictures_of
@@ -180,11 +181,15 @@ def test_embedded_stand_ins_are_not_called_the_data_of_the_publication(folder, t
     assert "stand-ins" in line and "not comparable with the publication's numbers" in line
 
 
-def test_remote_points_of_the_rates_are_drawn_at_the_edge(results):
+def test_every_point_of_the_rates_is_drawn_in_the_panel_of_its_bound(results):
     drawing = lookup("report.figures", "f5_rates")
     table = drawing.data(results)
-    moved = table.copy()
-    moved.loc[moved.index[0], ["rate", "distortion"]] = 1e14
-    widths = [axes.get_xlim()[1] for axes in drawing.plot(moved).axes]
-    assert max(widths) < 1e6
-    assert moved["rate"].max() == 1e14  # what is written beside the figure stays as it is
+    drawn = drawing.plot(table)
+    panels = np.array(drawn.axes).reshape(table["kind"].nunique(), -1)
+    objectives = {axes.get_title().removesuffix(" bound"): column for column, axes in enumerate(panels[0])}
+    for (kind, objective), rows in table.groupby(["kind", "objective"]):
+        axes = panels[["full", "cross"].index(kind), objectives[objective]]
+        found = {tuple(point) for line in axes.lines for point in line.get_xydata()}
+        assert found == {(row["rate"], row["distortion"]) for _, row in rows.iterrows()}
+        (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+        assert all(low <= x <= high and bottom <= y <= top for x, y in found)
