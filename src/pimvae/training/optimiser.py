@@ -10,7 +10,7 @@ from torch import Tensor
 from pimvae.config.schema import TrainConfig
 
 MEAN_DECAY, SQUARE_DECAY, EPS = 0.9, 0.999, 1e-8  # the usual constants of Adam
-PIECE = 2**18  # entries
+PIECE = 2**18  # entries that are looked through at once
 
 
 class StackOptimiser:
@@ -71,7 +71,7 @@ class StackOptimiser:
             self.nonfinite += self._counted((~finite).sum(1))
             gradient = torch.where(finite, gradient, torch.zeros_like(gradient))
         if not largest <= limit:
-            self.clipped += self._counted(torch.stack([_above(row, limit) for row in gradient]))
+            self.clipped += self._counted(_above(gradient, limit))
             gradient.clamp_(-limit, limit)
         return gradient
 
@@ -92,5 +92,9 @@ def _largest(values: Tensor) -> float:
 
 
 def _above(values: Tensor, limit: float) -> Tensor:
-    """How many absolute values exceed the limit: in pieces that fit a cache, and whose sums of ones are exact."""
-    return torch.stack([part.abs().gt_(limit).sum() for part in values.split(PIECE)]).sum(dtype=torch.float64)
+    """How many absolute values of each row exceed the limit."""
+    if values.is_cuda:  # few launches
+        return (values.abs() > limit).sum(1)
+    # In pieces that fit a cache, and whose sums of ones are exact.
+    pieces = [[part.abs().gt_(limit).sum() for part in row.split(PIECE)] for row in values]
+    return torch.stack([torch.stack(parts).sum(dtype=torch.float64) for parts in pieces])

@@ -45,9 +45,8 @@ def plot(table: pd.DataFrame) -> Figure:
     drawn = figure(0.9 + 1.75 * len(kinds))
     axes = drawn.subplots(len(kinds), len(objectives), sharex="row", sharey="row", squeeze=False)
     for row, kind in enumerate(kinds):
-        shown = select(table, {"kind": kind})
         for column, objective in enumerate(objectives):
-            _panel(axes[row, column], select(shown, {"objective": objective}))
+            _panel(axes[row, column], select(table, {"kind": kind, "objective": objective}))
             axes[row, column].set_xlabel(f"{kind} rate (nats)")
             log_axis(axes[row, column])  # rates of a short training differ by orders of magnitude
         axes[row, 0].set_ylabel(f"{kind} distortion (nats)")
