@@ -12,7 +12,7 @@ AGGREGATORS, OBJECTIVES = registry.names("aggregators"), registry.names("objecti
 
 
 def names(recording):
-    return [call.function._schema.name for call in recording.calls]
+    return [call.name for call in recording.calls]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,50 @@ def test_products_with_one_are_left_out_unless_they_change_the_type():
     recording = record(lambda x: [product(x, 1).exp(), product(x, 2)], normal(3))
     assert names(recording) == ["aten::exp", "aten::mul"]
     assert names(record(lambda x: [product(x, 1.0)], torch.arange(3))) == ["aten::mul"]
+
+
+def written(recording):
+    """Names of the operations that write over an operand."""
+    return [call.name for call in recording.calls if any(name in ("out", "grad_input") for name, _ in call.keywords)]
+
+
+def test_elementwise_results_are_written_over_what_is_no_longer_read():
+    a = normal(3, 4)
+
+    def function(x):
+        return [((x + a).exp() * a).sum(0)]
+
+    recording = record(function, normal(3, 4))
+    assert written(recording) == ["aten::exp", "aten::mul"]
+    x = normal(3, 4, seed=1)
+    before, constant = x.clone(), a.clone()
+    for run in (recording, recording.interpreted(x)):
+        for _ in range(2):
+            assert torch.equal(run(x)[0], function(x)[0])
+    assert torch.equal(x, before) and torch.equal(a, constant)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: [(y := x.exp()), y + 1],  # a result that is returned
+        lambda x: [(y := x.exp()).cos() * y],  # read once more
+        lambda x: [(y := x.exp()).cos() * y.t()],  # through a view
+        lambda x: [(y := x.exp())[:2] * y[1:]],  # two views of one memory
+        lambda x: [x.exp()[0] + x.cos()],  # another shape: only the second operand can be written over
+        lambda x: [x.exp().t() * x.cos()],  # another order in memory: the same
+        lambda x: [x.exp() < 0.5],  # another type
+        lambda x: [x.exp() + 1, x.exp().t() * 2],  # equal operations are merged, views of both read one memory
+    ],
+)
+def test_what_is_still_read_is_not_written_over(function):
+    recording = record(function, normal(3, 3))
+    x = normal(3, 3, seed=1)
+    before = x.clone()
+    for run in (recording, recording.interpreted(x)):
+        for _ in range(2):
+            assert all(torch.equal(mine, its) for mine, its in zip(run(x), function(x), strict=True))
+    assert torch.equal(x, before)
 
 
 def test_operations_in_place_keep_their_order():

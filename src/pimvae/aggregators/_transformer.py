@@ -3,15 +3,56 @@
 __all__ = ["LAYER_NORM_EPS", "Block", "SetTransformer"]
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.nn import functional
 
 from pimvae.models.layers import Dense
 
 LAYER_NORM_EPS = 1e-6  # the publication's framework default
 ABSENT = -1e30  # score of a key outside S: finite, so that an empty subset gives (ignored) numbers and not NaN
+
+
+class _ToColumns(Function):
+    """Wᵀ rowsᵀ, [n, k] × [k, m] -> [m, n]; both gradients come out of a product as their arguments lie in memory."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(rows: Tensor, weight: Tensor) -> Tensor:
+        return weight.t() @ rows.t()
+
+    @staticmethod
+    def setup_context(context: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        context.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        rows, weight = context.saved_tensors
+        return gradient.t() @ weight.t(), rows.t() @ gradient.t()
+
+
+class _ToRows(Function):
+    """columnsᵀ W, [k, n] × [k, m] -> [n, m]; the same for what lies in columns."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(columns: Tensor, weight: Tensor) -> Tensor:
+        return columns.t() @ weight
+
+    @staticmethod
+    def setup_context(context: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        context.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        columns, weight = context.saved_tensors
+        return weight @ gradient.t(), columns @ gradient
 
 
 class Block(nn.Module):
@@ -35,22 +76,33 @@ class Block(nn.Module):
         self, g: Float[Tensor, "modality own n width"], mask: Bool[Tensor, "modality subset n"]
     ) -> Float[Tensor, "modality subset n width"]:
         """Multi-head softmax(q kᵀ/√d) v, no modality outside S a key; tokens are own to each subset or one for all."""
-        columns = self.query_key_value.weight.t() @ g.reshape(-1, g.shape[-1]).t()
+        columns = _ToColumns.apply(g.reshape(-1, g.shape[-1]), self.query_key_value.weight)
         q, k, v = columns.view(3, self.heads, -1, *g.shape[:-1]).unbind(0)  # [heads, d, M, subset or 1, n]
-        q = q / math.sqrt(q.shape[1])
         scores = torch.stack([(q * key.unsqueeze(2)).sum(1) for key in k.unbind(2)])  # [M (keys), heads, M, ...]
         bias = torch.zeros(mask.shape, dtype=g.dtype, device=g.device).masked_fill(~mask, ABSENT)
-        weights = (scores + bias[:, None, None]).softmax(0).unsqueeze(2)
+        scores = torch.add(bias[:, None, None], scores, alpha=1 / math.sqrt(q.shape[1]))
+        weights = scores.softmax(0).unsqueeze(2)
         values = v.unsqueeze(3).unbind(2)
         joined = weights[0] * values[0]  # [heads, d, M, subset, n]
         for weight, value in zip(weights[1:], values[1:], strict=True):
             joined = torch.addcmul(joined, weight, value)
-        columns = self.output.weight.t() @ joined.flatten(2).flatten(0, 1)
-        return (columns.t() + self.output.bias).view(*joined.shape[2:], -1)
+        rows = _ToRows.apply(joined.flatten(2).flatten(0, 1), self.output.weight)
+        return (rows + self.output.bias).view(*joined.shape[2:], -1)
 
     def forward(self, g: Tensor, mask: Tensor) -> Tensor:
         g = g + self.attend(self.norm_attention(g), mask)
-        return g + self.outer(torch.relu(self.inner(self.norm_forward(g))))
+        return g + self.outer(torch.relu(self._inner(normalised(g))))
+
+    def _inner(self, tokens: Tensor) -> Tensor:
+        """``inner(norm_forward(·))`` of what is normalised: (t γ + β) W + b = t (γ W) + (β W + b) spares two passes."""
+        norm, layer = self.norm_forward, self.inner
+        bias = torch.addmm(layer.bias, norm.bias.unsqueeze(0), layer.weight)
+        return (tokens.flatten(0, -2) @ (norm.weight.unsqueeze(-1) * layer.weight) + bias).view(tokens.shape)
+
+
+def normalised(g: Tensor) -> Tensor:
+    """Layer normalisation without scale and shift."""
+    return functional.layer_norm(g, g.shape[-1:], eps=LAYER_NORM_EPS)
 
 
 class SetTransformer(nn.Module):
@@ -71,6 +123,18 @@ class SetTransformer(nn.Module):
     def forward(
         self, g: Float[Tensor, "*batch modality width"], mask: Bool[Tensor, "*subset modality"]
     ) -> Float[Tensor, "*set modality width"]:
+        tokens, mask = self._normalised(g, mask)
+        return ((tokens * self.norm.weight + self.norm.bias) * mask).movedim(0, -2)
+
+    def pooled(
+        self, g: Float[Tensor, "*batch modality width"], mask: Bool[Tensor, "*subset modality"]
+    ) -> Float[Tensor, "*set width"]:
+        """Σ_{s∈S} of the tokens that come out; the last normalisation scales and shifts the sum, not every token."""
+        tokens, mask = self._normalised(g, mask)
+        return (tokens * mask).sum(0) * self.norm.weight + mask.sum(0) * self.norm.bias
+
+    def _normalised(self, g: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens [M, *batch, width] before the last scale and shift, and the mask [M, *batch, 1]."""
         modalities, width = g.shape[-2:]
         batch = torch.broadcast_shapes(g.shape[:-2], mask.shape[:-1])
         subsets, samples = batch[: len(batch) - g.dim() + 2], batch[len(batch) - g.dim() + 2 :]
@@ -78,4 +142,4 @@ class SetTransformer(nn.Module):
         mask = mask.expand(*batch, modalities).movedim(-1, 0).reshape(modalities, math.prod(subsets), -1)
         for block in self.blocks:
             g = block(g, mask)
-        return (self.norm(g) * mask.unsqueeze(-1)).view(modalities, *batch, width).movedim(0, -2)
+        return normalised(g).view(modalities, *batch, width), mask.reshape(modalities, *batch, 1)

@@ -52,7 +52,7 @@ class PrivateSelfAttention(SelfAttention):
 
     def pool(self, tokens: Tensor, mask: Tensor) -> HierarchicalPosterior:
         token, own = tokens.unbind(-2)
-        shared = self.head(self.rho(self.transformer(token, mask).sum(-2)))
+        shared = self.head(self.rho(self.transformer.pooled(token, mask)))
         own = own.expand(*mask.shape, -1)
         context = torch.cat([own, mask.unsqueeze(-1).to(own.dtype)], dim=-1)
         return HierarchicalPosterior(

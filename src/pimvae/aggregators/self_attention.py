@@ -31,4 +31,4 @@ class SelfAttention(PooledAggregator):
         self.rho = MLP([width, width, width, self.outputs()])
 
     def pool(self, tokens: Tensor, mask: Tensor) -> Mixture:
-        return self.head(self.rho(self.transformer(tokens, mask).sum(-2)))
+        return self.head(self.rho(self.transformer.pooled(tokens, mask)))

@@ -4,41 +4,18 @@ __all__ = ["Operations", "Recording", "record"]
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from pimvae.training.operations import Call, Register, last_reads, replace
+from pimvae.training.passes import Layout, merged, overwriting, read
+
 Operations = Callable[..., list[Tensor]]
-ALIASES = {"aten::detach", "aten::alias", "aten::lift_fresh"}  # without a graph: their input itself
 NOTHING = -1  # number of a result that an operation left out
 READS_A_VALUE = {"aten::_local_scalar_dense", "aten::nonzero", "aten::is_nonzero"}
-
-
-@dataclass(frozen=True)
-class Register:
-    """Stands for a tensor of the recorded run."""
-
-    index: int
-
-
-@dataclass(frozen=True)
-class Call:
-    """One operation; tensors among its arguments are registers, results lists the registers it fills."""
-
-    function: Callable[..., Any]
-    arguments: tuple[Any, ...]
-    keywords: tuple[tuple[str, Any], ...]
-    results: tuple[int, ...]
-
-    @property
-    def reads(self) -> set[int]:
-        """Registers among the arguments."""
-        found: set[int] = set()
-        _map((self.arguments, self.keywords), Register, lambda register: found.add(register.index))
-        return found
 
 
 class _Recorder(TorchDispatchMode):
@@ -65,7 +42,7 @@ class _Recorder(TorchDispatchMode):
 
 
 class Recording:
-    """Operations in the order in which they were seen, without those whose result is already there or never read.
+    """A list of operations that can be run again.
 
     Args:
         calls: the operations.
@@ -76,24 +53,34 @@ class Recording:
     def __init__(
         self, calls: Sequence[Call], constants: dict[int, Tensor], inputs: Sequence[int], outputs: Sequence[int]
     ) -> None:
-        if any(call.function._schema.is_mutable for call in calls):
-            self.calls, self.outputs = list(calls), list(outputs)  # order and identity matter: leave all as it is
-        else:
-            self.calls, self.outputs = _read(*_merged(calls, outputs))
-        self.constants, self.inputs = constants, list(inputs)
-        self.last_reads = _last_reads(self.calls, set(self.outputs))
+        self.calls, self.constants, self.inputs, self.outputs = list(calls), constants, list(inputs), list(outputs)
+        self.last_reads = last_reads(self.calls, set(self.outputs))
 
     def __call__(self, *inputs: Tensor) -> list[Tensor]:
         """Run the operations on new inputs of the recorded shapes."""
         values = self.constants | dict(zip(self.inputs, inputs, strict=True))
         for call, finished in zip(self.calls, self.last_reads, strict=True):
-            arguments, keywords = _map((call.arguments, call.keywords), Register, lambda r: values[r.index])
-            result = call.function(*arguments, **dict(keywords))
-            results = result if isinstance(result, (tuple, list)) else (result,)
-            values.update(zip(call.results, results, strict=True))
+            _run(call, values)
             for register in finished:
                 values.pop(register, None)
         return [values[register] for register in self.outputs]
+
+    def shortened(self, *inputs: Tensor) -> "Recording":
+        """The same results from fewer operations and less memory.
+
+        Results that are there already are not computed again, nor those that nobody reads, and elementwise operations
+        write over what is no longer read. Where the computation itself writes to memory, it stays as it is.
+        """
+        if any(call.function._schema.is_mutable for call in self.calls):
+            return self
+        calls, outputs = merged(self.calls, self.outputs)
+        calls = read(calls, outputs)
+        values = self.constants | dict(zip(self.inputs, inputs, strict=True))
+        for call in calls:
+            _run(call, values)  # all are held, so that no two storages share an address
+        layouts = {register: Layout.of(value) for register, value in values.items() if value is not None}
+        calls = overwriting(calls, layouts, outputs, [*self.inputs, *self.constants])
+        return Recording(calls, self.constants, self.inputs, outputs)
 
     def interpreted(self, *inputs: Tensor) -> Operations:
         """The same list in torch's own interpreter, which spends less time on an operation than Python does.
@@ -106,6 +93,13 @@ class Recording:
                 return torch.jit.trace(self.__call__, inputs, check_trace=False)
             except (RuntimeError, AttributeError):
                 return self
+
+
+def _run(call: Call, values: dict[int, Any]) -> None:
+    """Add the results of an operation to the values of the registers."""
+    arguments, keywords = replace((call.arguments, call.keywords), Register, lambda register: values[register.index])
+    result = call.function(*arguments, **dict(keywords))
+    values.update(zip(call.results, result if isinstance(result, (tuple, list)) else (result,), strict=True))
 
 
 def record(function: Operations, *inputs: Tensor) -> Recording:
@@ -130,73 +124,16 @@ def record(function: Operations, *inputs: Tensor) -> Recording:
     given = [number(tensor) for tensor in inputs]
     calls = []
     for operation, args, kwargs, result in recorder.seen:
-        arguments = _map(_frozen(args), Tensor, register)
-        keywords = _map(tuple(sorted(kwargs.items())), Tensor, register)
+        arguments = replace(_frozen(args), Tensor, register)
+        keywords = replace(tuple(sorted(kwargs.items())), Tensor, register)
         results = result if isinstance(result, (tuple, list)) else (result,)
         calls.append(_readable(Call(operation, arguments, keywords, tuple(number(tensor) for tensor in results))))
-    return Recording(calls, constants, given, [number(tensor) for tensor in outputs])
-
-
-def _map(value: Any, kind: type, function: Callable[[Any], Any]) -> Any:
-    """``function`` of every ``kind`` in nested tuples and lists."""
-    if isinstance(value, kind):
-        return function(value)
-    if isinstance(value, (tuple, list)):
-        return type(value)(_map(item, kind, function) for item in value)
-    return value
+    return Recording(calls, constants, given, [number(tensor) for tensor in outputs]).shortened(*inputs)
 
 
 def _frozen(value: Any) -> Any:
     """Lists as tuples, so that calls can be compared."""
     return tuple(_frozen(item) for item in value) if isinstance(value, (tuple, list)) else value
-
-
-def _merged(calls: Sequence[Call], outputs: Sequence[int]) -> tuple[list[Call], list[int]]:
-    """Equal operations on equal arguments become one, aliases become what they stand for."""
-    same: dict[int, int] = {}
-    known: dict[Any, tuple[int, ...]] = {}
-    kept = []
-
-    def rename(register: Register) -> Register:
-        return Register(same.get(register.index, register.index))
-
-    for call in calls:
-        arguments, keywords = (_map(part, Register, rename) for part in (call.arguments, call.keywords))
-        if call.function._schema.name in ALIASES or _is_identity(call, arguments):
-            same[call.results[0]] = arguments[0].index
-            continue
-        key = (call.function, repr((arguments, keywords)))  # by text: True, 1 and 1.0 are equal, but not the same
-        if key in known:
-            same.update(zip(call.results, known[key], strict=True))
-            continue
-        known[key] = call.results
-        kept.append(Call(call.function, arguments, keywords, call.results))
-    return kept, [same.get(register, register) for register in outputs]
-
-
-def _is_identity(call: Call, arguments: tuple[Any, ...]) -> bool:
-    """Whether it is a product with the number 1, of which vmap makes one for every bias."""
-    return call.function is torch.ops.aten.mul.Scalar and type(arguments[1]) is int and arguments[1] == 1
-
-
-def _read(calls: Sequence[Call], outputs: Sequence[int]) -> tuple[list[Call], list[int]]:
-    """Only the operations on which an output depends."""
-    needed, kept = set(outputs), []
-    for call in reversed(calls):
-        if needed.intersection(call.results):
-            needed |= call.reads
-            kept.append(call)
-    return kept[::-1], list(outputs)
-
-
-def _last_reads(calls: Sequence[Call], outputs: set[int]) -> list[set[int]]:
-    """For every operation the registers that nothing reads after it."""
-    later, finished = set(outputs), []
-    for call in reversed(calls):
-        used = call.reads | set(call.results)
-        finished.append(used - later)
-        later |= used
-    return finished[::-1]
 
 
 _library = torch.library.Library("pimvae", "FRAGMENT")
