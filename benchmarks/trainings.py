@@ -110,7 +110,7 @@ def stacked(cell: Cell, device: str, wide: bool = False) -> Steps:
 
 
 class PlainLoop:
-    """The training of one seed as a textbook loop: one model, ``backward``, clipping, torch.optim.Adam."""
+    """The training of one seed in a loop over batches: one model, ``backward``, clipping, torch.optim.Adam."""
 
     def __init__(self, cell: Cell, model: MultimodalVAE, data: PackedSplit, seed: int, device: str) -> None:
         self.cell, self.model = cell, model.to(device)
@@ -118,6 +118,7 @@ class PlainLoop:
         self.generator = torch.Generator(device).manual_seed(seed)
         self.bound = registry.lookup("objectives", cell.objective.name)
         self.adam = torch.optim.Adam(model.parameters(), lr=cell.train.learning_rate)
+        self.latent = model.latent_size
         with torch.no_grad():
             self.components = model.posterior(self.x[:, :1], self.mask[:1]).components
         self.order: list[torch.Tensor] = []
@@ -131,24 +132,30 @@ class PlainLoop:
         self.adam.zero_grad()
         (-self._value()).backward()
         limit = self.cell.train.clip / self.cell.train.batch_size
-        for parameter in self.model.parameters():
+        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        for parameter in trained:
             parameter.grad.nan_to_num_(0.0, 0.0, 0.0)
-        torch.nn.utils.clip_grad_value_(self.model.parameters(), limit)
+        torch.nn.utils.clip_grad_value_(trained, limit)
         self.adam.step()
 
     def _value(self) -> torch.Tensor:
         """The bound on the next batch."""
+        x, observed, subset, noise = self._inputs()
+        draws = Draws(noise[:, None, :1], noise[:, None, 1:])
+        return self.bound(self.model, x, observed, subset.unsqueeze(0), draws).value.mean()
+
+    def _inputs(self) -> tuple[torch.Tensor, ...]:
+        """The next batch x [M, batch, dim] and O [batch, M], S, and noise [K, 2, batch, latent] of z_S and z_O."""
         size, modalities, device = self.cell.train.batch_size, self.mask.shape[1], self.mask.device
         if not self.order:
             order = torch.randperm(len(self.mask), generator=self.generator, device=device)
             self.order = [rows for rows in order.split(size) if len(rows) == size]
         rows = self.order.pop()
         uniform = torch.rand(size, 1 + modalities, generator=self.generator, device=device)
-        subset = sample_subsets(self.mask[rows], uniform, self.cell.objective.subset_law).unsqueeze(0)
-        shape = (self.components, 1, 2, size, self.model.latent_size)
+        subset = sample_subsets(self.mask[rows], uniform, self.cell.objective.subset_law)
+        shape = (self.components, 2, size, self.latent)
         noise = standard_noise(shape, self.cell.model.family, self.generator, torch.float32, device)
-        draws = Draws(noise[:, :, :1], noise[:, :, 1:])
-        return self.bound(self.model, self.x[:, rows], self.mask[rows], subset, draws).value.mean()
+        return self.x[:, rows], self.mask[rows], subset, noise
 
 
 def plain_loops(cell: Cell, device: str, wide: bool = False) -> list[PlainLoop]:

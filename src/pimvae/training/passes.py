@@ -118,7 +118,7 @@ class _Memory:
         return found
 
     def free(self, register: int, call: Call, place: int) -> bool:
-        """Whether this operand of a call may be overwritten by its result: nobody else looks at the storage any more."""
+        """Whether the result of a call may be written over this operand: nobody looks at the storage any more."""
         mine, result = self.layouts[register], self.layouts[call.results[0]]
         alone = all(self.storage(other) != self.storage(register) for other in call.reads - {register})
         return mine.whole and mine.form == result.form and self.last[self.storage(register)] <= place and alone
