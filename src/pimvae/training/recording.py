@@ -108,6 +108,11 @@ def record(function: Operations, *inputs: Tensor) -> Recording:
     Raises:
         RuntimeError: if the function reads the value of a tensor, or draws random numbers.
     """
+    return _recorded(function, *inputs).shortened(*inputs)
+
+
+def _recorded(function: Operations, *inputs: Tensor) -> Recording:
+    """All operations as they were seen; the tensors of that run are let go on return."""
     with _Recorder() as recorder:
         outputs = function(*inputs)
     numbers: dict[int, int] = {}
@@ -128,7 +133,7 @@ def record(function: Operations, *inputs: Tensor) -> Recording:
         keywords = replace(tuple(sorted(kwargs.items())), Tensor, register)
         results = result if isinstance(result, (tuple, list)) else (result,)
         calls.append(_readable(Call(operation, arguments, keywords, tuple(number(tensor) for tensor in results))))
-    return Recording(calls, constants, given, [number(tensor) for tensor in outputs]).shortened(*inputs)
+    return Recording(calls, constants, given, [number(tensor) for tensor in outputs])
 
 
 def _frozen(value: Any) -> Any:
