@@ -17,18 +17,22 @@ LAYER_NORM_EPS = 1e-6  # the publication's framework default
 ABSENT = -1e30  # score of a key outside S: finite, so that an empty subset gives (ignored) numbers and not NaN
 
 
-class _ToColumns(Function):
-    """Wᵀ rowsᵀ, [n, k] × [k, m] -> [m, n]; both gradients come out of a product as their arguments lie in memory."""
+class _Product(Function):
+    """A product of tokens and weights both of whose gradients come out as their arguments lie in memory."""
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(rows: Tensor, weight: Tensor) -> Tensor:
-        return weight.t() @ rows.t()
-
-    @staticmethod
     def setup_context(context: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
         context.save_for_backward(*inputs)
+
+
+class _ToColumns(_Product):
+    """Wᵀ rowsᵀ, [n, k] × [k, m] -> [m, n]."""
+
+    @staticmethod
+    def forward(rows: Tensor, weight: Tensor) -> Tensor:
+        return weight.t() @ rows.t()
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
@@ -36,18 +40,12 @@ class _ToColumns(Function):
         return gradient.t() @ weight.t(), rows.t() @ gradient.t()
 
 
-class _ToRows(Function):
-    """columnsᵀ W, [k, n] × [k, m] -> [n, m]; the same for what lies in columns."""
-
-    generate_vmap_rule = True
+class _ToRows(_Product):
+    """columnsᵀ W, [k, n] × [k, m] -> [n, m]."""
 
     @staticmethod
     def forward(columns: Tensor, weight: Tensor) -> Tensor:
         return columns.t() @ weight
-
-    @staticmethod
-    def setup_context(context: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        context.save_for_backward(*inputs)
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
