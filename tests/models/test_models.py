@@ -7,6 +7,7 @@ from torch.distributions import Categorical, Normal
 
 from pimvae import registry
 from pimvae.errors import UserError
+from pimvae.models import decoders
 from pimvae.models.decoders import VectorDecoder
 from pimvae.models.vae import build_model, parameter_count, seeded
 
@@ -62,6 +63,21 @@ def test_log_likelihood_is_that_of_torch(likelihoods, kind, scale):
             expected = Normal(output, sigma).log_prob(x[s, :, :dim]).sum(-1)
         torch.testing.assert_close(result[..., s], expected)
         torch.testing.assert_close(module(z)[s][..., :dim], output)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize(("rows", "sizes"), [(1, [1] * 20), (7, [7, 7, 6]), (100, [20])])
+def test_without_gradients_pieces_of_the_rows_go_through_all_layers(rows, sizes, shared, monkeypatch):
+    module = decoder(decoder="injective")
+    monkeypatch.setattr(decoders, "PIECE", rows * 3 * MAX_DIM + 1)
+    z = normal(5, BATCH, 2).expand(3, 5, BATCH, 2) if shared else normal(3, 5, BATCH, 2)
+    before, expected, seen = z.clone(), module(z), []
+    module.layers[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[1]))
+    with torch.no_grad():
+        found = module(z)
+    assert seen == sizes
+    assert torch.equal(z, before)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_a_fixed_scale_has_no_floor_and_is_no_parameter():

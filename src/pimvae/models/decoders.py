@@ -13,6 +13,8 @@ from torch.nn import functional
 from pimvae.config.schema import ModelConfig
 from pimvae.models.layers import ModalityDense
 
+PIECE = 2**18  # numbers of the widest layer that are held at once where no gradient needs them: what fits the cache
+
 
 class VectorDecoder(nn.Module):
     r"""x_s | z_s ~ N(d_s(z_s), diag σ_s²) or Categorical(softmax d_s(z_s)), sizes D_s padded to a common one.
@@ -62,10 +64,23 @@ class VectorDecoder(nn.Module):
 
     def forward(self, z: Float[Tensor, "modality *batch latent"]) -> Float[Tensor, "modality *batch dim"]:
         """Means of Gaussian and logits of categorical modalities from the latent of each modality."""
-        hidden = self.layers[0](z.flatten(1, -2))
+        rows = z.flatten(1, -2)
+        if torch.is_grad_enabled() or rows.device.type != "cpu":
+            output = self._through_layers(rows)
+        else:
+            # Piece by piece through all layers: what one leaves behind is still in the cache when the next reads it.
+            output = torch.cat([self._through_layers(piece) for piece in rows.split(self._rows_at_once(), 1)], 1)
+        return output.unflatten(1, z.shape[1:-1])
+
+    def _through_layers(self, rows: Tensor) -> Tensor:
+        """[M, rows, latent] -> [M, rows, dim]."""
+        hidden = self.layers[0](rows)
         for layer in self.layers[1:]:
-            hidden = layer(functional.leaky_relu(hidden, 0.1))
-        return hidden.unflatten(1, z.shape[1:-1])
+            hidden = layer(functional.leaky_relu(hidden, 0.1, inplace=not torch.is_grad_enabled()))
+        return hidden
+
+    def _rows_at_once(self) -> int:
+        return max(1, PIECE // max(layer.bias.numel() for layer in self.layers))
 
     def log_likelihood(
         self, x: Float[Tensor, "modality batch dim"], z: Float[Tensor, "modality *sample batch latent"]
