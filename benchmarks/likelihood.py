@@ -23,7 +23,10 @@ BUDGET = 90.0
 
 
 def run(effort: Effort) -> Iterator[Result]:
-    """Samples/s in single and in double precision (the evaluation's), one replica of the publication's size."""
+    """Samples/s in single and in double precision (the evaluation's), one replica of the publication's size.
+
+    No budget for wide decoders in double precision: it would ask for more than a core multiplies.
+    """
     for wide, dtype in itertools.product((True, False), (torch.float32, torch.float64)):
         product, product_flops = matrix_product(SMALL if effort.minimal else SIDE, effort.device, dtype)
         model, data = _evaluated(effort, dtype, wide)
@@ -31,7 +34,8 @@ def run(effort: Effort) -> Iterator[Result]:
         times = interleaved({"product": product, "blocks": blocks, "loop": loop}, effort)
         case = f"{NAME}{', decoders 2×256' if wide else ''}, {str(dtype).removeprefix('torch.')}"
         size, flops = len(data), _flops(partial(blocks, 1))
-        yield times["blocks"].result(case, "samples", "/s", lambda s, n=size: n / s, least=BUDGET)
+        least = None if wide and dtype == torch.float64 else BUDGET
+        yield times["blocks"].result(case, "samples", "/s", lambda s, n=size: n / s, least=least)
         yield times["loop"].over(times["blocks"], case, "loop over samples / blocks", size)
         yield times["product"].over(times["blocks"], case, "rate / matrix product", flops / product_flops)
         if effort.minimal:

@@ -10,7 +10,7 @@ from torch import Tensor
 from pimvae.config.schema import TrainConfig
 
 MEAN_DECAY, SQUARE_DECAY, EPS = 0.9, 0.999, 1e-8  # the usual constants of Adam
-PIECE = 2**18  # entries that are looked through at once
+PIECE = 2**17  # entries that are looked through at once
 
 
 class StackOptimiser:
@@ -96,5 +96,5 @@ def _above(values: Tensor, limit: float) -> Tensor:
     if values.is_cuda:  # few launches
         return (values.abs() > limit).sum(1)
     # In pieces that fit a cache, and whose sums of ones are exact.
-    pieces = [[part.abs().gt_(limit).sum() for part in row.split(PIECE)] for row in values]
-    return torch.stack([torch.stack(parts).sum(dtype=torch.float64) for parts in pieces])
+    pieces = values.split(max(1, PIECE // len(values)), dim=1)
+    return torch.stack([part.abs().gt_(limit).sum(1) for part in pieces]).sum(0, dtype=torch.float64)
