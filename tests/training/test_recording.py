@@ -71,27 +71,6 @@ def test_products_with_one_are_left_out_unless_they_change_the_type():
     assert names(record(lambda x: [product(x, 1.0)], torch.arange(3))) == ["aten::mul"]
 
 
-def written(recording):
-    """Names of the operations that write over an operand."""
-    return [call.name for call in recording.calls if any(name in ("out", "grad_input") for name, _ in call.keywords)]
-
-
-def test_elementwise_results_are_written_over_what_is_no_longer_read():
-    a = normal(3, 4)
-
-    def function(x):
-        return [((x + a).exp() * a).sum(0)]
-
-    recording = record(function, normal(3, 4))
-    assert written(recording) == ["aten::exp", "aten::mul"]
-    x = normal(3, 4, seed=1)
-    before, constant = x.clone(), a.clone()
-    for run in (recording, recording.interpreted(x)):
-        for _ in range(2):
-            assert torch.equal(run(x)[0], function(x)[0])
-    assert torch.equal(x, before) and torch.equal(a, constant)
-
-
 @pytest.mark.parametrize(
     "function",
     [

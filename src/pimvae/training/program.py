@@ -41,11 +41,13 @@ class Program:
         self.losses, self.trace = losses, trace
         self.names: tuple[str, ...] = ()
         self._run: Operations | None = None
+        self._place = 0  # address of the parameters: what was prepared reads them there
 
     def __call__(self, flat: Tensor, *inputs: Tensor) -> StepResult:
         """The step at parameters ``flat``."""
         flat = flat.detach()
-        if self._run is None:
+        if self._run is None or flat.data_ptr() != self._place:
+            self._place = flat.data_ptr()
             self._run = self._prepared(flat, *inputs) if self.trace else self._step
         with torch.no_grad():
             gradient, loss, *terms = self._run(flat, *inputs)
@@ -55,7 +57,7 @@ class Program:
         """The step in its fastest form on the device of its inputs."""
         if inputs[0].is_cuda:
             return Captured(self._step, *inputs)
-        return record(self._step, *inputs).interpreted(*inputs)
+        return record(self._step, *inputs, fixed=1).interpreted(*inputs)
 
     def _step(self, flat: Tensor, *inputs: Tensor) -> list[Tensor]:
         """Gradient, losses and terms, in this order."""

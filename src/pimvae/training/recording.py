@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from pimvae.training.layout import Layout, laid_out
 from pimvae.training.operations import Call, Register, last_reads, replace
-from pimvae.training.passes import Layout, merged, overwriting, read
+from pimvae.training.passes import merged, read
 
 Operations = Callable[..., list[Tensor]]
 NOTHING = -1  # number of a result that an operation left out
@@ -58,41 +59,57 @@ class Recording:
 
     def __call__(self, *inputs: Tensor) -> list[Tensor]:
         """Run the operations on new inputs of the recorded shapes."""
-        values = self.constants | dict(zip(self.inputs, inputs, strict=True))
-        for call, finished in zip(self.calls, self.last_reads, strict=True):
-            _run(call, values)
-            for register in finished:
-                values.pop(register, None)
-        return [values[register] for register in self.outputs]
+        return self._from(*inputs, *self.constants.values())
 
-    def shortened(self, *inputs: Tensor) -> "Recording":
-        """The same results from fewer operations and less memory.
+    def shortened(self, *inputs: Tensor, fixed: int = 0) -> "Recording":
+        """The same results from fewer operations, in memory that is laid out once.
 
-        Results that are there already are not computed again, nor those that nobody reads, and elementwise operations
-        write over what is no longer read. Where the computation itself writes to memory, it stays as it is.
+        Results that are there already are not computed again, nor those that nobody reads. Where the computation itself
+        writes to memory, it stays as it is.
+
+        Args:
+            inputs: any.
+            fixed: so many of them, the first ones, are these very tensors in all runs; only their content changes.
         """
         if any(call.function._schema.is_mutable for call in self.calls):
             return self
         calls, outputs = merged(self.calls, self.outputs)
         calls = read(calls, outputs)
+        layouts = self._layouts(calls, inputs)
+        placed = self.constants | dict(zip(self.inputs[:fixed], inputs))
+        calls, tensors = laid_out(calls, layouts, outputs, placed)
+        return Recording(calls, tensors, self.inputs, outputs)
+
+    def _layouts(self, calls: Sequence[Call], inputs: Sequence[Tensor]) -> dict[int, Layout]:
+        """Of all registers, from a run in which all results are held, so that no two storages share an address."""
         values = self.constants | dict(zip(self.inputs, inputs, strict=True))
         for call in calls:
-            _run(call, values)  # all are held, so that no two storages share an address
-        layouts = {register: Layout.of(value) for register, value in values.items() if value is not None}
-        calls = overwriting(calls, layouts, outputs, [*self.inputs, *self.constants])
-        return Recording(calls, self.constants, self.inputs, outputs)
+            _run(call, values)
+        return {register: Layout.of(value) for register, value in values.items() if value is not None}
 
     def interpreted(self, *inputs: Tensor) -> Operations:
         """The same list in torch's own interpreter, which spends less time on an operation than Python does.
 
         Where it cannot take an operation (the backward of convolutions), Python goes on running the list.
         """
+        # Handed over like inputs: of a tensor that it holds itself, the interpreter may think that it never changes.
+        tensors = tuple(self.constants.values())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the list at the output, and that it is no longer developed
             try:
-                return torch.jit.trace(self.__call__, inputs, check_trace=False)
+                traced = torch.jit.trace(self._from, (*inputs, *tensors), check_trace=False)
             except (RuntimeError, AttributeError):
                 return self
+        return lambda *inputs: traced(*inputs, *tensors)
+
+    def _from(self, *tensors: Tensor) -> list[Tensor]:
+        """Run the operations on new inputs, and on these tensors in the place of the constants."""
+        values = dict(zip((*self.inputs, *self.constants), tensors, strict=True))
+        for call, finished in zip(self.calls, self.last_reads, strict=True):
+            _run(call, values)
+            for register in finished:
+                values.pop(register, None)
+        return [values[register] for register in self.outputs]
 
 
 def _run(call: Call, values: dict[int, Any]) -> None:
@@ -102,13 +119,18 @@ def _run(call: Call, values: dict[int, Any]) -> None:
     values.update(zip(call.results, result if isinstance(result, (tuple, list)) else (result,), strict=True))
 
 
-def record(function: Operations, *inputs: Tensor) -> Recording:
+def record(function: Operations, *inputs: Tensor, fixed: int = 0) -> Recording:
     """What ``function`` does with ``inputs``; shapes, and the branches taken, are fixed from then on.
+
+    Args:
+        function: tensors -> list of tensors.
+        inputs: its arguments.
+        fixed: so many of them, the first ones, are these very tensors in all runs; only their content changes.
 
     Raises:
         RuntimeError: if the function reads the value of a tensor, or draws random numbers.
     """
-    return _recorded(function, *inputs).shortened(*inputs)
+    return _recorded(function, *inputs).shortened(*inputs, fixed=fixed)
 
 
 def _recorded(function: Operations, *inputs: Tensor) -> Recording:
