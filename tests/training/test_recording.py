@@ -122,16 +122,17 @@ def test_a_step_that_draws_its_own_random_numbers_is_refused(draw):
         record(lambda x: [draw(x)], torch.rand(3))
 
 
-def test_what_the_interpreter_cannot_read_runs_in_python():
-    """The backward of a convolution has a mask among its arguments."""
-    weight = normal(2, 1, 3)
+@pytest.mark.parametrize("wanted", [(0,), (1,), (2,), (0, 2)], ids=str)
+def test_what_the_interpreter_cannot_read_runs_in_python(wanted):
+    """The backward of a convolution has a mask among its arguments, and leaves out what nobody wants."""
 
-    def function(x):
-        x = x.detach().requires_grad_()
+    def function(*tensors):
+        tensors = [tensor.detach().requires_grad_(i in wanted) for i, tensor in enumerate(tensors)]
         with torch.enable_grad():
-            return list(torch.autograd.grad(torch.nn.functional.conv1d(x, weight).square().sum(), x))
+            value = torch.nn.functional.conv1d(*tensors).square().sum()
+            return [2 * part for part in torch.autograd.grad(value, [tensors[i] for i in wanted])]
 
-    x = normal(1, 1, 6)
-    run = record(function, x).interpreted(x)
-    y = normal(1, 1, 6, seed=1)
-    assert torch.equal(run(y)[0], function(y)[0])
+    inputs = normal(1, 1, 6), normal(2, 1, 3), normal(2)
+    run = record(function, *inputs).interpreted(*inputs)
+    others = normal(1, 1, 6, seed=1), normal(2, 1, 3, seed=2), normal(2, seed=3)
+    assert all(torch.equal(mine, its) for mine, its in zip(run(*others), function(*others), strict=True))

@@ -2,7 +2,7 @@
 
 __all__ = ["Layout", "laid_out"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -92,15 +92,15 @@ class _Plan:
     def calls(self, call: Call, place: int) -> list[Call]:
         """What is left of an operation: nothing where its results are views of placed memory."""
         left = [] if self._is_made_now(call) else [self._written(call, place)]
-        for storage in {self.layouts[register].storage for register in call.reads}:
+        for storage in self._storages(call.reads):
             if self.last[storage] == place and storage in self.blocks:
                 self.free.give(self.blocks.pop(storage))
         return left
 
     def _is_made_now(self, call: Call) -> bool:
         """Make views of placed tensors, and tensors of one number; whether that was done."""
-        storages = {self.layouts[register].storage for register in call.reads}
-        view = all(self.layouts[register].storage in storages for register in call.results)
+        storages = self._storages(call.reads)
+        view = self._storages(call.results) <= storages
         known = all(register in self.tensors for register in call.reads)
         same = call.name in FACTORIES and not self._is_output(call)
         if not known or not (view or same):
@@ -111,15 +111,19 @@ class _Plan:
         return True
 
     def _is_output(self, call: Call) -> bool:
-        return any(self.last.get(self.layouts[register].storage) == FOREVER for register in call.results)
+        return any(self.last.get(storage) == FOREVER for storage in self._storages(call.results))
+
+    def _storages(self, registers: Iterable[int]) -> set[int]:
+        """Without the results that an operation left out."""
+        return {self.layouts[register].storage for register in registers if register in self.layouts}
 
     def _values(self, part: tuple) -> tuple:
         return replace(part, Register, lambda register: self.tensors[register.index])
 
     def _written(self, call: Call, place: int) -> Call:
         """The operation as it writes to a place, if it can."""
-        layout = self.layouts[call.results[0]]
-        if not layout.whole or self._is_output(call):
+        layout = self.layouts.get(call.results[0])
+        if len(call.results) != 1 or layout is None or not layout.whole or self._is_output(call):
             return call
         call = self._without_number(call)
         found = target(call.function)
@@ -150,7 +154,7 @@ class _Plan:
             mine = self.layouts.get(register.index) if isinstance(register, Register) else None
             if mine is None or not mine.whole or mine.form != layout.form or mine.storage not in self.blocks:
                 continue
-            others = (self.layouts[other].storage for other in call.reads - {register.index} if other in self.layouts)
+            others = self._storages(call.reads - {register.index})
             if self.last[mine.storage] == place and mine.storage not in others:
                 return self.blocks.pop(mine.storage)
         return None
