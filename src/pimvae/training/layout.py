@@ -107,7 +107,8 @@ class _Plan:
             return False
         arguments, keywords = self._values(call.arguments), self._values(call.keywords)
         results = call.function(*arguments, **dict(keywords))
-        self.tensors.update(zip(call.results, results if isinstance(results, (tuple, list)) else (results,)))
+        results = results if isinstance(results, (tuple, list)) else (results,)
+        self.tensors.update(zip(call.results, results, strict=True))
         return True
 
     def _is_output(self, call: Call) -> bool:

@@ -28,9 +28,10 @@ class Program:
 
     Small networks spend a good part of a step in Python: dispatch of vmap, modules, recording for autograd. Here the
     first call runs the step once while the plain tensor operations of forward *and* backward are written down; equal
-    ones are merged, unused ones dropped, elementwise ones write over what is no longer read, and from then on that list
-    is run. The operations are the same, in the same order, so the result is the same bit for bit. On a GPU the step is
-    captured in a CUDA graph instead.
+    ones are merged, unused ones dropped, all results but the last get their place in memory, views of it are made, and
+    from then on that list is run. The operations are the same, in the same order, so the result is the same bit for
+    bit. On a GPU the step is captured in a CUDA graph instead. Parameters stay where they are and change in place; for
+    others, which lie somewhere else, the step is written down anew.
 
     Args:
         losses: (flat parameters [R, P], *inputs) -> losses [R] and named terms; the shapes of inputs never change.

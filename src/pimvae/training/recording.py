@@ -47,7 +47,7 @@ class Recording:
 
     Args:
         calls: the operations.
-        constants: tensors that the computation read but was not given.
+        constants: tensors that the computation reads or writes, but is not given: the same in all runs.
         inputs: registers of the inputs; outputs: registers of the results.
     """
 
@@ -76,7 +76,7 @@ class Recording:
         calls, outputs = merged(self.calls, self.outputs)
         calls = read(calls, outputs)
         layouts = self._layouts(calls, inputs)
-        placed = self.constants | dict(zip(self.inputs[:fixed], inputs))
+        placed = self.constants | dict(zip(self.inputs[:fixed], inputs[:fixed], strict=True))
         calls, tensors = laid_out(calls, layouts, outputs, placed)
         return Recording(calls, tensors, self.inputs, outputs)
 
