@@ -132,7 +132,7 @@ def linear_fit(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, fl
 
 
 class LiveBytes(TorchDispatchMode):
-    """Follows the memory of tensors that operations make, from birth to release; ``peak`` is the largest sum."""
+    """Follows the memory of what operations return, from the first time to release; ``peak`` is the largest sum."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ class LiveBytes(TorchDispatchMode):
 
 
 def peak_bytes(action: Callable[[int], object], device: str) -> int:
-    """The largest memory of tensors made during the action, those that existed before not counted."""
+    """The largest memory of the action's tensors: on a GPU those made in it, else also older ones that it works on."""
     action(1)
     if device == "cuda":
         torch.cuda.synchronize()
