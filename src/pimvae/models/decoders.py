@@ -65,11 +65,11 @@ class VectorDecoder(nn.Module):
     def forward(self, z: Float[Tensor, "modality *batch latent"]) -> Float[Tensor, "modality *batch dim"]:
         """Means of Gaussian and logits of categorical modalities from the latent of each modality."""
         rows = z.flatten(1, -2)
-        if torch.is_grad_enabled() or rows.device.type != "cpu":
+        at_once = self._rows_at_once(rows)
+        if rows.shape[1] <= at_once:
             output = self._through_layers(rows)
         else:
-            # Piece by piece through all layers: what one leaves behind is still in the cache when the next reads it.
-            output = torch.cat([self._through_layers(piece) for piece in rows.split(self._rows_at_once(), 1)], 1)
+            output = torch.cat([self._through_layers(piece) for piece in rows.split(at_once, 1)], 1)
         return output.unflatten(1, z.shape[1:-1])
 
     def _through_layers(self, rows: Tensor) -> Tensor:
@@ -79,7 +79,10 @@ class VectorDecoder(nn.Module):
             hidden = layer(functional.leaky_relu(hidden, 0.1, inplace=not torch.is_grad_enabled()))
         return hidden
 
-    def _rows_at_once(self) -> int:
+    def _rows_at_once(self, rows: Tensor) -> int:
+        """All, if gradients need what is between the layers; else what stays in the cache from one to the next."""
+        if torch.is_grad_enabled() or rows.device.type != "cpu":
+            return rows.shape[1]
         return max(1, PIECE // max(layer.bias.numel() for layer in self.layers))
 
     def log_likelihood(

@@ -32,7 +32,7 @@ class PackedBatches:
         self.x = torch.stack([split.x for split in data]).to(device)
         self.mask = torch.stack([split.mask for split in data]).to(device)
         self.size = self.mask.shape[1]
-        self.epoch_x, self.epoch_mask = self._room(self.size)
+        self.epoch_x, self.epoch_mask = self._room(0)
 
     def _room(self, samples: int) -> Batch:
         replicas, modalities, _, dim = self.x.shape

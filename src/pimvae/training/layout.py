@@ -123,14 +123,13 @@ class _Plan:
 
     def _written(self, call: Call, place: int) -> Call:
         """The operation as it writes to a place, if it can."""
-        layout = self.layouts.get(call.results[0])
-        if len(call.results) != 1 or layout is None or not layout.whole or self._is_output(call):
+        result = call.results[0]
+        if len(call.results) != 1 or self._is_output(call) or not self.layouts[result].whole:
             return call
-        call = self._without_number(call)
+        layout, call = self.layouts[result], self._without_number(call)
         found = target(call.function)
         if found is None:
             return call
-        result = call.results[0]
         block = self._over(call, layout, place) if found.elementwise else None
         if block is None:
             block = self.free.take(layout.nbytes)

@@ -54,7 +54,7 @@ def target(function: Any) -> Target | None:
     if function is ATEN.relu.default:  # what torch computes; its own form that writes to a tensor makes a copy
         return Target(ATEN.clamp_min.out, "out", (0,), True)
     elementwise = torch.Tag.pointwise in function.tags or function in ELEMENTWISE
-    if len(function._schema.returns) != 1 or not isinstance(function, torch._ops.OpOverload):
+    if len(function._schema.returns) != 1:
         return None
     mine = [(argument.name, str(argument.type)) for argument in function._schema.arguments]
     for name in function.overloadpacket.overloads():
