@@ -18,6 +18,7 @@ from pimvae.report.methods import PRIVATE, catalogue
 from pimvae.report.selection import select
 from pimvae.report.style import figure, log_axis
 
+COMMON = 0.98  # share of the later points that no panel cuts off
 UNIT = ["dataset", "prior", "aggregator", "objective"]
 
 
@@ -91,10 +92,10 @@ def _curves(axes: plt.Axes, part: pd.DataFrame, methods: list[str], lowest: floa
 
 
 def _cut_off(axes: plt.Axes, rows: pd.DataFrame) -> None:
-    """Let curves enter from above: the first steps of one method must not flatten the rest of all others."""
+    """Let curves leave at the top: first steps and rare peaks of one method must not flatten the rest of all others."""
     late = rows.loc[rows["step"] > max(0.05 * rows["step"].max(), rows["step"].min()), "high"]
-    if len(late) and late.max() > 0:
-        axes.set_ylim(top=min(axes.get_ylim()[1], 2 * late.max()))
+    if len(late) and (top := late.quantile(COMMON)) > 0:
+        axes.set_ylim(top=min(axes.get_ylim()[1], 2 * top))
 
 
 def _handles(methods: list[str]) -> list[Line2D]:

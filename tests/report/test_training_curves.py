@@ -1,0 +1,28 @@
+"""Training curves are drawn so that the rest of all methods can be read."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from pimvae.report.figures._training import _cut_off
+
+STEPS = range(10, 1001, 10)
+
+
+def rows(peaks):
+    """A loss of 1e6 in the first 40 steps, then of 5, and the peaks {step: value}."""
+    return pd.DataFrame({"step": STEPS, "high": [peaks.get(step, 1e6 if step <= 40 else 5.0) for step in STEPS]})
+
+
+LASTING = {step: 80.0 for step in STEPS if step > 500}
+
+
+@pytest.mark.parametrize(("peaks", "top"), [({}, 10.0), ({700: 1e25}, 10.0), (LASTING, 160.0)])
+def test_first_steps_and_rare_peaks_leave_the_panel_but_not_what_lasts(peaks, top):
+    drawn, axes = plt.subplots()
+    table = rows(peaks)
+    axes.set_yscale("log")
+    axes.plot(table["step"], table["high"])
+    _cut_off(axes, table)
+    assert axes.get_ylim()[1] == pytest.approx(top)
+    plt.close(drawn)
