@@ -26,7 +26,7 @@ from benchmarks.measure import Effort
 from pimvae import registry
 from pimvae.config import find_cell, load
 from pimvae.config.schema import Cell
-from pimvae.data._dataset import Dataset
+from pimvae.data.dataset import Dataset
 from pimvae.models.layers import ModalityDense
 from pimvae.models.vae import MultimodalVAE, build_model
 from pimvae.objectives._base import Draws

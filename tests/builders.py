@@ -18,7 +18,7 @@ from pimvae.config.schema import (
     ObjectiveConfig,
     TrainConfig,
 )
-from pimvae.data._dataset import Split
+from pimvae.data.dataset import Split
 from pimvae.evaluation.oracle import LinearGaussian
 from pimvae.models.vae import MultimodalVAE, build_model, seeded
 from pimvae.objectives._base import Draws

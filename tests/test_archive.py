@@ -17,9 +17,9 @@ from pimvae.cli import main
 from pimvae.config import load
 from pimvae.errors import UserError
 from pimvae.registry import lookup
-from pimvae.report import collect
-from pimvae.report.files import BEYOND, Results
-from pimvae.report.ship import ship
+from pimvae.results import collect
+from pimvae.results.files import BEYOND, Results
+from pimvae.results.ship import ship
 
 CONTENTS = {"a.csv": b"x,y\n1,2\n", "b.csv.gz": b"long\n" * 100, "cell/c.npz": bytes(range(256))}
 SCALES = ["laptop", "paper"]

@@ -56,7 +56,7 @@ def stages(root: Path) -> dict[str, tuple[list[str], tuple[Path, ...]]]:
         ),
         "ceiling": (["pimvae.evaluation.ceiling_job"], provenance.ceiling_sources()),
         "classifiers": (["pimvae.evaluation.classifiers_job"], provenance.classifiers_sources()),
-        "collect": (["pimvae.report.collect"], provenance.sources("pimvae.report.collect")),
+        "collect": (["pimvae.results.collect"], provenance.sources("pimvae.results.collect")),
         **{
             stage: (
                 ["pimvae.report.job", *(f"pimvae.report.{part}" for part in parts[1:])],

@@ -16,7 +16,7 @@ from test_dag import jobs
 
 from pimvae.config import load
 from pimvae.registry import names
-from pimvae.report.ship import ship
+from pimvae.results.ship import ship
 
 pytestmark = pytest.mark.smoke
 KEYS = ("experiment", "dataset", "aggregator", "objective", "prior", "beta", "seed")

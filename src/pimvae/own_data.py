@@ -142,7 +142,7 @@ def _cell(path: Path, samples: int, aggregator: str, objective: str, seeds: int,
 @contextmanager
 def _as_data_files(dataset: Any, seeds: Sequence[int]) -> Iterator[Path]:
     """A temporary folder with the data file of every seed, all the same file."""
-    from pimvae.data._dataset import save
+    from pimvae.data.dataset import save
     from pimvae.data.job import data_file
 
     with TemporaryDirectory() as folder:
@@ -168,7 +168,7 @@ def _summary(path: Path) -> list[str]:
     """Means over seeds of the metrics of a cell, a line each."""
     import csv
 
-    from pimvae.report.statistics import mean_interval
+    from pimvae.claims.statistics import mean_interval
 
     found: dict[tuple[str, str, str, str], list[float]] = {}
     with path.open(encoding="utf-8", newline="") as file:

@@ -120,7 +120,7 @@ def ceiling(options: argparse.Namespace) -> None:
 
 def collect(options: argparse.Namespace) -> None:
     """Join the results of cells."""
-    from pimvae.report.collect import run
+    from pimvae.results.collect import run
 
     run(options.runs, options.out, options.references)
 
@@ -201,8 +201,8 @@ def webpages(options: argparse.Namespace) -> None:
 
 def ship(options: argparse.Namespace) -> None:
     """Ship the results of one scale and say how much that is."""
-    from pimvae.report.ship import LEFT_OUT
-    from pimvae.report.ship import ship as write
+    from pimvae.results.ship import LEFT_OUT
+    from pimvae.results.ship import ship as write
 
     written = write(options.results, options.out)
     size = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())

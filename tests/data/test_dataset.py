@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from pimvae.data._dataset import Dataset, Split, load, manifest_entry, save, sha256, spread, write_manifest
+from pimvae.data.dataset import Dataset, Split, load, manifest_entry, save, sha256, spread, write_manifest
 from pimvae.errors import UserError
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pimvae.config.schema import DigitsData
 from pimvae.data import digits as module
-from pimvae.data._dataset import save, sha256
+from pimvae.data.dataset import save, sha256
 from pimvae.data.digits import digits, embedded_digits
 from pimvae.errors import UserError
 

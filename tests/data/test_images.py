@@ -12,10 +12,10 @@ from scipy.io import savemat
 from pimvae.config.schema import ImagesData
 from pimvae.data import _downloads
 from pimvae.data import images as module
-from pimvae.data._dataset import Dataset, load, save, sha256
 from pimvae.data._house_numbers import house_numbers
 from pimvae.data._pairing import distinct_pairs, first_rows, matched_pairs
 from pimvae.data._text import WORDS, decode, templates
+from pimvae.data.dataset import Dataset, load, save, sha256
 from pimvae.data.digits import embedded_digits
 from pimvae.data.images import images
 from pimvae.errors import UserError

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pimvae.config.schema import LinearData
-from pimvae.data._dataset import save, sha256
+from pimvae.data.dataset import save, sha256
 from pimvae.data.linear import linear
 from pimvae.errors import UserError
 

@@ -5,9 +5,9 @@ import pytest
 
 from pimvae.config.schema import MultimodalData
 from pimvae.data import _mixing
-from pimvae.data._dataset import Dataset, Split
 from pimvae.data._mixing import mix
 from pimvae.data._truth import TrueModel
+from pimvae.data.dataset import Dataset, Split
 from pimvae.data.multimodal import multimodal
 from pimvae.errors import UserError
 

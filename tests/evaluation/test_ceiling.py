@@ -8,9 +8,9 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from pimvae.config.schema import BimodalData, MultimodalData
-from pimvae.data._dataset import Dataset, Split
 from pimvae.data._truth import TrueModel
 from pimvae.data.bimodal import bimodal
+from pimvae.data.dataset import Dataset, Split
 from pimvae.data.multimodal import multimodal
 from pimvae.evaluation._true_density import TrueDensity
 from pimvae.evaluation.ceiling import ceiling

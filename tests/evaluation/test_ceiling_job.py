@@ -7,7 +7,7 @@ import pytest
 
 from pimvae.config.schema import BimodalData, EvaluationConfig, LinearData
 from pimvae.data import job as data_job
-from pimvae.data._dataset import load
+from pimvae.data.dataset import load
 from pimvae.errors import UserError
 from pimvae.evaluation import ceiling_job
 from pimvae.evaluation.ceiling import ceiling

@@ -27,7 +27,7 @@ def untrained(cell: Cell, data) -> MultimodalVAE:
 
 def values(rows: Rows) -> Found:
     """Metric, subset and split of every row with its value; no row comes twice."""
-    found = {(row[9], row[8], row[7]): row[10] for row in rows.rows}
+    found = {(row[-2], row[-3], row[-4]): row[-1] for row in rows.rows}
     assert len(found) == len(rows.rows)
     return found
 

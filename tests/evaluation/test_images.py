@@ -6,8 +6,8 @@ import torch
 from builders import generator, model_config, normal
 
 from pimvae.config.schema import Cell, EvaluationConfig, ImagesData, ObjectiveConfig, TrainConfig
-from pimvae.data._dataset import Dataset, Split, save
 from pimvae.data._text import templates
+from pimvae.data.dataset import Dataset, Split, save
 from pimvae.data.job import data_file
 from pimvae.errors import UserError
 from pimvae.evaluation import classifiers as stage
@@ -68,9 +68,9 @@ def untrained(aggregator: str, data: Dataset):
 def test_every_metric_is_there_and_a_number(data, classifiers, aggregator):
     rows = Rows(cell(aggregator), 0, 1.0)
     pictures = images.evaluate(cell(aggregator), untrained(aggregator, data), data, rows, 0, classifiers)
-    found = {(row[9], row[8]): row[10] for row in rows.rows}
+    found = {(row[-2], row[-3]): row[-1] for row in rows.rows}
     assert len(found) == len(rows.rows) and np.isfinite(list(found.values())).all()
-    assert {row[7] for row in rows.rows} == {"test"}
+    assert {row[-4] for row in rows.rows} == {"test"}
     subsets = [images.subset_name(subset) for subset in all_subsets(3)[1:]]
     assert {subset for metric, subset in found if metric == "latent_accuracy"} == set(subsets)
     wanted = {f"{subset}_to_{name}" for subset in subsets for name in MODALITIES} | {"cross", "prior"}
@@ -93,7 +93,7 @@ def test_a_decoder_that_copies_is_coherent(data, classifiers, monkeypatch):
     rows = Rows(cell(), 0, 1.0)
     labels = torch.from_numpy(data.test.truth["labels"])
     images._conditional(untrained("poe", data), part.x, labels, classifiers, rows, generator())
-    found = {row[8]: row[10] for row in rows.rows}
+    found = {row[-3]: row[-1] for row in rows.rows}
     accuracy = [float((classifiers.labels(s, copies[s]) == labels).double().mean()) for s in range(3)]
     assert min(accuracy[:2]) > 0.5 and accuracy[2] == 1
     assert [found[f"text_to_{name}"] for name in MODALITIES] == pytest.approx(accuracy)

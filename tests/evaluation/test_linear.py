@@ -7,7 +7,7 @@ import pytest
 from builders import double_precision, randomised, training_cell
 
 from pimvae.config.schema import DigitsData, EvaluationConfig, LinearData
-from pimvae.data._dataset import Dataset, Split
+from pimvae.data.dataset import Dataset, Split
 from pimvae.data.linear import linear as draw
 from pimvae.evaluation.linear import evaluate
 from pimvae.evaluation.rows import Rows

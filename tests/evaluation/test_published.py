@@ -85,7 +85,7 @@ def test_rows_of_one_replica(views, tmp_path):
     cell = cell.model_copy(update={"train": cell.train.model_copy(update={"steps": 20, "history_every": 5})})
     rows = Rows(cell, 3, 1.0)
     add_published(cell, untrained(cell, views), views, written(tmp_path, {5: 9.0, 10: 7.0, 15: 4.0, 20: 2.0}), rows)
-    found = {row[9]: row[10] for row in rows.rows}
+    found = {row[-2]: row[-1] for row in rows.rows}
     assert found["bound_moving"] == -3.0
     assert set(found) == {"bound_moving", "bound_fixed"} | {
         f"mcc_published_{name}" for name in ("strong_in", "strong_out", "weak_in", "weak_out")

@@ -6,7 +6,7 @@ import pytest
 from builders import training_cell
 
 from pimvae.config.schema import LinearData
-from pimvae.data._dataset import sha256
+from pimvae.data.dataset import sha256
 from pimvae.data.job import data_file
 from pimvae.data.job import run as make_data
 from pimvae.errors import UserError

@@ -22,7 +22,7 @@ from builders import (
 from torch.func import vmap
 
 from pimvae import registry
-from pimvae.data._dataset import Split
+from pimvae.data.dataset import Split
 from pimvae.objectives._base import Draws
 from pimvae.training.packing import pack
 

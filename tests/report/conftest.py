@@ -8,8 +8,8 @@ import pytest
 from report import beyond, identifiable, images
 from report.synthetic import write_cells
 
-from pimvae.report import collect
-from pimvae.report.files import Results
+from pimvae.results import collect
+from pimvae.results.files import Results
 
 FAILED = ("sparse", "moe", "mixture", 1)
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from pimvae.claims.audit import ARMS, arm_metrics, effects, judge_audit
+from pimvae.claims.schema import AuditClaim, read_claims
+from pimvae.claims.selection import select
 from pimvae.errors import UserError
-from pimvae.report.audit import ARMS, arm_metrics, effects, judge_audit
-from pimvae.report.claims import AuditClaim, read_claims
-from pimvae.report.selection import select
 from pimvae.report.tables.t11_verdicts import table_verdicts
 
 

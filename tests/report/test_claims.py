@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pimvae.report.claims import Claim, read_claims
-from pimvae.report.files import COLUMNS
-from pimvae.report.statistics import mean_interval
-from pimvae.report.verdicts import evaluate
+from pimvae.claims.evaluate import evaluate
+from pimvae.claims.schema import Claim, read_claims
+from pimvae.claims.statistics import mean_interval
+from pimvae.results.files import COLUMNS
 
 ENTRY = {
     "id": "C9", "short": "s", "text": "t", "experiment": "linear", "better": {"objective": "masked"},
@@ -19,7 +19,7 @@ def table(differences: dict[str, list[float]], metric: str = "llh", dataset: str
     for aggregator, values in differences.items():
         for seed, value in enumerate(values):
             for objective, number in (("masked", 100 * seed + value), ("mixture", 100.0 * seed)):
-                keys = ["linear", dataset, aggregator, objective, "standard", 1.0, seed, "train", "all"]
+                keys = ["linear", dataset, aggregator, objective, "standard", 1.0, seed, 1.0, "", "train", "all"]
                 rows += [[*keys, metric, number], [*keys, "diverged", 0.0]]
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -152,7 +152,7 @@ def test_a_direction_of_its_own():
 
 def schemes(values: dict[str, dict[str, list[float]]]) -> pd.DataFrame:
     """{metric: {aggregator: one value per seed}}, all under one bound."""
-    rows = [["linear", "dense", aggregator, "masked", "standard", 1.0, seed, "train", "all", metric, value]
+    rows = [["linear", "dense", aggregator, "masked", "standard", 1.0, seed, 1.0, "", "train", "all", metric, value]
             for metric, columns in values.items() for aggregator, column in columns.items()
             for seed, value in enumerate(column)]  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)

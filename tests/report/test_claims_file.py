@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from pimvae.claims.schema import read_claims
 from pimvae.cli import main
 from pimvae.errors import UserError
 from pimvae.evaluation.names import SPLITS, is_subset
 from pimvae.report import job
-from pimvae.report.claims import read_claims
 from pimvae.report.comparison import read_metrics
 
 NEW = """

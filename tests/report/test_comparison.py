@@ -6,19 +6,19 @@ import pytest
 from scipy.stats import ttest_ind, ttest_rel
 
 from pimvae import archive
+from pimvae.claims.schema import read_claims
 from pimvae.cli import main
 from pimvae.errors import UserError
 from pimvae.report import job
-from pimvae.report.claims import read_claims
 from pimvae.report.comparison import UNIT, compare, read_metrics
-from pimvae.report.files import COLUMNS
+from pimvae.results.files import COLUMNS
 
 SHIPPED = [1.0, 2.0, 3.5, 4.0]
 
 
 def frame(values: list[float], first_seed: int = 0, metric: str = "llh") -> pd.DataFrame:
     keys = ["linear", "dense", "poe", "masked", "standard", 1.0]
-    rows = [[*keys, first_seed + seed, "train", "all", metric, value] for seed, value in enumerate(values)]
+    rows = [[*keys, first_seed + seed, 1.0, "", "train", "all", metric, value] for seed, value in enumerate(values)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -7,13 +7,13 @@ from report.identifiable import ceiling_of, points_of, write_ceiling
 from report.identifiable import write_cells as write_identifiable
 from report.test_tables import cells
 
+from pimvae.claims.selection import select
+from pimvae.claims.statistics import format_estimate, format_number, mean_interval
 from pimvae.errors import UserError
 from pimvae.registry import lookup
-from pimvae.report import collect
 from pimvae.report.figures.f3_bimodal import load_points
-from pimvae.report.files import Results
-from pimvae.report.selection import select
-from pimvae.report.statistics import format_estimate, format_number, mean_interval
+from pimvae.results import collect
+from pimvae.results.files import Results
 
 TABLES = {
     "t3_bimodal": ("bimodal", "clusters", [("llh", "all", 1), ("ceiling_gap", "all", 1), ("mcc_strong_mean", "all", 1),

@@ -10,14 +10,14 @@ from report.images import ACCURACIES, BETAS, CELLS, MODALITIES, SUBSETS, WORDS, 
 from report.test_identifiable import plain, replaced
 from report.test_tables import cells
 
+from pimvae.claims.schema import Claim, read_claims
+from pimvae.claims.selection import select
+from pimvae.claims.statistics import format_estimate, format_number, mean_interval
+from pimvae.claims.verdict import Judgement, judge
 from pimvae.errors import UserError
 from pimvae.registry import lookup
 from pimvae.report import job
-from pimvae.report.claims import Claim, read_claims
 from pimvae.report.figures._pictures import load_triples
-from pimvae.report.judging import Judgement, judge
-from pimvae.report.selection import select
-from pimvae.report.statistics import format_estimate, format_number, mean_interval
 
 SECTIONS = Path(__file__).parents[2] / "paper" / "sections"
 

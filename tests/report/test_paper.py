@@ -8,13 +8,14 @@ from report.identifiable import CELLS
 from report.images import CELLS as IMAGE_CELLS
 from report.synthetic import write_cells
 
+from pimvae.claims.selection import diverged_replicas, select
+from pimvae.claims.statistics import format_estimate, mean_interval
+from pimvae.config.catalogue import catalogue
 from pimvae.errors import UserError
 from pimvae.registry import names
-from pimvae.report import collect, job
-from pimvae.report.files import Results
-from pimvae.report.methods import catalogue
-from pimvae.report.selection import diverged_replicas, select
-from pimvae.report.statistics import format_estimate, mean_interval
+from pimvae.report import job
+from pimvae.results import collect
+from pimvae.results.files import Results
 
 PAPER = Path(__file__).parents[2] / "paper"
 SECTIONS = [PAPER / "main.tex", *sorted((PAPER / "sections").glob("*.tex"))]

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from pimvae.report.statistics import (
+from pimvae.claims.statistics import (
     Estimate,
     bootstrap_mean,
     format_estimate,

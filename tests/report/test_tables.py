@@ -2,10 +2,10 @@ import re
 
 import pytest
 
+from pimvae.claims.selection import select
+from pimvae.claims.statistics import format_estimate, mean_interval
 from pimvae.registry import lookup, names
 from pimvae.report import job
-from pimvae.report.selection import select
-from pimvae.report.statistics import format_estimate, mean_interval
 from pimvae.report.tables._layout import cell, escape
 from pimvae.report.tables.t1_dense_digits import table_dense_digits
 from pimvae.report.tables.t2_sparse import table_sparse

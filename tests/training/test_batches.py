@@ -5,7 +5,7 @@ import pytest
 import torch
 from builders import DIMS, generator
 
-from pimvae.data._dataset import Split
+from pimvae.data.dataset import Split
 from pimvae.training.batches import batches
 from pimvae.training.packing import IndexedSplit, pack
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pimvae.data._dataset import Split
+from pimvae.data.dataset import Split
 from pimvae.training.packing import IndexedSplit, pack
 
 WIDTH = 7

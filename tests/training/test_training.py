@@ -7,7 +7,7 @@ from builders import DIMS, MAX_DIM, double_precision, normal, trained, trainer, 
 
 from pimvae import registry
 from pimvae.config.schema import TrainConfig
-from pimvae.data._dataset import Split
+from pimvae.data.dataset import Split
 from pimvae.models.vae import build_model
 from pimvae.objectives._base import Draws
 from pimvae.subsets import all_subsets, sample_subsets, subset_weights

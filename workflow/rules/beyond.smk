@@ -57,7 +57,7 @@ use rule collect as collect_beyond with:
         references=" ".join(
             ["--references", *ceiling_files(WORKFLOW), *classifier_files("csv")]
         ),
-        sources=provenance.digest(provenance.sources("pimvae.report.collect")),
+        sources=provenance.digest(provenance.sources("pimvae.results.collect")),
     message:
         f"collect the results of {len(WORKFLOW.cells)} cells"
 

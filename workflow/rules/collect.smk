@@ -20,7 +20,7 @@ rule collect:
         references=" ".join(
             ["--references", *ceiling_files(), *classifier_files("csv")]
         ),
-        sources=provenance.digest(provenance.sources("pimvae.report.collect")),
+        sources=provenance.digest(provenance.sources("pimvae.results.collect")),
     message:
         f"collect the results of {len(CONFIG.cells)} cells"
     shell:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pooch
 
-from pimvae.data._dataset import sha256
 from pimvae.data._resume import DownloadError, ResumingDownloader
+from pimvae.data.dataset import sha256
 from pimvae.errors import UserError
 
 MNIST_BASES = (

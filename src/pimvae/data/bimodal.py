@@ -5,11 +5,11 @@ __all__ = ["bimodal"]
 import numpy as np
 
 from pimvae.config.schema import BimodalData
-from pimvae.data._dataset import Dataset, Split
 from pimvae.data._mixing import mix, orthogonal_network
 from pimvae.data._published import published_orthogonal_network, published_sources
 from pimvae.data._sources import draw_clusters, draw_labels, draw_sources
 from pimvae.data._truth import TrueModel
+from pimvae.data.dataset import Dataset, Split
 
 LAYERS = 2
 STREAM = 3  # keeps the draws apart from those of other data sets with the same seed

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pimvae.config.schema import DigitsData
-from pimvae.data._dataset import Dataset, Split
+from pimvae.data.dataset import Dataset, Split
 from pimvae.errors import UserError
 
 SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"

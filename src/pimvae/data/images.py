@@ -9,13 +9,13 @@ from typing import Literal
 import numpy as np
 
 from pimvae.config.schema import ImagesData
-from pimvae.data._dataset import Dataset, Split
 from pimvae.data._downloads import locate
 from pimvae.data._house_numbers import house_numbers
 from pimvae.data._idx import read_images, read_labels
 from pimvae.data._mat import read_mat
 from pimvae.data._pairing import distinct_pairs, first_rows, matched_pairs
 from pimvae.data._text import ALPHABET, templates
+from pimvae.data.dataset import Dataset, Split
 from pimvae.data.digits import embedded_digits
 
 Part = Literal["train", "test"]

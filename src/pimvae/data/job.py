@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from pimvae import registry
 from pimvae.config.schema import DataConfig
-from pimvae.data._dataset import manifest_entry, save, write_manifest
+from pimvae.data.dataset import manifest_entry, save, write_manifest
 
 
 def data_file(folder: Path | str, seed: int) -> Path:

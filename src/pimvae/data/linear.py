@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
 
 from pimvae.config.schema import LinearData
-from pimvae.data._dataset import Dataset, Split
+from pimvae.data.dataset import Dataset, Split
 from pimvae.errors import UserError
 
 STREAM = 101  # separates these draws from those of the other data sets with the same seed

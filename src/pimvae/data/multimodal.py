@@ -5,12 +5,12 @@ __all__ = ["multimodal"]
 import numpy as np
 
 from pimvae.config.schema import MultimodalData
-from pimvae.data._dataset import Dataset, Split
 from pimvae.data._missing import check_missing_rate, draw_mask
 from pimvae.data._mixing import mix, well_conditioned_networks
 from pimvae.data._published import published_conditioned_network, published_mask, published_sources
 from pimvae.data._sources import draw_clusters, draw_labels, draw_sources
 from pimvae.data._truth import TrueModel
+from pimvae.data.dataset import Dataset, Split
 from pimvae.errors import UserError
 
 STREAM = 4  # keeps the draws apart from those of other data sets with the same seed

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pimvae.config.schema import NpzData
-from pimvae.data._dataset import Dataset, Split
+from pimvae.data.dataset import Dataset, Split
 from pimvae.errors import UserError
 
 MASK, TEST = "mask", "_test"

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pimvae.config.schema import Cell
-from pimvae.data._dataset import Dataset, Split
+from pimvae.data.dataset import Dataset, Split
 from pimvae.evaluation.identifiability import mcc
 from pimvae.evaluation.likelihood import importance_log_likelihood
 from pimvae.evaluation.rates import cross_rate, rate, reconstruction

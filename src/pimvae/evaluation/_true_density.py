@@ -5,9 +5,9 @@ __all__ = ["TrueDensity"]
 import numpy as np
 from jaxtyping import Bool, Float
 
-from pimvae.data._dataset import Dataset, Split
 from pimvae.data._mixing import SLOPE, leaky_relu, mix
 from pimvae.data._truth import TrueModel
+from pimvae.data.dataset import Dataset, Split
 
 LOG_2PI = float(np.log(2 * np.pi))
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pimvae.config.schema import Cell
-from pimvae.data._dataset import Dataset
+from pimvae.data.dataset import Dataset
 from pimvae.evaluation._identifiable import evaluate_split
 from pimvae.evaluation.identifiability import mcc
 from pimvae.evaluation.multimodal import cluster_accuracy

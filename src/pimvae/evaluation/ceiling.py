@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import gammaln, logsumexp
 
-from pimvae.data._dataset import Dataset, Split
+from pimvae.data.dataset import Dataset, Split
 from pimvae.evaluation._true_density import TrueDensity
 
 FREEDOM = 8.0  # of the Student-t proposals: their tails are heavier than those of the posterior

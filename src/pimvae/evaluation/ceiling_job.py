@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pimvae.config.schema import EvaluationConfig
-from pimvae.data._dataset import Dataset, Split, load
+from pimvae.data.dataset import Dataset, Split, load
 from pimvae.data.job import data_file
 from pimvae.errors import UserError
 from pimvae.evaluation.ceiling import ceiling
@@ -40,7 +40,7 @@ def run(
     datasets = {seed: _load(data_file(data_dir, seed)) for seed in seeds}
     rows: list[tuple[object, ...]] = []
     for seed, data in tqdm(datasets.items(), desc=f"ceiling {dataset}", unit="seed"):
-        keys = (experiment, dataset, AGGREGATOR, AGGREGATOR, "true", 1.0, seed)
+        keys = (experiment, dataset, AGGREGATOR, AGGREGATOR, "true", 1.0, seed, 1.0, "")
         for name, split in zip(SPLITS, (data.train, data.test), strict=True):
             if split is not None:
                 found = _metrics(data, split.spread(evaluation.llh_samples), evaluation.ceiling_particles, seed)

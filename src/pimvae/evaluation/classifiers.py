@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pimvae.data._dataset import Dataset, Split
 from pimvae.data._text import templates
+from pimvae.data.dataset import Dataset, Split
 from pimvae.errors import UserError
 from pimvae.files import replacing
 from pimvae.models.layers import Dense, fresh

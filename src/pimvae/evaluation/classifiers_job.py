@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from pimvae.data._dataset import Dataset, load
+from pimvae.data.dataset import Dataset, load
 from pimvae.data.job import data_file
 from pimvae.errors import UserError
 from pimvae.evaluation.classifiers import Classifiers, fit, save_classifiers, table
@@ -38,7 +38,7 @@ def run(experiment: str, dataset: str, seeds: Sequence[int], data_dir: Path | st
         raise UserError(f"{path} has no images and text: classifiers are for the data set kind 'images'")
     classifiers = fit(data, seed)
     save_classifiers(classifiers, classifiers_file(data_dir))
-    keys = (experiment, dataset, NAME, NAME, NAME, 1.0, seed)
+    keys = (experiment, dataset, NAME, NAME, NAME, 1.0, seed, 1.0, "")
     rows = [(*keys, split, subset, "accuracy", value) for split, subset, value in _accuracies(data, classifiers)]
     write_csv(Path(data_dir) / "classifiers.csv", COLUMNS, rows)
 

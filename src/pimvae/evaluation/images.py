@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from pimvae.config.schema import Cell
-from pimvae.data._dataset import Dataset, Split, spread
 from pimvae.data._text import decode
+from pimvae.data.dataset import Dataset, Split, spread
 from pimvae.evaluation._identifiable import rate_rows
 from pimvae.evaluation.classifiers import Classifiers, load_classifiers, untrained
 from pimvae.evaluation.classifiers_job import classifiers_file

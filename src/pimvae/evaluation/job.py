@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from pimvae.config.schema import Cell
-from pimvae.data._dataset import load
+from pimvae.data.dataset import load
 from pimvae.data.job import data_file
 from pimvae.evaluation.rows import COLUMNS, Rows
 from pimvae.evaluation.runs import check_data, load_models, read_run

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pimvae.config.schema import Cell
-from pimvae.data._dataset import Dataset
+from pimvae.data.dataset import Dataset
 from pimvae.evaluation.anatomy import kl_mixture_to_posterior
 from pimvae.evaluation.bounds import EXPLAINED, SubsetPosteriors, average_anatomy, linear_gaussian
 from pimvae.evaluation.likelihood import importance_log_likelihood

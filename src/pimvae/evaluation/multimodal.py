@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from pimvae.config.schema import Cell
-from pimvae.data._dataset import Dataset
+from pimvae.data.dataset import Dataset
 from pimvae.evaluation._identifiable import evaluate_split
 from pimvae.evaluation.identifiability import mcc
 from pimvae.evaluation.names import of_size

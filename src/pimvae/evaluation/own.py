@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from pimvae.config.schema import Cell
-from pimvae.data._dataset import Dataset
+from pimvae.data.dataset import Dataset
 from pimvae.evaluation._identifiable import likelihood_rows, rate_rows
 from pimvae.evaluation.likelihood import importance_log_likelihood
 from pimvae.evaluation.names import SPLITS

@@ -14,7 +14,7 @@ from sklearn.cross_decomposition import CCA
 
 from pimvae import registry
 from pimvae.config.schema import Cell
-from pimvae.data._dataset import Dataset
+from pimvae.data.dataset import Dataset
 from pimvae.errors import UserError
 from pimvae.evaluation._identifiable import posterior_latents
 from pimvae.evaluation.identifiability import mcc

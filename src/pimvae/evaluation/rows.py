@@ -5,16 +5,17 @@ __all__ = ["COLUMNS", "Rows"]
 from pimvae.config.schema import Cell
 from pimvae.evaluation.names import check_names
 
-COLUMNS = ("experiment", "dataset", "aggregator", "objective", "prior", "beta", "seed", "split", "subset", "metric",
-           "value")  # fmt: skip
+COLUMNS = ("experiment", "dataset", "aggregator", "objective", "prior", "beta", "seed", "share", "baseline", "split",
+           "subset", "metric", "value")  # fmt: skip
 
 
 class Rows:
-    """Collects the rows of one replica of a cell."""
+    """Collects the rows of one replica of a cell after a share of its steps."""
 
-    def __init__(self, cell: Cell, seed: int, beta: float) -> None:
+    def __init__(self, cell: Cell, seed: int, beta: float, share: float = 1.0) -> None:
         model, objective = cell.model, cell.objective
-        self.keys = (cell.experiment, cell.dataset, model.aggregator, objective.name, model.prior, float(beta), seed)
+        self.keys = (cell.experiment, cell.dataset, model.aggregator, objective.name, model.prior, float(beta), seed,
+                     float(share), "")  # fmt: skip
         self.rows: list[tuple[object, ...]] = []
 
     def add(self, metric: str, value: float, subset: str = "all", split: str = "train") -> None:

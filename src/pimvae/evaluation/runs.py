@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from pimvae.config.schema import Cell
-from pimvae.data._dataset import Dataset, sha256
+from pimvae.data.dataset import Dataset, sha256
 from pimvae.data.job import data_file
 from pimvae.errors import UserError
 from pimvae.models.vae import MultimodalVAE

@@ -18,7 +18,7 @@ from scipy.optimize import nnls
 
 from pimvae import provenance, registry
 from pimvae.config.schema import Cell
-from pimvae.data._dataset import Dataset
+from pimvae.data.dataset import Dataset
 from pimvae.evaluation.rows import Rows
 from pimvae.files import write_json
 from pimvae.models.vae import MultimodalVAE, build_model

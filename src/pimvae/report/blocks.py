@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from pimvae.claims.schema import Claim, read_claims
+from pimvae.claims.statistics import decimals
 from pimvae.errors import UserError, did_you_mean
-from pimvae.report.claims import Claim, read_claims
-from pimvae.report.files import Results, read_csv, write_text
-from pimvae.report.statistics import decimals
 from pimvae.report.tables.t10_claims import unit
+from pimvae.results.files import Results, read_csv, write_text
 
 MARKED = re.compile(r"<!-- begin:(\w+)[^>]*-->\n(.*?)<!-- end:\1 -->", re.DOTALL)
 OPENED = re.compile(r"<!-- begin:(\w+)")

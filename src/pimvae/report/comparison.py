@@ -10,12 +10,13 @@ import pandas as pd
 from scipy.stats import t as student
 
 from pimvae.archive import MANIFEST, verify
-from pimvae.report.claims import Claim
-from pimvae.report.files import COLUMNS, KEYS, flag_nonfinite, read_csv
-from pimvae.report.statistics import LEVEL
-from pimvae.report.verdicts import evaluate
+from pimvae.claims.evaluate import evaluate
+from pimvae.claims.schema import Claim
+from pimvae.claims.statistics import LEVEL
+from pimvae.results.files import KEYS, final, flag_nonfinite
+from pimvae.results.files import read_metrics as read_file
 
-UNIT = [*KEYS, "split", "subset", "metric"]
+UNIT = [*KEYS, "share", "baseline", "split", "subset", "metric"]
 TOLERANCE = 1e-6  # relative: rounding of the files is 1e-9, of single precision 1e-7
 IDENTICAL, SAME, SMALL, DIFFERS = "identical", "same within seed noise", "within the seeds' interval", "differs"
 OPEN, NEW, LOST = "one seed", "only in the fresh run", "only in the shipped run"
@@ -32,7 +33,7 @@ def read_metrics(folder: Path | str) -> pd.DataFrame:
     folder = Path(folder)
     if (folder / MANIFEST).is_file():
         verify(folder)
-    return read_csv(folder / "metrics.csv", COLUMNS, "no results lie there")
+    return read_file(folder / "metrics.csv", "no results lie there")
 
 
 def compare(fresh: pd.DataFrame, shipped: pd.DataFrame) -> pd.DataFrame:
@@ -66,7 +67,7 @@ def compare(fresh: pd.DataFrame, shipped: pd.DataFrame) -> pd.DataFrame:
 
 def compare_claims(fresh: pd.DataFrame, shipped: pd.DataFrame, claims: Sequence[Claim]) -> pd.DataFrame:
     """Verdict and effect of every claim in both runs."""
-    judged = [evaluate(flag_nonfinite(frame), list(claims)) for frame in (fresh, shipped)]
+    judged = [evaluate(flag_nonfinite(final(frame)), list(claims)) for frame in (fresh, shipped)]
     rows = [[new.claim.id, new.verdict, old.verdict, new.effect, old.effect, new.claim.short]
             for new, old in zip(*judged, strict=True)]  # fmt: skip
     return pd.DataFrame(rows, columns=["claim", "fresh", "shipped", "effect_fresh", "effect_shipped", "short"])

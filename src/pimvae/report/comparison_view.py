@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pimvae.config.catalogue import catalogue
 from pimvae.report.comparison import DIFFERS, IDENTICAL, OPEN, SAME, SMALL, UNIT, VERDICTS
 from pimvae.report.figures._drawing import empty_figure
-from pimvae.report.methods import catalogue
 from pimvae.report.style import ALARM, GRID, MUTED, figure
 from pimvae.report.tables._layout import escape, tabular
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from pimvae.claims.evaluate import evaluate
+from pimvae.claims.schema import read_claims
+from pimvae.claims.verdict import Judgement
 from pimvae.files import write_json
 from pimvae.registry import lookup, names
-from pimvae.report.claims import read_claims
-from pimvae.report.files import Results, write_frame, write_text
-from pimvae.report.judging import Judgement
-from pimvae.report.verdicts import evaluate
+from pimvae.results.files import Results, write_frame, write_text
 
 CLAIM_ENTRIES = {"t10_claims", "t11_verdicts", "f9_claims", "f9_images"}  # drawn from verdicts instead of results
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from pimvae.report.files import Results
-from pimvae.report.judging import Judgement
-from pimvae.report.methods import catalogue
-from pimvae.report.selection import REPLICA, diverged_replicas, drop_diverged, select
-from pimvae.report.statistics import format_estimate, format_number, mean_interval
+from pimvae.claims.selection import REPLICA, diverged_replicas, drop_diverged, select
+from pimvae.claims.statistics import format_estimate, format_number, mean_interval
+from pimvae.claims.verdict import Judgement
+from pimvae.config.catalogue import catalogue
 from pimvae.report.tables._checks import check_rows
 from pimvae.report.tables._layout import escape
 from pimvae.report.tables.t10_claims import effect_texts
@@ -25,6 +24,7 @@ from pimvae.report.wording import (
     verdict_sentences,
     verdict_summary,
 )
+from pimvae.results.files import Results
 
 SENTENCE = {"undecided": "is undecided", "not run": "was not examined"}  # the other verdicts are their own sentence
 REFERENCES = ("true", "classifier")  # priors of rows that are no model's: true models and classifiers

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pimvae.errors import UserError
 from pimvae.registry import names, summary
-from pimvae.report.files import write_text
+from pimvae.results.files import write_text
 
 RULES = re.compile(r"\\(?:toprule|midrule|bottomrule|cmidrule(?:\([lr]+\))?\{[\d-]+\}|addlinespace)")
 TOKEN = re.compile(r"\\[a-zA-Z]+ ?|\\.|--|[{}$~^_]|[^\\{}$~^_-]+|-", re.DOTALL)

@@ -4,7 +4,7 @@ __all__ = ["count_word", "counted", "exceptions", "join", "spread", "verdict_sen
 
 from collections.abc import Callable, Sequence
 
-from pimvae.report.judging import Judgement
+from pimvae.claims.verdict import Judgement
 from pimvae.report.tables._layout import escape
 
 NUMBERS = ["Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"]

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from tqdm import tqdm
 
 from pimvae.config.schema import Cell
-from pimvae.data._dataset import Dataset, load, sha256
+from pimvae.data.dataset import Dataset, load, sha256
 from pimvae.data.job import data_file
 from pimvae.files import replacing, write_csv, write_json
 from pimvae.models.vae import MultimodalVAE, build_model, parameter_count

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pimvae.data._dataset import Split, spread
+from pimvae.data.dataset import Split, spread
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ __all__ = ["conditional_grid"]
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pimvae.config.catalogue import catalogue
 from pimvae.report.figures._drawing import Drawing, empty_figure
 from pimvae.report.figures._pictures import COLUMNS, broken, cells_with_examples, encoded, tile, tile_figure
-from pimvae.report.files import Results
-from pimvae.report.methods import catalogue
+from pimvae.results.files import Results
 
 TRUTH = ""  # the aggregator column of the true triple
 ORDER = {"M": "M", "S": "S", "T": "T", "MS": "M+S", "MT": "M+T", "ST": "S+T", "MST": "all"}  # given: label

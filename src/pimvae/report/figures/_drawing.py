@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pimvae.report.methods import catalogue
+from pimvae.config.catalogue import catalogue
 from pimvae.report.style import MUTED, figure, hide_frame
 
 FILLED = {"masked": True, "mixture": False}  # markers: filled for masked, open for the others

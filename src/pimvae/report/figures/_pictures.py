@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from pimvae.report.figures._drawing import method_label
 from pimvae.report.figures._examples import read_examples
-from pimvae.report.files import Results
 from pimvae.report.style import figure, hide_frame
+from pimvae.results.files import Results
 
 EXPERIMENT = "images"
 COLUMNS = ["mnist", "svhn", "text"]  # of the tables: bytes of the pixels as hexadecimal digits, and the text

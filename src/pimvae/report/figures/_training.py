@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from pimvae.claims.selection import select
+from pimvae.config.catalogue import PRIVATE, catalogue
 from pimvae.report.figures._drawing import Drawing, empty_figure
-from pimvae.report.files import Results
-from pimvae.report.methods import PRIVATE, catalogue
-from pimvae.report.selection import select
 from pimvae.report.style import figure, log_axis
+from pimvae.results.files import Results
 
 COMMON = 0.98  # share of the later points that no panel cuts off
 UNIT = ["dataset", "prior", "aggregator", "objective"]

@@ -10,12 +10,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from pimvae.config.catalogue import catalogue
 from pimvae.errors import UserError
 from pimvae.report.figures._drawing import Drawing, empty_figure
 from pimvae.report.figures._examples import read_examples
-from pimvae.report.files import Results, cell_folder
-from pimvae.report.methods import catalogue
 from pimvae.report.style import figure, hide_frame
+from pimvae.results.files import Results, cell_folder
 
 DATASET, SIDE, LIMIT = "digits", 14, 6
 KEY = ["example", "given", "kind", "aggregator", "objective"]

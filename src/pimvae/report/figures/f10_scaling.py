@@ -8,12 +8,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pimvae.claims.selection import drop_diverged, select
+from pimvae.claims.statistics import mean_interval
+from pimvae.config.catalogue import catalogue
 from pimvae.report.figures._drawing import Drawing, empty_figure, objective_handles
-from pimvae.report.files import Results
-from pimvae.report.methods import catalogue
-from pimvae.report.selection import drop_diverged, select
-from pimvae.report.statistics import mean_interval
 from pimvae.report.style import MUTED, figure
+from pimvae.results.files import Results
 
 EXPERIMENT, PREFIX = "scaling", "views_"
 SCORES = {"ceiling_gap": "gap to the true model (nats)", "mcc_strong_mean": "MCC, strong"}

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from pimvae.claims.selection import drop_diverged, select
+from pimvae.config.catalogue import catalogue
 from pimvae.report.figures._drawing import FILLED, Drawing, empty_figure, method_label, objective_handles
-from pimvae.report.files import Results
-from pimvae.report.methods import catalogue
-from pimvae.report.selection import drop_diverged, select
 from pimvae.report.style import ALARM, MUTED, figure, log_axis
+from pimvae.results.files import Results
 
 EXPERIMENT = "linear"
 TERMS = {

@@ -10,13 +10,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pimvae.claims.selection import select
+from pimvae.config.catalogue import catalogue
 from pimvae.errors import UserError
 from pimvae.report.figures._drawing import Drawing, empty_figure, method_label
 from pimvae.report.figures._examples import read_examples
-from pimvae.report.files import Results, cell_folder
-from pimvae.report.methods import catalogue
-from pimvae.report.selection import select
 from pimvae.report.style import GRID, TEXT_WIDTH, figure
+from pimvae.results.files import Results, cell_folder
 
 EXPERIMENT, LIMIT = "bimodal", 400
 ARRAYS = ("labels", "latents", "x", "inferred", "reconstruction")

@@ -8,12 +8,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pimvae.claims.selection import drop_diverged, select
+from pimvae.claims.statistics import mean_interval
+from pimvae.config.catalogue import catalogue
 from pimvae.report.figures._drawing import Drawing, empty_figure
-from pimvae.report.files import Results
-from pimvae.report.methods import catalogue
-from pimvae.report.selection import drop_diverged, select
-from pimvae.report.statistics import mean_interval
 from pimvae.report.style import figure
+from pimvae.results.files import Results
 
 EXPERIMENT, METRIC = "multimodal", "mcc_strong_mean"
 UNIT = ["dataset", "prior", "objective", "aggregator", "given"]

@@ -9,11 +9,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pimvae.claims.selection import drop_diverged, select
+from pimvae.config.catalogue import PRIVATE, catalogue
 from pimvae.report.figures._drawing import Drawing, empty_figure
-from pimvae.report.files import Results
-from pimvae.report.methods import PRIVATE, catalogue
-from pimvae.report.selection import drop_diverged, select
 from pimvae.report.style import MUTED, figure, log_axis
+from pimvae.results.files import Results
 
 EXPERIMENT = "images"
 KINDS = {"full": ("rate", "reconstruction"), "cross": ("cross_rate", "reconstruction_cross")}

@@ -6,10 +6,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pimvae.config.catalogue import catalogue
 from pimvae.report.figures._drawing import Drawing, empty_figure
 from pimvae.report.figures._pictures import COLUMNS, broken, cells_with_examples, empty_tile, encoded, tile, tile_figure
-from pimvae.report.files import Results
-from pimvae.report.methods import catalogue
+from pimvae.results.files import Results
 
 
 def data(results: Results) -> pd.DataFrame:

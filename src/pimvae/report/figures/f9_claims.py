@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure, SubFigure
 
-from pimvae.report.claims import AuditClaim
+from pimvae.claims.schema import AuditClaim
+from pimvae.claims.verdict import Judgement
+from pimvae.config.catalogue import catalogue
 from pimvae.report.figures._drawing import Drawing, empty_figure
-from pimvae.report.judging import Judgement
-from pimvae.report.methods import catalogue
 from pimvae.report.style import MUTED, figure
 
 FOR, OPEN, AGAINST = "#00705A", "#9A7400", "#B00020"

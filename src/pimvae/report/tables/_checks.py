@@ -4,7 +4,7 @@ __all__ = ["check_rows"]
 
 import pandas as pd
 
-from pimvae.report.selection import REPLICA, drop_diverged, select
+from pimvae.claims.selection import REPLICA, drop_diverged, select
 
 NAMES = ["llh_is", "llh_exact_same", "llh_is_se", "ess_fraction"]
 

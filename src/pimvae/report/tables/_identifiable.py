@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pimvae.report.files import Results
-from pimvae.report.methods import catalogue
-from pimvae.report.selection import select
-from pimvae.report.statistics import format_number
+from pimvae.claims.selection import select
+from pimvae.claims.statistics import format_number
+from pimvae.config.catalogue import catalogue
 from pimvae.report.tables._layout import Column, Rows, aggregator_rows, body, grouped_headings, not_run, panel, tabular
+from pimvae.results.files import Results
 
 TRUE_MODEL = "true_model"
 

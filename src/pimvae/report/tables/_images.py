@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pimvae.report.files import Results
-from pimvae.report.methods import catalogue
-from pimvae.report.selection import select
+from pimvae.claims.selection import select
+from pimvae.config.catalogue import catalogue
 from pimvae.report.tables._layout import Column, aggregator_rows, body, grouped_headings, not_run, panel, tabular
+from pimvae.results.files import Results
 
 EXPERIMENT = "images"
 MODALITIES = {"mnist": "M", "svhn": "S", "text": "T"}

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from pimvae.report.methods import catalogue
-from pimvae.report.selection import diverged_replicas, drop_diverged, select
-from pimvae.report.statistics import format_estimate, format_number, marks, mean_interval
+from pimvae.claims.selection import diverged_replicas, drop_diverged, select
+from pimvae.claims.statistics import format_estimate, format_number, marks, mean_interval
+from pimvae.config.catalogue import catalogue
 
 MISSING = "--"
 Rows = Sequence[tuple[str, Mapping[str, Any]]]  # label of each row and its selection

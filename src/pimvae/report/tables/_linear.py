@@ -4,10 +4,10 @@ __all__ = ["GAPS", "RATES", "linear_table"]
 
 from collections.abc import Sequence
 
-from pimvae.report.files import Results
-from pimvae.report.methods import catalogue
-from pimvae.report.selection import select
+from pimvae.claims.selection import select
+from pimvae.config.catalogue import catalogue
 from pimvae.report.tables._layout import Column, aggregator_rows, body, grouped_headings, not_run, panel, tabular
+from pimvae.results.files import Results
 
 EXPERIMENT = "linear"
 GAPS = [

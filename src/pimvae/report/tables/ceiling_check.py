@@ -2,11 +2,11 @@
 
 __all__ = ["table_ceiling_check"]
 
-from pimvae.report.files import Results
-from pimvae.report.methods import catalogue
-from pimvae.report.selection import drop_diverged, select
-from pimvae.report.statistics import format_number
+from pimvae.claims.selection import drop_diverged, select
+from pimvae.claims.statistics import format_number
+from pimvae.config.catalogue import catalogue
 from pimvae.report.tables._layout import escape, not_run, tabular
+from pimvae.results.files import Results
 
 TRUE_MODEL = "true_model"
 SPLITS = {"train": "training", "test": "held out"}

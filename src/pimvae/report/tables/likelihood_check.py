@@ -2,11 +2,11 @@
 
 __all__ = ["table_likelihood_check"]
 
-from pimvae.report.files import Results
-from pimvae.report.methods import catalogue
-from pimvae.report.statistics import format_number
+from pimvae.claims.statistics import format_number
+from pimvae.config.catalogue import catalogue
 from pimvae.report.tables._checks import check_rows
 from pimvae.report.tables._layout import escape, not_run, tabular
+from pimvae.results.files import Results
 
 
 def table_likelihood_check(results: Results) -> str:

@@ -5,10 +5,10 @@ __all__ = ["table_claims"]
 import math
 from collections.abc import Sequence
 
-from pimvae.report.claims import Claim
-from pimvae.report.judging import Judgement
-from pimvae.report.methods import catalogue
-from pimvae.report.statistics import decimals
+from pimvae.claims.schema import Claim
+from pimvae.claims.statistics import decimals
+from pimvae.claims.verdict import Judgement
+from pimvae.config.catalogue import catalogue
 from pimvae.report.tables._layout import escape, tabular
 
 

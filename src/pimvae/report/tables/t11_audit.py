@@ -4,12 +4,12 @@ __all__ = ["table_audit"]
 
 import math
 
-from pimvae.report.audit import ARMS, CORRECTED, EXPERIMENT, STANDS_FOR, effects
-from pimvae.report.files import Results
-from pimvae.report.methods import catalogue
-from pimvae.report.selection import select
-from pimvae.report.statistics import Estimate, format_estimate
+from pimvae.claims.audit import ARMS, CORRECTED, EXPERIMENT, STANDS_FOR, effects
+from pimvae.claims.selection import select
+from pimvae.claims.statistics import Estimate, format_estimate
+from pimvae.config.catalogue import catalogue
 from pimvae.report.tables._layout import MISSING, grouped_headings, not_run, panel, tabular
+from pimvae.results.files import Results
 
 # Heading, and metric with its subset for the linear and for the identifiable data.
 MEASURES = [

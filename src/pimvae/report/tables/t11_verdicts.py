@@ -4,9 +4,9 @@ __all__ = ["table_verdicts"]
 
 from collections.abc import Sequence
 
-from pimvae.report.audit import ARMS, AuditJudgement
-from pimvae.report.judging import Judgement
-from pimvae.report.methods import catalogue
+from pimvae.claims.audit import ARMS, AuditJudgement
+from pimvae.claims.verdict import Judgement
+from pimvae.config.catalogue import catalogue
 from pimvae.report.tables._layout import MISSING, escape, not_run, tabular
 
 

@@ -2,11 +2,11 @@
 
 __all__ = ["table_classifiers"]
 
-from pimvae.report.files import Results
-from pimvae.report.selection import select
-from pimvae.report.statistics import format_number
+from pimvae.claims.selection import select
+from pimvae.claims.statistics import format_number
 from pimvae.report.tables._images import CLASSIFIER, EXPERIMENT
 from pimvae.report.tables._layout import MISSING, not_run, tabular
+from pimvae.results.files import Results
 
 NAMES = {"mnist": "MNIST", "svhn": "SVHN", "text": "text (exact rule)"}
 SPLITS = {"train": "training", "test": "held out"}

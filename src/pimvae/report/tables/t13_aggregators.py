@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pimvae.report.files import Results
-from pimvae.report.methods import catalogue
-from pimvae.report.selection import select
-from pimvae.report.statistics import format_number
+from pimvae.claims.selection import select
+from pimvae.claims.statistics import format_number
+from pimvae.config.catalogue import catalogue
 from pimvae.report.tables._layout import (
     MISSING,
     Column,
@@ -21,6 +20,7 @@ from pimvae.report.tables._layout import (
     panel,
     tabular,
 )
+from pimvae.results.files import Results
 
 EXPERIMENT, TRUE_MODEL = "aggregators", "true_model"
 WITHOUT_PRIOR = ["mmvm"]  # objectives that train no prior: the model has no likelihood to speak of

@@ -2,8 +2,8 @@
 
 __all__ = ["table_sparse_rates"]
 
-from pimvae.report.files import Results
 from pimvae.report.tables._linear import RATES, linear_table
+from pimvae.results.files import Results
 
 
 def table_sparse_rates(results: Results) -> str:

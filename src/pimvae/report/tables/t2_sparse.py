@@ -2,8 +2,8 @@
 
 __all__ = ["table_sparse"]
 
-from pimvae.report.files import Results
 from pimvae.report.tables._linear import GAPS, linear_table
+from pimvae.results.files import Results
 
 
 def table_sparse(results: Results) -> str:

@@ -2,8 +2,8 @@
 
 __all__ = ["table_bimodal"]
 
-from pimvae.report.files import Results
 from pimvae.report.tables._identifiable import Measure, identifiable_table
+from pimvae.results.files import Results
 
 
 def table_bimodal(results: Results) -> str:

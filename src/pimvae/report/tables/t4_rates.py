@@ -2,8 +2,8 @@
 
 __all__ = ["table_multimodal_rates"]
 
-from pimvae.report.files import Results
 from pimvae.report.tables._identifiable import RATES, identifiable_table
+from pimvae.results.files import Results
 
 
 def table_multimodal_rates(results: Results) -> str:

@@ -2,8 +2,8 @@
 
 __all__ = ["table_missing"]
 
-from pimvae.report.files import Results
 from pimvae.report.tables._identifiable import FIT, identifiable_table
+from pimvae.results.files import Results
 
 
 def table_missing(results: Results) -> str:

@@ -4,8 +4,8 @@ __all__ = ["table_coherence"]
 
 from itertools import combinations
 
-from pimvae.report.files import Results
 from pimvae.report.tables._images import MODALITIES, Measure, image_table
+from pimvae.results.files import Results
 
 TITLES = {"mnist": "MNIST generated", "svhn": "SVHN generated", "text": "text generated"}
 

@@ -2,8 +2,8 @@
 
 __all__ = ["table_unconditional"]
 
-from pimvae.report.files import Results
 from pimvae.report.tables._images import MODALITIES, Measure, image_table
+from pimvae.results.files import Results
 
 
 def table_unconditional(results: Results) -> str:

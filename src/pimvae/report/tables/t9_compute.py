@@ -4,10 +4,10 @@ __all__ = ["table_compute"]
 
 import pandas as pd
 
-from pimvae.report.files import Results
-from pimvae.report.methods import catalogue
-from pimvae.report.statistics import format_number
+from pimvae.claims.statistics import format_number
+from pimvae.config.catalogue import catalogue
 from pimvae.report.tables._layout import MISSING, escape, grouped_headings, not_run, panel, tabular
+from pimvae.results.files import Results
 
 ELSEWHERE = ["audit", "aggregators", "scaling"]  # as their data set; in the table of all schemes; in a figure
 HEADINGS = ["ms/step", "time (s)", r"clipped (\%)"]

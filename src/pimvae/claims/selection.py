@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pimvae.report.files import KEYS
+from pimvae.results.files import KEYS
 
 REPLICA = [*KEYS, "seed"]
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pimvae.report.claims import AuditClaim, Claim
-from pimvae.report.judging import GROUP_COLUMNS, STRATUM_COLUMNS, Judgement, Verdict, judge
-from pimvae.report.methods import catalogue
-from pimvae.report.selection import drop_diverged, select
-from pimvae.report.statistics import Estimate, bootstrap_mean
+from pimvae.claims.schema import AuditClaim, Claim
+from pimvae.claims.selection import drop_diverged, select
+from pimvae.claims.statistics import Estimate, bootstrap_mean
+from pimvae.claims.verdict import GROUP_COLUMNS, STRATUM_COLUMNS, Judgement, Verdict, judge
+from pimvae.config.catalogue import catalogue
 
 EXPERIMENT = "audit"
 # Data of the audit, and the experiment and data set whose claims they speak to.

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from pimvae.report.claims import Claim
-from pimvae.report.pairs import UNITS, compared
-from pimvae.report.selection import diverged_replicas, select
-from pimvae.report.statistics import LEVEL, bootstrap_mean, mean_interval
+from pimvae.claims.pairs import UNITS, compared
+from pimvae.claims.schema import Claim
+from pimvae.claims.selection import diverged_replicas, select
+from pimvae.claims.statistics import LEVEL, bootstrap_mean, mean_interval
 
 Verdict = Literal["holds", "does not hold", "undecided", "not run"]
 GROUP_COLUMNS = ["claim", "verdict", "group", "metric", "subset", "effect", "low", "high", "pairs"]

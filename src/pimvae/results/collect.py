@@ -10,10 +10,11 @@ from typing import Any
 import pandas as pd
 
 from pimvae.errors import UserError
-from pimvae.report.files import CELL, COLUMNS, read_csv, write_frame
+from pimvae.results.files import CELL, COLUMNS, read_csv, read_metrics, write_frame
 
 RUN_COLUMNS = ["parameters", "steps", "replicas", "ms_per_step", "seconds", "device", "threads", "clipped_fraction",
                "nonfinite", "diverged", "memory_mib"]  # fmt: skip
+NOT_RUN = "the cell has not been run"
 SETTINGS = ("cell", "versions")  # parts of run.json that the paper quotes
 
 
@@ -31,15 +32,15 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, references: Sequen
     """
     metrics, runs, history, settings = [], [], [], []
     for folder in sorted(map(Path, cell_dirs)):
-        frame, record = _read_csv(folder / "metrics.csv", COLUMNS), _read_json(folder / "run.json")
+        frame, record = read_metrics(folder / "metrics.csv", NOT_RUN), _read_json(folder / "run.json")
         keys = _keys(frame, folder)
-        metrics.append(frame[COLUMNS])
+        metrics.append(frame)
         history.append(_with_keys(_read_csv(folder / "history.csv"), keys))
         runs.append({**keys, **_run_row(record, folder / "run.json")})
         settings.extend({**keys, "key": key, "value": value}
                         for part in SETTINGS for key, value in _flat(record.get(part, {}), f"{part}."))  # fmt: skip
     out = Path(out_dir)
-    joined = pd.concat([*metrics, *(_read_csv(Path(path), COLUMNS)[COLUMNS] for path in references)], ignore_index=True)
+    joined = pd.concat([*metrics, *(read_metrics(Path(path), NOT_RUN) for path in references)], ignore_index=True)
     _refuse_duplicates(joined)
     joined = pd.concat([joined, _ceiling_gaps(joined)], ignore_index=True)
     write_frame(out / "metrics.csv", joined)
@@ -48,8 +49,8 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, references: Sequen
     write_frame(out / "settings.csv", pd.DataFrame(settings, columns=[*CELL, "key", "value"]))
 
 
-def _read_csv(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
-    return read_csv(path, list(columns), "the cell has not been run")
+def _read_csv(path: Path) -> pd.DataFrame:
+    return read_csv(path, [], NOT_RUN)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

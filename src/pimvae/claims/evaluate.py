@@ -4,13 +4,13 @@ __all__ = ["evaluate"]
 
 import pandas as pd
 
-from pimvae.report.audit import judge_audit
-from pimvae.report.claims import AuditClaim, Claim
-from pimvae.report.judging import Judgement, judge
+from pimvae.claims.audit import judge_audit
+from pimvae.claims.schema import AuditClaim, Claim
+from pimvae.claims.verdict import Judgement, judge
 
 
 def evaluate(metrics: pd.DataFrame, claims: list[Claim]) -> list[Judgement]:
-    """Judge every claim, by the rules of `pimvae.report.judging.judge`."""
+    """Judge every claim, by the rules of `pimvae.claims.verdict.judge`."""
     return [
         judge_audit(metrics, claim, claims) if isinstance(claim, AuditClaim) else judge(metrics, claim)
         for claim in claims

@@ -10,7 +10,7 @@ from typing import Any
 
 from pimvae.archive import pack
 from pimvae.errors import UserError
-from pimvae.report.files import Results, cell_folder
+from pimvae.results.files import Results, cell_folder
 
 LEFT_OUT = "weights, data sets, and of the training curves all terms but the loss"
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pimvae.report.claims import Claim, Measure
-from pimvae.report.files import KEYS
-from pimvae.report.methods import catalogue
-from pimvae.report.selection import drop_diverged, select
-from pimvae.report.shortfalls import shortfalls
+from pimvae.claims.regret import shortfalls
+from pimvae.claims.schema import Claim, Measure
+from pimvae.claims.selection import drop_diverged, select
+from pimvae.config.catalogue import catalogue
+from pimvae.results.files import KEYS
 
 SHARED = ["split", "subset", "metric"]
 UNITS = [key for key in KEYS if key != "experiment"]

@@ -8,11 +8,11 @@ from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pimvae.config.catalogue import catalogue, experiments, parse_yaml, read_config
 from pimvae.errors import UserError, did_you_mean
 from pimvae.evaluation.names import SPLITS, is_subset, subset_names
 from pimvae.registry import names
-from pimvae.report.files import KEYS
-from pimvae.report.methods import catalogue, experiments, parse_yaml, read_config
+from pimvae.results.files import KEYS
 
 
 class Strict(BaseModel):
@@ -54,7 +54,7 @@ class Claim(Strict):
 
 
 class AuditClaim(Claim):
-    """A claim about the verdicts of other claims, ``audits``: see `pimvae.report.audit`."""
+    """A claim about the verdicts of other claims, ``audits``: see `pimvae.claims.audit`."""
 
     audits: list[str] = Field(min_length=1)
     better: dict[str, Any] = {}

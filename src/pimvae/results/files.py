@@ -1,11 +1,11 @@
 """Results as tables in memory, and atomic writing of what is made from them."""
 
-__all__ = ["COLUMNS", "KEYS", "Results", "cell_folder", "read_csv", "write_frame", "write_text"]
+__all__ = ["COLUMNS", "KEYS", "Results", "cell_folder", "final", "read_csv", "read_metrics", "write_frame", "write_text"]
 
 import gzip
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ import pandas as pd
 from pimvae.archive import MANIFEST, verify
 from pimvae.errors import UserError
 from pimvae.files import replacing
-from pimvae.report.methods import catalogue
+from pimvae.config.catalogue import catalogue
 
 KEYS = ["experiment", "dataset", "aggregator", "objective", "prior", "beta"]
-COLUMNS = [*KEYS, "seed", "split", "subset", "metric", "value"]
-NUMBERS = {"beta", "seed", "step", "value"}
+COLUMNS = [*KEYS, "seed", "share", "baseline", "split", "subset", "metric", "value"]
+ABSENT = {"share": 1.0, "baseline": ""}  # what these columns hold in results from before there were any
+NUMBERS = {"beta", "seed", "step", "share", "value"}
 BEYOND = "beyond"  # results/<scale>/beyond, see workflow/rules/beyond.smk
+COLLECT_FIRST = "collect the cells' results first"
 CELL = [key for key in KEYS if key != "beta"]  # what identifies a cell: its β values share one training
 
 
@@ -29,11 +31,13 @@ class Results:
     """The collected results of one scale.
 
     Attributes:
-        metrics: tidy metrics, columns ``COLUMNS``.
+        metrics: tidy metrics of the trained cells after all of their steps, columns ``COLUMNS``.
         runs: one row per cell: times, device, sizes, counts.
         history: training curves: cell keys, step, seed, beta, term, value.
         settings: configuration and versions: cell keys, key, value (strings).
         folder: where the cells' folders lie.
+        budget: the same after every share of the steps, that of all steps (1) among them.
+        baselines: tidy metrics of simple models, named in the column ``baseline``.
     """
 
     metrics: pd.DataFrame
@@ -41,6 +45,8 @@ class Results:
     history: pd.DataFrame
     settings: pd.DataFrame
     folder: Path
+    budget: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS))
+    baselines: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS))
 
     @classmethod
     def load(cls, folder: Path | str) -> "Results":
@@ -54,13 +60,17 @@ class Results:
         folder = Path(folder)
         if (folder / MANIFEST).is_file():
             verify(folder)
-        metrics = flag_nonfinite(_read(folder / "metrics.csv", COLUMNS))
+        everything = read_metrics(folder / "metrics.csv", COLLECT_FIRST)
+        simple = everything["baseline"] != ""
+        budget = flag_nonfinite(everything[~simple])
+        metrics = final(budget)
         catalogue().order("aggregators", metrics["aggregator"])  # fixes the looks of unlisted names
         runs = _read(folder / "runs.csv", CELL)
         history = _read(folder / "history.csv", [*CELL, "step", "seed", "beta", "term", "value"])
         settings = _read(folder / "settings.csv", [*CELL, "key", "value"], text=True)
         # What further experiments were collected into has a folder of its own; the cells lie beside it.
-        return cls(metrics, runs, history, settings, folder.parent if folder.name == BEYOND else folder)
+        cells = folder.parent if folder.name == BEYOND else folder
+        return cls(metrics, runs, history, settings, cells, budget, everything[simple])
 
 
 def cell_folder(folder: Path, cell: Mapping[str, Any]) -> Path:
@@ -69,9 +79,28 @@ def cell_folder(folder: Path, cell: Mapping[str, Any]) -> Path:
     return folder / cell["experiment"] / f"{cell['dataset']}-{cell['aggregator']}-{cell['objective']}{suffix}"
 
 
+def read_metrics(path: Path, remedy: str) -> pd.DataFrame:
+    """A file of tidy metrics with exactly ``COLUMNS``, the columns ``ABSENT`` filled.
+
+    Raises:
+        UserError: see `read_csv`.
+    """
+    metrics = read_csv(path, [name for name in COLUMNS if name not in ABSENT], remedy)
+    for name, value in ABSENT.items():
+        if name not in metrics:
+            metrics = metrics.assign(**{name: value})
+    named = metrics["baseline"].astype(object).where(metrics["baseline"].notna(), ABSENT["baseline"])  # an empty field
+    return metrics.assign(baseline=named.astype(str))[COLUMNS]
+
+
+def final(metrics: pd.DataFrame) -> pd.DataFrame:
+    """The rows of trained cells after all of their steps."""
+    return metrics[(metrics["baseline"] == "") & (metrics["share"] == 1)].reset_index(drop=True)
+
+
 def flag_nonfinite(metrics: pd.DataFrame) -> pd.DataFrame:
     """Replicas with a value that is not finite count as diverged: their metric ``diverged`` becomes 1."""
-    replica = [*KEYS, "seed"]
+    replica = [*KEYS, "seed", "share", "baseline"]
     broken = metrics.loc[~np.isfinite(metrics["value"].astype(float)), replica].drop_duplicates()
     if broken.empty:
         return metrics
@@ -100,7 +129,7 @@ def read_csv(path: Path, columns: list[str], remedy: str, text: bool = False) ->
     missing = [column for column in columns if column not in frame]
     if missing:
         raise UserError(f"{path} lacks the column(s) {', '.join(missing)}: it is not of this version, make it again")
-    numbers = [] if text else sorted(NUMBERS.intersection(columns))
+    numbers = [] if text else sorted(NUMBERS.intersection(frame))
     return frame.assign(**{column: _numbers(path, frame[column]) for column in numbers})
 
 
@@ -125,7 +154,7 @@ def _text(path: Path) -> str:
 
 
 def _read(path: Path, columns: list[str], text: bool = False) -> pd.DataFrame:
-    return read_csv(path, columns, "collect the cells' results first", text)
+    return read_csv(path, columns, COLLECT_FIRST, text)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,0 +1,1 @@
+"""Verdicts on the claims of the publication, computed from results by paired comparisons."""

@@ -1,0 +1,1 @@
+"""What runs leave behind, held together: collected, read, shipped."""
