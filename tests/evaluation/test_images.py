@@ -168,7 +168,7 @@ def test_the_stage_writes_what_the_evaluation_reads(data, classifiers, tmp_path,
     run("images", "triples", (0, 1), tmp_path)
     lines = (tmp_path / "classifiers.csv").read_text().splitlines()
     assert len(lines) == 1 + 2 * 3
-    assert lines[-1] == "images,triples,classifier,classifier,classifier,1,0,test,text,accuracy,1"
+    assert lines[-1] == "images,triples,classifier,classifier,classifier,1,0,1,,test,text,accuracy,1"
     found = images.prepare(tmp_path)["classifiers"]
     assert not any(model.training for model in found.images)
     again = fit(data, 0)

@@ -59,6 +59,9 @@ PartialEvaluation = partial("PartialEvaluation", EvaluationConfig)
 NAME = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # becomes a folder name
 
 
+SCHEME = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(-[a-z][a-z0-9_]*)?$")]  # an aggregator, or with its bound
+
+
 class Overrides(Strict):
     """What a grid may override: everything but the data, which all cells of a data set share."""
 
@@ -94,12 +97,14 @@ class ExperimentFile(Overrides):
 class ScaledExperiment(Parts):
     """One experiment's section of a scale file; the sections of single data sets go last.
 
-    ``exclude`` names data sets that this scale leaves out.
+    ``exclude`` names data sets that this scale leaves out. ``schemes`` holds what is tuned for an aggregator
+    (``sum_pooling``) or for an aggregator under one bound (``sum_pooling-mixture``), which goes on top of the former.
     """
 
     seeds: PositiveInt | Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
     exclude: tuple[str, ...] = ()
     datasets: dict[NAME, Parts] = Field(default_factory=dict)
+    schemes: dict[SCHEME, Overrides] = Field(default_factory=dict)
 
 
 class ScaleFile(RootModel[dict[NAME, ScaledExperiment]]):

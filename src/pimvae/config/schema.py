@@ -5,7 +5,7 @@ __all__ = ["BimodalData", "Cell", "DataConfig", "DigitsData", "EvaluationConfig"
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
 
 
 class Strict(BaseModel):
@@ -140,6 +140,22 @@ class TrainConfig(Strict):
     history_every: PositiveInt = 50  # steps that one row of history.csv averages
     patience: PositiveInt = 100  # steps with a non-finite loss in a row after which a replica is stopped
     noise_reuse: bool = False  # audit: one noise draw for all batches of an epoch
+    # Horizon of averaged weights, as a share of the steps done so far; they are what is evaluated. None: no average.
+    averaging: Annotated[float, Field(gt=0, lt=1)] | None = None
+    start: Literal["framework", "centred", "standardised"] = "framework"  # of the weights: pimvae.training.start
+    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (1.0,)  # of the steps after which metrics are taken
+
+    @field_validator("shares")
+    @classmethod
+    def _ascending(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        if list(shares) != sorted(set(shares)) or shares[-1:] != (1.0,):
+            raise ValueError("must ascend and end with 1")
+        return shares
+
+    @property
+    def marks(self) -> dict[int, float]:
+        """The steps after which weights are kept, and the share of all steps that each of them is."""
+        return {max(1, round(share * self.steps)): share for share in self.shares}
 
 
 class EvaluationConfig(Strict):

@@ -12,12 +12,13 @@ import torch
 from tqdm import tqdm
 
 from pimvae.config.schema import Cell
-from pimvae.data.dataset import load
+from pimvae.data.dataset import Dataset, load
 from pimvae.data.job import data_file
 from pimvae.evaluation.rows import COLUMNS, Rows
 from pimvae.evaluation.runs import check_data, load_models, read_run
 from pimvae.files import replacing, write_csv
-from pimvae.training.job import replicas
+from pimvae.models.vae import MultimodalVAE
+from pimvae.training.job import Replica, replicas
 
 
 def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
@@ -37,16 +38,15 @@ def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
     shared = module.prepare(Path(data_dir)) if hasattr(module, "prepare") else {}
     device = _device(module, record)
     datasets = {seed: load(data_file(data_dir, seed)) for seed in cell.seeds}
-    models = load_models(run_dir, cell, datasets)
     rows: list[tuple[object, ...]] = []
     examples: dict[str, np.ndarray] = {}
-    for member, model, counts in zip(tqdm(replicas(cell), unit="replica"), models, record["replicas"], strict=True):
-        collected = Rows(cell, member.seed, member.beta)
+    for share, member, model, counts in tqdm(_members(run_dir, cell, datasets, record), unit="model"):
+        collected = Rows(cell, member.seed, member.beta, share)
         collected.add("diverged", float(counts["diverged"]))
         if not counts["diverged"]:
             found = module.evaluate(cell, model.to(device), datasets[member.seed], collected, member.seed, **shared)
             examples = examples or found
-            if cell.evaluation.published:
+            if cell.evaluation.published and collected.scope == "all":
                 from pimvae.evaluation.published import add_published
 
                 add_published(cell, model, datasets[member.seed], run_dir, collected)
@@ -55,6 +55,17 @@ def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
     if cell.has_examples:
         with replacing(run_dir / "examples.npz") as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **examples)
+
+
+def _members(
+    run_dir: Path, cell: Cell, datasets: dict[int, Dataset], record: Mapping[str, object]
+) -> list[tuple[float, Replica, MultimodalVAE, Mapping[str, object]]]:
+    """Share, replica, model and counts of everything to evaluate, the finished models first."""
+    return [
+        (share, *parts)
+        for share in reversed(cell.train.shares)
+        for parts in zip(replicas(cell), load_models(run_dir, cell, datasets, share), record["replicas"], strict=True)
+    ]
 
 
 def _device(module: ModuleType, record: Mapping[str, object]) -> torch.device:

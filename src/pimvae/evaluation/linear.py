@@ -32,9 +32,12 @@ def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: 
     best = maximum_likelihood(x, torch.tensor(split.dims), model.latent_size, exact.noise_variance)
     generator = torch.Generator().manual_seed(derived_seed(seed, 2))
     _likelihoods(rows, data, exact, best, x, split.mask)
-    _importance(rows, cell, model, exact, split, generator)
+    if rows.scope == "distance":
+        return {}
+    if rows.scope == "all":
+        _importance(rows, cell, model, exact, split, generator)
     _subset_metrics(rows, cell, model, exact, split.spread(cell.evaluation.samples), generator)
-    return _examples(model, best, data, split) if cell.data.kind == "digits" else {}
+    return _examples(model, best, data, split) if cell.data.kind == "digits" and rows.scope == "all" else {}
 
 
 def _likelihoods(
@@ -81,6 +84,8 @@ def _subset_metrics(
         _bound(rows, cell, exact, x, posteriors, noise)
     _divergences(rows, exact, x, [full], everything.unsqueeze(0), noise, "all")
     _divergences(rows, exact, x, alone, single, noise, "unimodal")
+    if rows.scope != "all":
+        return
     rows.add("rate", float(rate(model, full, noise).mean()))
     rows.add("rate", _mean([rate(model, q, noise) for q in alone]), "unimodal")
     rows.add("cross_rate", _mean([cross_rate(full, q, noise) for q in alone]), "unimodal")

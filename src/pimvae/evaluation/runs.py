@@ -15,7 +15,7 @@ from pimvae.data.dataset import Dataset, sha256
 from pimvae.data.job import data_file
 from pimvae.errors import UserError
 from pimvae.models.vae import MultimodalVAE
-from pimvae.training.job import build_models
+from pimvae.training.job import at_share, build_models
 
 
 def read_run(folder: Path | str, cell: Cell) -> dict[str, object]:
@@ -55,8 +55,10 @@ def check_data(record: Mapping[str, object], folder: Path | str, seeds: Iterable
             raise UserError(f"{path} is not what the run was trained on (its sha256 differs): train the cell again")
 
 
-def load_models(folder: Path | str, cell: Cell, datasets: dict[int, Dataset]) -> list[MultimodalVAE]:
-    """The trained model of every replica, in double precision and evaluation mode.
+def load_models(
+    folder: Path | str, cell: Cell, datasets: dict[int, Dataset], share: float = 1.0
+) -> list[MultimodalVAE]:
+    """The model of every replica after a share of its training, in double precision and evaluation mode.
 
     Raises:
         UserError: if the weights are missing, damaged or of other shapes than the cell's.
@@ -69,8 +71,8 @@ def load_models(folder: Path | str, cell: Cell, datasets: dict[int, Dataset]) ->
     models = build_models(cell, datasets)
     for r, model in enumerate(models):
         try:
-            model.load_state_dict({name: values[r] for name, values in state.items()})
-        except (RuntimeError, IndexError):
+            model.load_state_dict({name: state[at_share(name, share)][r] for name, _ in model.named_parameters()})
+        except (RuntimeError, IndexError, KeyError):
             raise UserError(f"weights {path} do not fit cell '{cell.name}', train the cell again") from None
         model.to(torch.float64).requires_grad_(False).eval()
     return models

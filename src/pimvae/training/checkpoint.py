@@ -18,7 +18,8 @@ from pimvae.errors import UserError
 from pimvae.files import replacing
 from pimvae.training.loop import Trainer
 
-FORMAT = "pimvae-checkpoint-2"
+FORMAT = "pimvae-checkpoint-3"
+CHANGING = ("flat", "mean", "square", "alive", "nonfinite", "clipped", "failures", "average")  # in place
 
 
 def save(path: Path | str, trainer: Trainer, identity: str) -> None:
@@ -33,6 +34,7 @@ def save(path: Path | str, trainer: Trainer, identity: str) -> None:
     facts = {
         "step": trainer.step,
         "entries": trainer.optimiser.entries,
+        "averaged": trainer.average.updated,
         "stopped": [[replica, step] for replica, step in trainer.stopped.items()],
         "steps_of_history": [step for step, _ in trainer.history.rows],
         "terms": list(trainer.history.rows[0][1] if trainer.history.rows else trainer.history.sums),  # their order
@@ -124,8 +126,9 @@ def _state(trainer: Trainer) -> dict[str, Tensor]:
         "failures": trainer.failures,
         "generators": trainer.streams.state(),
     }
-    optional = {"order": trainer.order, "epoch_noise": trainer.epoch_noise}
+    optional = {"order": trainer.order, "epoch_noise": trainer.epoch_noise, "average": trainer.average.mean}
     state |= {name: tensor for name, tensor in optional.items() if tensor is not None}
+    state |= {f"kept/{share}": weights for share, weights in trainer.kept.items()}
     state |= {f"sum/{name}": total for name, total in history.sums.items()}
     names = history.rows[0][1] if history.rows else {}  # one tensor [rows, R] per term
     return state | {f"history/{name}": torch.stack([terms[name] for _, terms in history.rows]) for name in names}
@@ -139,11 +142,14 @@ def _restore(trainer: Trainer, tensors: Mapping[str, Tensor], facts: Mapping[str
         trainer.epoch_noise = tensors["epoch_noise"].to(device)
     with torch.no_grad():
         for name, place in _state(trainer).items():
-            if name in ("flat", "mean", "square", "alive", "nonfinite", "clipped", "failures"):
+            if name in CHANGING:
                 place.copy_(tensors[name])
     optimiser.stop(~optimiser.alive)
     trainer.streams.restore(tensors["generators"])
     trainer.step, optimiser.entries = facts["step"], facts["entries"]
+    trainer.average.updated = facts["averaged"]
+    kept = {name.removeprefix("kept/"): tensor for name, tensor in tensors.items() if name.startswith("kept/")}
+    trainer.kept = {float(share): tensor.to(device) for share, tensor in kept.items()}
     trainer.stopped = dict(facts["stopped"])
     names, steps = facts["terms"], facts["steps_of_history"]
     history.sums = {name: tensors[f"sum/{name}"].to(device) for name in names if f"sum/{name}" in tensors}

@@ -1,6 +1,6 @@
 """The training stage: one cell, all of its seeds and β values as one stack."""
 
-__all__ = ["Replica", "build_models", "replicas", "run"]
+__all__ = ["Replica", "at_share", "build_models", "replicas", "run"]
 
 import json
 import sys
@@ -22,6 +22,7 @@ from pimvae.training.device import Clock, choose_device, machine, stack_width
 from pimvae.training.loop import Trainer
 from pimvae.training.memory import peak_memory
 from pimvae.training.packing import IndexedSplit, PackedSplit, pack
+from pimvae.training.start import start_from_data
 from pimvae.training.streams import derived_seed
 
 
@@ -36,6 +37,11 @@ class Replica:
 def replicas(cell: Cell) -> list[Replica]:
     """The members of the cell's stack in their order: every β of the first seed, then of the second …"""
     return [Replica(seed, beta) for seed in cell.seeds for beta in cell.objective.betas]
+
+
+def at_share(name: str, share: float) -> str:
+    """What a tensor of the weights after a share of the steps is called in ``weights.safetensors``."""
+    return name if share == 1 else f"share={share}/{name}"
 
 
 def build_models(cell: Cell, datasets: dict[int, Dataset]) -> list[MultimodalVAE]:
@@ -81,6 +87,9 @@ def run(
     identity = json.dumps([cell.model_dump(mode="json", exclude={"evaluation"}), checksums, decisive], sort_keys=True)
     packed = {seed: _prepared(data, chosen) for seed, data in datasets.items()}
     models = build_models(cell, datasets)
+    for member, model in zip(replicas(cell), models, strict=True):
+        if isinstance(packed[member.seed], PackedSplit):  # tables of images have no start of their own
+            start_from_data(model, packed[member.seed], cell.train.start)
     clock.start_loop()
     members, trainers, timed = replicas(cell), [], 0
     width = stack_width(cell, models, [packed[member.seed] for member in members], chosen)
@@ -125,8 +134,10 @@ def _train(trainer: Trainer, saved: Checkpoint, cell: Cell) -> int:
 def _write(cell: Cell, trainers: Sequence[Trainer], out: Path, about: dict[str, object]) -> None:
     """The files of the run, run.json last: where it stands, the run is whole."""
     places = [(trainer, r) for trainer in trainers for r in range(len(trainer.stack))]  # in the order of the members
-    parts = [trainer.stack.parameters() for trainer in trainers]
-    state = {name: torch.cat([part[name].detach().cpu() for part in parts]) for name in parts[0]}
+    state = {}
+    for share in cell.train.shares:
+        parts = [trainer.weights(share) for trainer in trainers]
+        state |= {at_share(name, share): torch.cat([part[name].detach().cpu() for part in parts]) for name in parts[0]}
     with replacing(out / "weights.safetensors") as temporary:
         save_file(state, temporary)
     write_csv(out / "history.csv", ["step", "seed", "beta", "term", "value"], _history(replicas(cell), places))

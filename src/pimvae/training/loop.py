@@ -13,6 +13,7 @@ from pimvae.config.schema import Cell
 from pimvae.models.vae import MultimodalVAE
 from pimvae.objectives._base import Draws
 from pimvae.subsets import all_subsets, sample_subsets, subset_weights
+from pimvae.training.averaging import AveragedWeights
 from pimvae.training.batches import batches
 from pimvae.training.optimiser import StackOptimiser
 from pimvae.training.packing import IndexedSplit, PackedSplit
@@ -77,6 +78,9 @@ class Trainer:
         self.optimiser = StackOptimiser(self.stack.flat, cell.train, self.batch_size)
         self.program = Program(self._losses, trace)
         self.batches = self.data.size // self.batch_size
+        self.average = AveragedWeights(self.stack.flat, cell.train.averaging)
+        self.marks = cell.train.marks
+        self.kept: dict[float, Tensor] = {}  # averaged weights [R, P] after a share of the steps
         self.step = 0
         self.failures = torch.zeros(len(models), dtype=torch.int64, device=device)  # non-finite losses in a row
         self.stopped: dict[int, int] = {}  # replica: the step after which it was stopped
@@ -88,7 +92,8 @@ class Trainer:
 
     def diverged(self, replica: int) -> bool:
         """Whether the replica was stopped, or its parameters or its last loss are not finite."""
-        sound = bool(self.stack.flat[replica].isfinite().all()) and int(self.failures[replica]) == 0
+        weights = self.stack.flat[replica], self.average.value[replica]
+        sound = all(bool(part.isfinite().all()) for part in weights) and int(self.failures[replica]) == 0
         return replica in self.stopped or not sound
 
     def _components(self, model: MultimodalVAE) -> int:
@@ -122,9 +127,24 @@ class Trainer:
         result = self.program(self.stack.flat, x, observed, *self._draw(observed), self.beta)
         self.optimiser.step(result.gradient, self.step)
         self.step += 1
+        self._keep()
         self.failures = torch.where(result.loss.isfinite(), torch.zeros_like(self.failures), self.failures + 1)
         if self.history.add(self.step, result.terms | {"loss": result.loss}):
             self._stop_diverged()
+
+    def _keep(self) -> None:
+        """Average the weights, and keep the average where a share of the steps is done."""
+        share = self.marks.get(self.step)
+        self.average.after_step(self.step, now=share is not None)
+        if share is not None:
+            self.kept[share] = self.average.value.clone()
+
+    def weights(self, share: float = 1.0) -> dict[str, Tensor]:
+        """What is evaluated after a share of the steps, by name, [R, *shape].
+
+        Of a training that ended before, because all replicas were stopped, the last ones.
+        """
+        return self.stack.parameters(self.kept.get(share, self.average.value))
 
     def _stop_diverged(self) -> None:
         """Stop the replicas whose loss stays non-finite (looked at once per window: looking makes a GPU wait)."""
