@@ -11,9 +11,9 @@ EVERY = 8  # steps between two updates: neighbours hardly differ, and a pass ove
 class AveragedWeights:
     r"""w̄ ← w̄ + min(1, k / (a t)) (w − w̄) after step t, k steps after the update before; the horizon a·t grows with t.
 
-    With γ = k / (a t) the weights of step s count as (s/t)^{1/a − 1}: the mean looks back over about the last share a of
-    all steps done so far, so it is good at *every* t, and one run gives results for every budget. While a·t ≤ k it is
-    the weights themselves. A constant learning rate with averaged weights needs no schedule that knows the last step.
+    The weights of step s count as (s/t)^{1/a − 1}: the mean looks back over about the last share a of all steps done so
+    far, so it is good at *every* t, and one run gives results for every budget. While a·t ≤ k it is the weights
+    themselves. A constant learning rate with averaged weights needs no schedule that knows the last step.
 
     Args:
         weights: parameters [R, P] of all replicas, which change in place.
