@@ -199,7 +199,7 @@ def _cells(
     """All cells of one experiment, grid by grid; two of the same name are refused."""
     for dataset in (*scaled.datasets, *scaled.exclude):
         _known(dataset, list(content.datasets), "data set", scale_path)
-    for scheme in scaled.schemes:
+    for scheme in {key for part in (scaled, *scaled.datasets.values()) for key in part.schemes}:
         for package, name in zip(("aggregators", "objectives"), scheme.split("-"), strict=False):
             _known(name, registry.names(package), package.rstrip("s"), scale_path)
     seen: set[str] = set()
@@ -232,12 +232,13 @@ def _cell(
     combination: tuple[str, str, str, str],
     where: str,
 ) -> Cell:
-    """One cell: experiment, data set, grid, scale, scale's data set and schemes laid over each other in this order."""
+    """One cell: experiment, data set, grid, scale and its data set laid over each other, each with its schemes."""
     dataset, aggregator, objective, prior = combination
-    layers = [content, content.datasets[dataset], grid, scaled]
-    if dataset in scaled.datasets:
-        layers.append(scaled.datasets[dataset])
-    layers += [scaled.schemes[key] for key in (aggregator, f"{aggregator}-{objective}") if key in scaled.schemes]
+    layers = [content, content.datasets[dataset], grid]
+    for part in (scaled, scaled.datasets.get(dataset)):
+        if part is not None:
+            tuned = [part.schemes[key] for key in (aggregator, f"{aggregator}-{objective}") if key in part.schemes]
+            layers += [part, *tuned]
     dumps = [layer.model_dump(include=set(PARTS), exclude_unset=True) for layer in layers]
     merged = merge({part: {} for part in PARTS}, *dumps)
     chosen = {"model": {"aggregator": aggregator, "prior": prior}, "objective": {"name": objective}}

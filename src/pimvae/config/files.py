@@ -94,17 +94,25 @@ class ExperimentFile(Overrides):
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
 
 
-class ScaledExperiment(Parts):
+class ScaledDataset(Parts):
+    """What a scale says of some data.
+
+    ``schemes`` holds what is tuned for an aggregator (``sum_pooling``) or for an aggregator under one bound
+    (``sum_pooling-mixture``), which goes on top of the former.
+    """
+
+    schemes: dict[SCHEME, Overrides] = Field(default_factory=dict)
+
+
+class ScaledExperiment(ScaledDataset):
     """One experiment's section of a scale file; the sections of single data sets go last.
 
-    ``exclude`` names data sets that this scale leaves out. ``schemes`` holds what is tuned for an aggregator
-    (``sum_pooling``) or for an aggregator under one bound (``sum_pooling-mixture``), which goes on top of the former.
+    ``exclude`` names data sets that this scale leaves out.
     """
 
     seeds: PositiveInt | Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
     exclude: tuple[str, ...] = ()
-    datasets: dict[NAME, Parts] = Field(default_factory=dict)
-    schemes: dict[SCHEME, Overrides] = Field(default_factory=dict)
+    datasets: dict[NAME, ScaledDataset] = Field(default_factory=dict)
 
 
 class ScaleFile(RootModel[dict[NAME, ScaledExperiment]]):
