@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.measure import FULL, MINIMAL, Effort, Result
 
-NAMES = ("stacking", "throughput", "likelihood", "startup", "modalities", "seeds")
+NAMES = ("stacking", "throughput", "likelihood", "startup", "modalities", "seeds", "averaging")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
