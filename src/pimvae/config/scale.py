@@ -40,11 +40,14 @@ def resolve_device(device: str) -> tuple[str, str]:
 
 
 def resolve_scale(scale: str, device: str = "auto") -> tuple[str, str]:
-    """The scale that ``auto`` stands for (``paper`` on CUDA, else ``laptop``), and a phrase that says why."""
+    """The scale that ``auto`` stands for (``workstation`` on CUDA, else ``laptop``), and a phrase that says why.
+
+    ``paper`` is for those who ask for it: nobody should start a week of computing by accident.
+    """
     if scale != "auto":
         return scale, "as set"
     kind, reason = resolve_device(device)
-    return ("paper" if kind == "cuda" else "laptop"), reason
+    return ("workstation" if kind == "cuda" else "laptop"), reason
 
 
 def resolve_shipped(scale: str, shipped: Sequence[str], device: str = "auto") -> tuple[str, str]:
