@@ -18,7 +18,7 @@ from pimvae.errors import UserError
 from pimvae.files import replacing
 from pimvae.training.loop import Trainer
 
-FORMAT = "pimvae-checkpoint-2"
+FORMAT = "pimvae-checkpoint-3"
 
 
 def save(path: Path | str, trainer: Trainer, identity: str) -> None:
@@ -124,7 +124,7 @@ def _state(trainer: Trainer) -> dict[str, Tensor]:
         "failures": trainer.failures,
         "generators": trainer.streams.state(),
     }
-    optional = {"order": trainer.order, "epoch_noise": trainer.epoch_noise}
+    optional = {name: getattr(trainer, name) for name in ("order", "epoch_noise", "epoch_uniforms")}
     state |= {name: tensor for name, tensor in optional.items() if tensor is not None}
     state |= {f"sum/{name}": total for name, total in history.sums.items()}
     names = history.rows[0][1] if history.rows else {}  # one tensor [rows, R] per term
@@ -135,8 +135,9 @@ def _restore(trainer: Trainer, tensors: Mapping[str, Tensor], facts: Mapping[str
     optimiser, history, device = trainer.optimiser, trainer.history, trainer.stack.flat.device
     if "order" in tensors:
         trainer.start_epoch(tensors["order"].to(device))
-    if "epoch_noise" in tensors:
-        trainer.epoch_noise = tensors["epoch_noise"].to(device)
+    for name in ("epoch_noise", "epoch_uniforms"):
+        if name in tensors:
+            setattr(trainer, name, tensors[name].to(device))
     with torch.no_grad():
         for name, place in _state(trainer).items():
             if name in ("flat", "mean", "square", "alive", "nonfinite", "clipped", "failures"):
