@@ -47,7 +47,7 @@ def sample_subsets(
 
 def _smallest(observed: Tensor, keys: Tensor, count: Tensor) -> Tensor:
     """The ``count`` observed modalities with the smallest keys: a uniform subset of that size."""
-    ranks = torch.where(observed, keys, torch.full_like(keys, torch.inf)).argsort(-1, stable=True).argsort(-1)
+    ranks = torch.where(observed, keys, torch.full_like(keys, torch.inf)).argsort(dim=-1, stable=True).argsort(dim=-1)
     return observed & (ranks < count)
 
 
