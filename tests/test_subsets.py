@@ -83,7 +83,7 @@ def test_samples_of_a_batch_are_drawn_independently(law):
 
 
 def test_nonempty_is_uniform_in_size_and_powerset_over_subsets():
-    """Four observed modalities: each size has probability 1/4 under one, each of the 15 subsets 1/15 under the other."""
+    """Of four modalities: each size has probability 1/4 under one, each of the 15 subsets 1/15 under the other."""
     subsets, everything = all_subsets(4), torch.ones(1, 4, dtype=torch.bool)
     for size in range(1, 5):
         of_size = subsets.sum(-1) == size
