@@ -71,7 +71,8 @@ def test_images_have_shared_and_private_latents_of_one_size(root):
             assert model.latent + 3 * model.private_latent == 40
             assert (model.private_latent > 0) == model.aggregator.startswith("private_")
             assert (model.noise_scale, model.likelihood_weights) == (0.75, "balanced")
-            assert cell.objective.betas == (0.1, 1.0, 4.0) and cell.data.kind == "images"
+            grid = cell.objective.name in ("masked", "mixture")
+            assert cell.objective.betas == ((0.1, 1.0, 4.0) if grid else (1.0,)) and cell.data.kind == "images"
             assert model.networks == ("image_conv" if scale == "paper" else "image_mlp")
 
 
@@ -86,8 +87,9 @@ def test_linear_grid_is_that_of_the_publication(root):
     bounds, schemes = ["masked", "mixture"], ["poe", "poe_published", "moe", "sum_pooling", "self_attention"]
     shared = {f"{d}-{a}-{o}" for d in ("dense", "sparse", "digits") for a in schemes for o in bounds}
     private = {f"sparse-private_{a}-{o}" for a in ("poe", "sum_pooling", "self_attention") for o in bounds}
-    assert set(cells) == shared | private
-    for name, cell in cells.items():
+    assert shared | private <= set(cells)  # what else is there was added
+    for name in sorted(shared | private):
+        cell = cells[name]
         latent = {"dense": (5, 0), "sparse": (5, 5) if name in private else (30, 0), "digits": (16, 0)}[cell.dataset]
         assert (cell.model.latent, cell.model.private_latent) == latent
         assert (cell.train.steps, cell.train.batch_size, cell.train.learning_rate) == (40000, 500, 0.001)
