@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from pimvae import stages
 from pimvae.cli import main
+from pimvae.config import load
 
 COMMANDS = [
     *("cells", "download", "data", "train", "evaluate", "ceiling", "collect"),

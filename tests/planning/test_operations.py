@@ -12,13 +12,12 @@ from pimvae.config import load
 from pimvae.config.schema import ImagesData, MultimodalData
 from pimvae.models.layers import parameter_count
 from pimvae.models.vae import build_model
-from pimvae.planning.datasets import image_sizes, shape
 from pimvae.objectives._base import Objective
+from pimvae.planning.datasets import image_sizes, shape
 from pimvae.planning.networks import EXPERTS, components
 from pimvae.planning.operations import count, evaluation_operations
 from pimvae.training.loop import Trainer
 from pimvae.training.packing import pack
-
 
 # Bounds that are counted one by one; a plain function counts as the masked bound.
 COUNTED = [name for name in registry.names("objectives") if isinstance(registry.lookup("objectives", name), Objective)]

@@ -39,7 +39,14 @@ def test_blocks_stand_below_the_grid_in_one_group_of_columns(results):
     grid, _, blocks = table.partition("without the empty subset")
     assert "MMVAE" not in grid and grid.count("bound}") == 2
     lines = [line for line in blocks.splitlines() if "&" in line]
-    assert [line.split(" & ")[0] for line in lines] == ["PoE", "MoE", "MMVAE", "MMVAE, looser", "MoPoE", "MoPoE, looser"]
+    assert [line.split(" & ")[0] for line in lines] == [
+        "PoE",
+        "MoE",
+        "MMVAE",
+        "MMVAE, looser",
+        "MoPoE",
+        "MoPoE, looser",
+    ]
     for line in lines:
         cells = [part.strip() for part in line.removesuffix(r"\\").split("&")]
         assert len(cells) == 5 and all(cells[:3]) and not any(cells[3:])
