@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pimvae import registry
 from pimvae.config import find_cell, load
 from pimvae.config.scale import resolve_scale
 from pimvae.errors import UserError
+from pimvae.objectives._base import as_objective
 
 CONFIG = Path(__file__).parents[1] / "config"
+EXPERIMENTS = sorted(path.stem for path in (CONFIG / "experiments").glob("*.yaml"))
 SCALES = ["smoke", "laptop", "paper"]
 LISTS = ("datasets", "aggregators", "objectives", "priors")  # of a grid, every combination of which is a cell
 # Data sets that a scale leaves out.
@@ -35,7 +38,7 @@ def edit(copy: Path, file: str, old: str, new: str) -> None:
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("experiment", sorted(path.stem for path in (CONFIG / "experiments").glob("*.yaml")))
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_scale_has_the_whole_grid(root, scale, experiment):
     grids = yaml.safe_load((CONFIG / "experiments" / f"{experiment}.yaml").read_text())["grids"]
     count = sum(math.prod(len(grid.get(key, ["standard"])) for key in LISTS) for grid in grids)
@@ -67,6 +70,19 @@ def test_arms_of_the_audit_differ_in_their_switches_alone(root):
         after = cell.model_dump(exclude={"dataset"})
         assert sum(before[part][key] != after[part][key] for part in ("data", "objective", "train") for key in
                    before[part]) == 1  # fmt: skip
+
+
+def test_published_baselines_have_the_aggregator_of_their_publication(root):
+    cells = load("smoke", root, ["bimodal", "multimodal", "images"]).cells
+    entries = {name: as_objective(registry.lookup("objectives", name)) for name in registry.names("objectives")}
+    found = {(cell.experiment, cell.objective.name) for cell in cells if entries[cell.objective.name].aggregator}
+    for cell in cells:
+        wanted = entries[cell.objective.name].aggregator
+        assert wanted in (None, cell.model.aggregator), cell.name
+        assert wanted is None or cell.objective.betas == (1.0,), cell.name
+    everywhere = {"mmvae", "mmvae_looser", "mopoe", "mopoe_looser", "mvtcae", "mmvm"}
+    assert {(experiment, name) for experiment in ("bimodal", "multimodal", "images") for name in everywhere} <= found
+    assert {experiment for experiment, name in found if name == "mmvae_plus"} == {"multimodal", "images"}
 
 
 def test_images_have_shared_and_private_latents_of_one_size(root):
@@ -106,7 +122,7 @@ def test_linear_grid_is_that_of_the_publication(root):
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_cells_of_one_data_set_share_data_and_seeds(root, scale):
-    config = load(scale, root, list(GRIDS))
+    config = load(scale, root, EXPERIMENTS)
     for dataset in config.datasets:
         cells = [cell for cell in config.of(dataset.experiment) if cell.dataset == dataset.name]
         assert {(cell.data, cell.seeds) for cell in cells} == {(dataset.data, dataset.seeds)}

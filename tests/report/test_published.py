@@ -1,5 +1,7 @@
 """Published baselines and the mixture bound without the empty subset: blocks of tables, not columns of figures."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from report import images as made
@@ -9,21 +11,21 @@ from pimvae.objectives._base import as_objective
 from pimvae.report.grid import in_block, in_grid
 from pimvae.report.tables._images import Measure, image_table
 from pimvae.report.tables.t13_aggregators import WITHOUT_PRIOR
+from pimvae.results.files import Results
 
 PUBLISHED = [("moe", "mmvae"), ("moe", "mmvae_looser"), ("mopoe", "mopoe"), ("poe", "mopoe_looser")]
 
 
-class Found:
+def found(cells):
     """Results of which a table reads the metrics alone."""
-
-    def __init__(self, cells):
-        self.metrics = pd.concat([made.metrics_of(*cell, range(3)) for cell in cells])
+    metrics = pd.concat([made.metrics_of(*cell, range(3)) for cell in cells], ignore_index=True)
+    return Results(metrics, *[pd.DataFrame()] * 3, Path())
 
 
 @pytest.fixture
 def results():
     nonempty = [("poe", "mixture_nonempty"), ("moe", "mixture_nonempty")]
-    return Found([("poe", "masked"), ("poe", "mixture"), *PUBLISHED, *nonempty])
+    return found([("poe", "masked"), ("poe", "mixture"), *PUBLISHED, *nonempty])
 
 
 def test_every_row_is_in_the_grid_or_in_one_block(results):
@@ -53,7 +55,7 @@ def test_blocks_stand_below_the_grid_in_one_group_of_columns(results):
 
 
 def test_tables_without_baselines_have_no_blocks():
-    table = image_table(Found([("poe", "masked")]), {"": [Measure("all", "llh", "all")]})
+    table = image_table(found([("poe", "masked")]), {"": [Measure("all", "llh", "all")]})
     assert "baselines" not in table and "empty subset" not in table
 
 
