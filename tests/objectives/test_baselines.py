@@ -26,9 +26,10 @@ def test_mvtcae_with_alpha_0_is_the_bound_of_all_that_is_observed(aggregator):
     torch.testing.assert_close(case(alpha=0.0, **whole(case)).value, other(**whole(other)).value)
 
 
-def test_mvtcae_by_hand():
+@pytest.mark.parametrize("aggregator", ["poe", "poe_no_prior"])
+def test_mvtcae_by_hand(aggregator):
     """Two modalities of one sample: closed-form divergences, Monte Carlo over many draws of z."""
-    case, alpha, beta, m = BoundCase("mvtcae", "poe"), 0.6, 0.7, 2
+    case, alpha, beta, m = BoundCase("mvtcae", aggregator), 0.6, 0.7, 2
     count = 20_000
     x, observed = case.x[:, [1]].expand(-1, count, -1), OBSERVED[[1]].expand(count, -1)
     noise = draws(1, 1, 1, count, 2)

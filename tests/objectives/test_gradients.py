@@ -21,7 +21,7 @@ def case(request):
 
 def test_gradients_reach_every_parameter(case):
     """Encoders, aggregator, decoders, scales."""
-    case = BoundCase(case.bound.__name__, case.model.config.aggregator, decoder="injective", decoder_scale="learned")
+    case = BoundCase(case.name, case.model.config.aggregator, decoder="injective", decoder_scale="learned")
     names = [name for name, _ in case.model.named_parameters()]
     for name, gradient in zip(names, gradients(case.model, case().value), strict=True):
         assert gradient.isfinite().all() and gradient.abs().max() > 0, name

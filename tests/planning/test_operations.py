@@ -12,11 +12,21 @@ from pimvae.config import load
 from pimvae.config.schema import ImagesData, MultimodalData
 from pimvae.models.layers import parameter_count
 from pimvae.models.vae import build_model
+from pimvae.objectives._base import Objective
 from pimvae.planning.datasets import image_sizes, shape
-from pimvae.planning.networks import components
+from pimvae.planning.networks import EXPERTS, components
 from pimvae.planning.operations import count, evaluation_operations
 from pimvae.training.loop import Trainer
 from pimvae.training.packing import pack
+
+# Bounds that are counted one by one; a plain function counts as the masked bound.
+COUNTED = [name for name in registry.names("objectives") if isinstance(registry.lookup("objectives", name), Objective)]
+
+
+def known(cell):
+    """Whether the aggregator is counted as what it is; any other counts as the largest."""
+    name = cell.model.aggregator
+    return cell.objective.name in COUNTED and (name in EXPERTS or "sum_pooling" in name or "self_attention" in name)
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +67,13 @@ def test_the_parameters_of_every_cell_are_those_of_its_model(root, scale):
         if key not in built:
             model = without_values(cell.model, cell.data)
             built[key] = sum(parameter.numel() for parameter in model.parameters())
-        assert count(cell).parameters == built[key], (cell.experiment, cell.name)
+        counted = count(cell).parameters
+        assert counted == built[key] if known(cell) else counted >= built[key], (cell.experiment, cell.name)
 
 
 def test_every_parameter_and_component_is_counted(cells):
     for cell in cells:
-        if cell.objective.name not in ("mixture", "tc"):
+        if cell.objective.name not in ("mixture", "tc") and known(cell):
             data, model = small(cell)
             assert count(cell).parameters == sum(parameter.numel() for parameter in model.parameters()), cell.name
             assert (len(data.train.dims), data.max_dim) == (shape(cell.data).modalities, shape(cell.data).width)
@@ -96,7 +107,7 @@ def flops(cell):
 @pytest.mark.parametrize("objective", ["masked", "mixture", "tc"])
 def test_operations_of_a_step_are_those_that_torch_counts(cells, objective):
     """Torch counts products of matrices, not those of attention, which are few and made number by number."""
-    chosen = {(c.data.kind, c.model.aggregator): c for c in cells if c.objective.name == objective}
+    chosen = {(c.data.kind, c.model.aggregator): c for c in cells if c.objective.name == objective and known(c)}
     assert len(chosen) >= 20
     for cell in chosen.values():
         expected, counted = flops(cell)
@@ -104,7 +115,7 @@ def test_operations_of_a_step_are_those_that_torch_counts(cells, objective):
 
 
 @pytest.mark.parametrize("law", ["uniform_size", "all_subsets"])
-@pytest.mark.parametrize("objective", registry.names("objectives"))
+@pytest.mark.parametrize("objective", COUNTED)
 @pytest.mark.parametrize(
     "aggregator", ["poe", "hoelder", "self_attention", "sum_pooling_mixture", "private_moe", "private_self_attention"]
 )

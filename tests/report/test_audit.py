@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 from pimvae.claims.audit import ARMS, arm_metrics, effects, judge_audit
 from pimvae.claims.schema import AuditClaim, read_claims
@@ -108,3 +109,23 @@ def test_the_table_marks_what_changed(metrics, claims):
     lines = {line.split(" & ")[0]: line for line in table_verdicts([audit(metrics, claims)]).splitlines()}
     assert r"\verdict{does not hold}" in lines["C5"]
     assert lines["C1a"].split(" & ")[1] == "holds" and " -- " in lines["C1a"]
+
+
+def test_effects_have_the_interval_of_their_seeds(metrics):
+    """Student's interval of one mean per seed, over the schemes that both sides have; by hand."""
+    where = {"objective": "masked", "metric": "llh_gap"}
+    sides = [select(metrics, {**where, "dataset": f"loadings_{arm}"}) for arm in ("noise", "corrected")]
+    pairs = sides[0].merge(sides[1], on=["aggregator", "seed"])
+    by_seed = 100 * (pairs["value_x"] - pairs["value_y"]).groupby(pairs["seed"]).mean()
+    found = effects(metrics, "noise", "linear", "masked", "llh_gap", "all")
+    assert found.mean == pytest.approx(by_seed.mean())
+    assert found.half == pytest.approx(student.ppf(0.975, len(by_seed) - 1) * by_seed.std() / len(by_seed) ** 0.5)
+    assert found.count == len(pairs)
+
+
+def test_the_published_correlation_is_audited_for_the_vector_and_its_label(metrics):
+    """The arm of the measures reads it in the place of ours; the other arms have no such data set."""
+    rows = select(metrics, {"dataset": "views_corrected"}).assign(dataset="clusters_corrected")
+    changed = effects(rows, "measures", "bimodal", "masked", "mcc_strong_mean", "all")
+    assert changed.count > 0 and np.isfinite(changed.mean)
+    assert effects(rows, "noise", "bimodal", "masked", "mcc_strong_mean", "all").count == 0

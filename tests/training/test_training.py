@@ -89,13 +89,16 @@ def test_epochs_visit_every_sample_once_in_a_new_order():
 
 
 @pytest.mark.parametrize(("reuse", "expected"), [(False, 10), (True, 3)])
-def test_noise_is_drawn_every_step_or_every_epoch(reuse, expected, monkeypatch):
+def test_noise_and_subsets_are_drawn_every_step_or_every_epoch(reuse, expected, monkeypatch):
     """Ten steps are two epochs of four batches and a part of a third."""
     result, shapes = trainer(training_cell(noise_reuse=reuse), [0, 1]), []
     noise = result.streams.noise
     monkeypatch.setattr(result.streams, "noise", lambda *shape: shapes.append(shape) or noise(*shape))
+    uniform, sizes = result.streams.uniform, []
+    monkeypatch.setattr(result.streams, "uniform", lambda *shape: sizes.append(shape) or uniform(*shape))
     result.run()
     assert shapes == [("gaussian", 1, 1, 2, 8, 2)] * expected
+    assert sizes == [(8, 4)] * expected  # what the subsets are drawn from is kept along with the noise
 
 
 def test_enumerated_subsets_are_weighed_by_their_law():

@@ -3,7 +3,7 @@
 __all__ = ["ARMS", "Arm", "AuditJudgement", "arm_metrics", "effects", "judge_audit"]
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,17 @@ import pandas as pd
 
 from pimvae.claims.schema import AuditClaim, Claim
 from pimvae.claims.selection import drop_diverged, select
-from pimvae.claims.statistics import Estimate, bootstrap_mean
+from pimvae.claims.statistics import Estimate, mean_interval
 from pimvae.claims.verdict import GROUP_COLUMNS, STRATUM_COLUMNS, Judgement, Verdict, judge
 from pimvae.config.catalogue import catalogue
 
 EXPERIMENT = "audit"
 # Data of the audit, and the experiment and data set whose claims they speak to.
-STANDS_FOR = {"loadings": ("linear", "dense"), "views": ("multimodal", "half")}
+STANDS_FOR = {
+    "loadings": ("linear", "dense"),
+    "views": ("multimodal", "half"),
+    "clusters": ("bimodal", "clusters"),
+}
 PUBLISHED_POE, POE = "poe_published", "poe"
 
 
@@ -75,7 +79,7 @@ def _as_published(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def effects(metrics: pd.DataFrame, name: str, experiment: str, objective: str, metric: str, subset: str) -> Estimate:
-    """Mean of (arm − corrected) over the schemes, paired by seed, with a 95% interval; NaN where there is no pair.
+    """Mean of (arm − corrected) over the schemes, paired by seed, with a Student interval; NaN where there is no pair.
 
     Schemes that an arm leaves as they are, all but PoE where only the product differs, are left out.
     """
@@ -89,8 +93,8 @@ def effects(metrics: pd.DataFrame, name: str, experiment: str, objective: str, m
     change = change[np.isfinite(change)]
     if change.empty:
         return Estimate(math.nan, math.nan, 0)
-    mean, low, high = bootstrap_mean([change.groupby(pairs["seed"]).mean().tolist()])  # one seed, one data set for all
-    return Estimate(mean, (high - low) / 2, len(change))
+    by_seed = mean_interval(change.groupby(pairs["seed"]).mean().tolist())  # one seed is one data set for all schemes
+    return replace(by_seed, count=len(change))
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,10 @@ class ObjectiveConfig(Strict):
 
     name: str
     betas: tuple[Annotated[float, Field(ge=0)], ...] = (1.0,)
-    subset_law: Literal["uniform_size", "independent", "all_subsets"] = "uniform_size"
+    # Of objectives that have no law of their own; see pimvae.subsets.
+    subset_law: Literal["uniform_size", "independent", "nonempty", "single", "powerset", "full", "all_subsets"] = (
+        "uniform_size"
+    )
     sticking_the_landing: bool = True
     importance_samples: PositiveInt = 1
 
@@ -139,7 +142,7 @@ class TrainConfig(Strict):
     clip: PositiveFloat | None = 100.0
     history_every: PositiveInt = 50  # steps that one row of history.csv averages
     patience: PositiveInt = 100  # steps with a non-finite loss in a row after which a replica is stopped
-    noise_reuse: bool = False  # audit: one noise draw for all batches of an epoch
+    noise_reuse: bool = False  # audit: one draw of noise and of subsets for all batches of an epoch
     # Horizon of averaged weights, as a share of the steps done so far; they are what is evaluated. None: no average.
     averaging: Annotated[float, Field(gt=0, lt=1)] | None = None
     start: Literal["framework", "centred", "standardised"] = "framework"  # of the weights: pimvae.training.start

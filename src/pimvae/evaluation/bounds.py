@@ -1,6 +1,6 @@
 """Gap of a bound at fixed parameters, averaged over all subsets, for linear-Gaussian models."""
 
-__all__ = ["EXPLAINED", "SubsetPosteriors", "average_anatomy", "linear_gaussian"]
+__all__ = ["SubsetPosteriors", "average_anatomy", "linear_gaussian"]
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ from pimvae.errors import UserError
 from pimvae.evaluation.anatomy import masked_anatomy, mixture_anatomy
 from pimvae.evaluation.oracle import LinearGaussian
 from pimvae.models.vae import MultimodalVAE
+from pimvae.objectives._base import Objective
 from pimvae.posteriors import Mixture, Posterior
 from pimvae.subsets import all_subsets, subset_weights
 
-EXPLAINED = ("masked", "mixture")  # objectives that are bounds on log p(x) and whose gap is taken apart
 SAMPLED_DRAWS = 4  # a sample where there is no closed form: the mean over samples and subsets averages thousands
 
 
@@ -68,28 +68,31 @@ class AverageAnatomy:
 
 
 def average_anatomy(
-    objective: str,
+    objective: Objective,
     exact: LinearGaussian,
     x: Float[Tensor, "sample modality dim"],
     posteriors: SubsetPosteriors,
     noise: Float[Tensor, "component draw sample latent"],
 ) -> AverageAnatomy:
-    """The gap and its parts, every subset S of M modalities weighted as by the law ``uniform_size``.
+    """The gap and its parts, every subset S of M modalities weighted as by the law of the objective.
+
+    That of objectives without a law of their own is ``uniform_size``, whatever they were trained by.
 
     Raises:
-        ValueError: for an objective that is not in `EXPLAINED`.
+        ValueError: for an objective without an anatomy.
     """
-    if objective not in EXPLAINED:
-        raise ValueError(f"the gap of '{objective}' is not explained (known: {', '.join(EXPLAINED)})")
+    if objective.anatomy is None:
+        raise ValueError("the gap of this objective is not explained: it has no anatomy")
     modalities = x.shape[1]
     subsets = all_subsets(modalities)
-    weights = subset_weights(subsets, torch.ones(1, modalities, dtype=torch.bool))[:, 0]
+    law = objective.subset_law or "uniform_size"
+    weights = subset_weights(subsets, torch.ones(1, modalities, dtype=torch.bool), law)[:, 0]
     q_full = posteriors(subsets[-1])
     total = torch.zeros(4, dtype=torch.float64)
-    for subset, weight in zip(subsets, weights, strict=True):
+    for subset, weight in zip(subsets[weights > 0], weights[weights > 0], strict=True):
         q_subset = posteriors(subset)
         if isinstance(q_subset, Mixture) and isinstance(q_full, Mixture):
-            if objective == "masked":
+            if objective.anatomy == "masked":
                 parts = masked_anatomy(exact, x, subset, q_subset, q_full, noise)
             else:
                 parts = mixture_anatomy(exact, x, subset, q_subset, noise)
@@ -97,15 +100,15 @@ def average_anatomy(
             total += weight * torch.stack([term.mean() for term in terms])
         else:
             few = noise[:, :SAMPLED_DRAWS]
-            total[0] += weight * _sampled_gap(objective, exact, x, subset, q_subset, q_full, few).mean()
+            total[0] += weight * _sampled_gap(objective.anatomy, exact, x, subset, q_subset, q_full, few).mean()
     gap, subset_kl, prediction, full_kl = total.tolist()
     if not isinstance(q_full, Mixture):
         return AverageAnatomy(gap)
-    return AverageAnatomy(gap, subset_kl, prediction, full_kl if objective == "masked" else None)
+    return AverageAnatomy(gap, subset_kl, prediction, full_kl if objective.anatomy == "masked" else None)
 
 
 def _sampled_gap(
-    objective: str,
+    anatomy: str,
     exact: LinearGaussian,
     x: Tensor,
     subset: Tensor,
@@ -121,7 +124,7 @@ def _sampled_gap(
     z = q_subset.rsample(noise[:count])
     fit = exact.log_likelihood_given(x, z)
     bound = -0.5 * z.square().sum(-1) - 0.5 * z.shape[-1] * torch.tensor(2 * torch.pi).log() - q_subset.log_prob(z)
-    if objective == "mixture":
+    if anatomy == "mixture":
         return exact.log_likelihood(x, everything) - _stratified(bound + fit.sum(-1), q_subset)
     z_full = q_full.rsample(other)
     rest = exact.log_likelihood_given(x, z_full)[..., ~subset].sum(-1)

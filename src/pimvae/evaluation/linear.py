@@ -6,15 +6,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pimvae import registry
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset
 from pimvae.evaluation.anatomy import kl_mixture_to_posterior
-from pimvae.evaluation.bounds import EXPLAINED, SubsetPosteriors, average_anatomy, linear_gaussian
+from pimvae.evaluation.bounds import SubsetPosteriors, average_anatomy, linear_gaussian
 from pimvae.evaluation.likelihood import importance_log_likelihood
 from pimvae.evaluation.oracle import LinearGaussian, maximum_likelihood
 from pimvae.evaluation.rates import cross_rate, few_draws, rate, reconstruction
 from pimvae.evaluation.rows import Rows
 from pimvae.models.vae import MultimodalVAE
+from pimvae.objectives._base import Objective, as_objective
 from pimvae.posteriors import Mixture, Posterior, standard_noise
 from pimvae.training.packing import PackedSplit, pack
 from pimvae.training.streams import derived_seed
@@ -80,8 +82,9 @@ def _subset_metrics(
     shape = (max(2, full.components), cell.evaluation.draws, len(part), model.latent_size)
     noise = standard_noise(shape, cell.model.family, generator, torch.float64)
 
-    if cell.objective.name in EXPLAINED:
-        _bound(rows, cell, exact, x, posteriors, noise)
+    objective = as_objective(registry.lookup("objectives", cell.objective.name))
+    if objective.anatomy is not None:
+        _bound(rows, objective, exact, x, posteriors, noise)
     _divergences(rows, exact, x, [full], everything.unsqueeze(0), noise, "all")
     _divergences(rows, exact, x, alone, single, noise, "unimodal")
     if rows.scope != "all":
@@ -96,11 +99,11 @@ def _subset_metrics(
 
 
 def _bound(
-    rows: Rows, cell: Cell, exact: LinearGaussian, x: Tensor, posteriors: SubsetPosteriors, noise: Tensor
+    rows: Rows, objective: Objective, exact: LinearGaussian, x: Tensor, posteriors: SubsetPosteriors, noise: Tensor
 ) -> None:
     """The bound that was trained, at β = 1, its gap and the parts of the gap."""
     llh = float(exact.log_likelihood(x, torch.ones(x.shape[:2], dtype=torch.bool)).mean())
-    gap = average_anatomy(cell.objective.name, exact, x, posteriors, noise)
+    gap = average_anatomy(objective, exact, x, posteriors, noise)
     rows.add("llh_bound_samples", llh)
     rows.add("bound", llh - gap.gap, "average")
     rows.add("bound_gap", gap.gap, "average")

@@ -20,7 +20,7 @@ from pimvae.evaluation._identifiable import posterior_latents
 from pimvae.evaluation.identifiability import mcc
 from pimvae.evaluation.rows import COLUMNS, Rows
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Draws
+from pimvae.objectives._base import Draws, as_objective
 from pimvae.posteriors import standard_noise
 from pimvae.subsets import sample_subsets
 from pimvae.training.packing import PackedSplit, pack
@@ -46,7 +46,7 @@ def add_published(cell: Cell, model: MultimodalVAE, data: Dataset, folder: Path,
     rows.add("bound_moving", _moving(cell, folder / "history.csv", len(train), seed, beta), "average")
     part = train.spread(cell.evaluation.samples)
     rows.add("bound_fixed", bound_at(cell, model, part, beta, generator), "average")
-    if cell.data.kind != "multimodal":
+    if cell.data.kind not in ("bimodal", "multimodal"):
         return
     test = pack(data.test, data.max_dim).to(torch.float64)
     _, drawn = posterior_latents(model, test.x, test.mask, generator)
@@ -57,9 +57,10 @@ def add_published(cell: Cell, model: MultimodalVAE, data: Dataset, folder: Path,
 
 def bound_at(cell: Cell, model: MultimodalVAE, part: PackedSplit, beta: float, generator: torch.Generator) -> float:
     """The trained bound at fixed parameters: mean over samples, ``evaluation.draws`` draws of subset and noise each."""
-    objective, (count, modalities) = registry.lookup("objectives", cell.objective.name), part.mask.shape
+    objective, (count, modalities) = as_objective(registry.lookup("objectives", cell.objective.name)), part.mask.shape
     components = model.posterior(part.x[:, :1], part.mask[:1]).components
-    law = "independent" if cell.objective.subset_law == "independent" else "uniform_size"
+    law = objective.subset_law or cell.objective.subset_law
+    law = "uniform_size" if law == "all_subsets" else law  # the same expectation, drawn
     total = 0.0
     for _ in range(cell.evaluation.draws):
         uniforms = torch.rand(count, 1 + modalities, generator=generator, dtype=torch.float64)

@@ -1,9 +1,12 @@
 """What the bounds share: draws, expectations over mixture components, the result type."""
 
-__all__ = ["Bound", "Draws", "aggregate", "expectation", "infer", "join", "landing", "select_latents", "zero_unless"]
+__all__ = ["Bound", "Draws", "Objective", "aggregate", "as_objective", "expectation", "infer", "join", "landing",
+           "select_latents", "zero_unless"]  # fmt: skip
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -11,6 +14,7 @@ from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
 from pimvae.posteriors import Posterior
+from pimvae.subsets import Law
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,43 @@ class Draws:
 
     subset: Tensor
     full: Tensor
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A bound, how its subsets are drawn, and what is true of it: what training and evaluation need to know.
+
+    It is called as the function ``bound`` is: (model, x, observed, subset, draws, beta, sticking_the_landing). An
+    objective that is one bound under another law is `dataclasses.replace` of that bound.
+
+    Args:
+        bound: the value per sample and subset.
+        subset_law: the law that belongs to the scheme; None: that of the configuration.
+        uses_subset: whether the value depends on S; if not, it is that of all observed modalities.
+        bounds_log_likelihood: whether its expectation is at most log p(x_O), for β = 1.
+        trains_prior: whether parameters of the prior get a gradient.
+        follows_prior: whether latents are drawn towards the prior at all: without it the model generates nothing.
+        anatomy: which decomposition explains the gap to log p(x_O) (`pimvae.evaluation.anatomy`); None: none does.
+        aggregator: the aggregator of the publication that the objective is from; None: any.
+    """
+
+    bound: Callable[..., Bound]
+    subset_law: Law | None = None
+    uses_subset: bool = True
+    bounds_log_likelihood: bool = True
+    trains_prior: bool = True
+    follows_prior: bool = True
+    anatomy: Literal["masked", "mixture"] | None = None
+    aggregator: str | None = None
+
+    def __call__(self, *args: Any, **options: Any) -> Bound:
+        """The bound per sample and subset, [n, batch]."""
+        return self.bound(*args, **options)
+
+
+def as_objective(entry: Objective | Callable[..., Bound]) -> Objective:
+    """What a file of this folder defines as an `Objective`; of a plain function nothing is taken for granted."""
+    return entry if isinstance(entry, Objective) else Objective(entry, bounds_log_likelihood=False)
 
 
 def infer(model: MultimodalVAE, x: Tensor, subset: Tensor, observed: Tensor) -> tuple[Posterior, Posterior]:

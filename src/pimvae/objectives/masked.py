@@ -1,6 +1,6 @@
 """The masked bound (the publication's)."""
 
-__all__ = ["masked"]
+__all__ = ["masked", "masked_bound"]
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from pimvae.models.vae import MultimodalVAE
 from pimvae.objectives._base import (
     Bound,
     Draws,
+    Objective,
     aggregate,
     expectation,
     infer,
@@ -19,7 +20,7 @@ from pimvae.objectives._base import (
 )
 
 
-def masked(
+def masked_bound(
     model: MultimodalVAE,
     x: Tensor,
     observed: Tensor,
@@ -72,3 +73,7 @@ def masked(
         "information_rest": expectation(information_rest, q_full),
     }
     return Bound(join(f + g), terms)
+
+
+# E_S of the first part is at most E_S log p(x_S); the second can exceed log p(x_{O∖S} | x_S).
+masked = Objective(masked_bound, bounds_log_likelihood=False, anatomy="masked")

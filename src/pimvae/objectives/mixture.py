@@ -1,14 +1,14 @@
 """The mixture bound (MMVAE and MoPoE family)."""
 
-__all__ = ["mixture"]
+__all__ = ["mixture", "mixture_bound"]
 
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Bound, Draws, aggregate, expectation, join, landing, zero_unless
+from pimvae.objectives._base import Bound, Draws, Objective, aggregate, expectation, join, landing, zero_unless
 
 
-def mixture(
+def mixture_bound(
     model: MultimodalVAE,
     x: Tensor,
     observed: Tensor,
@@ -36,3 +36,6 @@ def mixture(
     bracket = aggregate(fit - beta * information, q_subset, samples)
     terms = {"log_likelihood": expectation(fit, q_subset), "information": expectation(information, q_subset)}
     return Bound(join(bracket), terms)
+
+
+mixture = Objective(mixture_bound, anatomy="mixture")

@@ -1,17 +1,17 @@
 """The bound of MMVAE+: each modality reconstructs all, the private latents of the others from auxiliary priors."""
 
-__all__ = ["mmvae_plus"]
+__all__ = ["mmvae_plus", "mmvae_plus_bound"]
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Bound, Draws, aggregate, expectation, join, landing, zero_unless
+from pimvae.objectives._base import Bound, Draws, Objective, aggregate, expectation, join, landing, zero_unless
 from pimvae.objectives._unimodal import Unimodal, infer_unimodal, log_mixture, shared
 
 
-def mmvae_plus(
+def mmvae_plus_bound(
     model: MultimodalVAE,
     x: Tensor,
     observed: Tensor,
@@ -64,3 +64,7 @@ def _latents(model: MultimodalVAE, alone: Unimodal) -> Float[Tensor, "modality c
         others = others * scale.reshape(scale.shape[0], 1, 1, 1, 1, -1)
     same = torch.eye(model.modalities, dtype=torch.bool, device=z.device)[:, None, None, :, None, None]
     return torch.cat([common, torch.where(same, z[..., size:], others)], -1)
+
+
+# With learned r_t it bounds the likelihood of another model, in which r_t is the prior of what is not given.
+mmvae_plus = Objective(mmvae_plus_bound, bounds_log_likelihood=False, uses_subset=False, aggregator="private_moe")

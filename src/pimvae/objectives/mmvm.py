@@ -1,16 +1,16 @@
 """Uni-modal VAEs tied by a data-dependent mixture prior (MMVM)."""
 
-__all__ = ["mmvm"]
+__all__ = ["mmvm", "mmvm_bound"]
 
 import torch
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Bound, Draws, aggregate, expectation, join, landing
+from pimvae.objectives._base import Bound, Draws, Objective, aggregate, expectation, join, landing
 from pimvae.objectives._unimodal import infer_unimodal, log_mixture
 
 
-def mmvm(
+def mmvm_bound(
     model: MultimodalVAE,
     x: Tensor,
     observed: Tensor,
@@ -43,3 +43,13 @@ def mmvm(
         return torch.where(observed, values, torch.zeros_like(values)).sum(-1).expand(subset.shape[:-1])
 
     return Bound(total(value), {name: total(part) for name, part in parts.items()})
+
+
+mmvm = Objective(
+    mmvm_bound,
+    uses_subset=False,
+    bounds_log_likelihood=False,
+    trains_prior=False,
+    follows_prior=False,
+    aggregator="moe",
+)

@@ -1,17 +1,17 @@
 """The bound of the multi-view total correlation auto-encoder (MVTCAE)."""
 
-__all__ = ["mvtcae"]
+__all__ = ["mvtcae", "mvtcae_bound"]
 
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Bound, Draws, aggregate, expectation, infer, join, landing, zero_unless
+from pimvae.objectives._base import Bound, Draws, Objective, aggregate, expectation, infer, join, landing, zero_unless
 from pimvae.objectives._unimodal import single_subsets
 
 ALPHA = 5 / 6  # the publication's
 
 
-def mvtcae(
+def mvtcae_bound(
     model: MultimodalVAE,
     x: Tensor,
     observed: Tensor,
@@ -27,9 +27,12 @@ def mvtcae(
     tells alone. ``alpha`` = α weighs that against the prior; α = 0 is the ordinary bound of all that is observed. The
     subset S is not used. The other arguments as for `masked`; divergences are estimated at the draw.
 
+    With the aggregator `poe_no_prior` it has the form of the released code: the joint posterior is the product of the
+    experts without the prior, and q_s is the expert of s itself. With `poe` the prior is an expert of q_O and of every
+    q_s, which the paper leaves open.
+
     References:
-        Multi-view representation learning via total correlation objective (Hwang et al., 2021), with the product of
-        experts as joint posterior.
+        Multi-view representation learning via total correlation objective (Hwang et al., 2021), paper and code.
     """
     q_alone, q_full = infer(model, x, single_subsets(observed), observed)  # batch axes [M, batch], [1, batch]
     z = q_full.rsample(draws.full)
@@ -50,3 +53,6 @@ def mvtcae(
         "information_unimodal": information_unimodal,
     }
     return Bound(value, {name: expectation(part, q_full).expand_as(value) for name, part in parts.items()})
+
+
+mvtcae = Objective(mvtcae_bound, uses_subset=False, bounds_log_likelihood=False, aggregator="poe_no_prior")

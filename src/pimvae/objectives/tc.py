@@ -1,14 +1,14 @@
 """The total-correlation bound (relative of MVTCAE)."""
 
-__all__ = ["tc"]
+__all__ = ["tc", "tc_bound"]
 
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Bound, Draws, aggregate, expectation, infer, join, landing, zero_unless
+from pimvae.objectives._base import Bound, Draws, Objective, aggregate, expectation, infer, join, landing, zero_unless
 
 
-def tc(
+def tc_bound(
     model: MultimodalVAE,
     x: Tensor,
     observed: Tensor,
@@ -36,3 +36,6 @@ def tc(
     value = join(aggregate(fit - beta * information, q_full, samples))
     log_likelihood = expectation(fit, q_full).expand_as(value)  # the same for every subset
     return Bound(value, {"log_likelihood": log_likelihood, "information": expectation(information, q_full)})
+
+
+tc = Objective(tc_bound, bounds_log_likelihood=False, trains_prior=False)

@@ -10,8 +10,8 @@ from pimvae.planning.datasets import shape
 from pimvae.planning.layers import Network, dense
 
 # Every modality has an expert and nothing is learned beyond. An aggregator that is not known counts as the largest.
-EXPERTS = ("code", "hellinger", "hoelder", "moe", "moe_plus", "mopoe", "poe", "poe_plus", "poe_published",
-           "private_moe", "private_poe", "wasserstein", "wasserstein_mixture")  # fmt: skip
+EXPERTS = ("code", "hellinger", "hoelder", "moe", "moe_plus", "mopoe", "poe", "poe_no_prior", "poe_plus",
+           "poe_published", "private_moe", "private_poe", "wasserstein", "wasserstein_mixture")  # fmt: skip
 COUNTERPARTS = {"poe_plus": "sum_pooling", "moe_plus": "sum_pooling"}  # encoders as wide as makes both of one size
 WIDEST = 64.0
 

@@ -13,6 +13,8 @@ from pimvae.planning.networks import components, conditional, decoders, encoders
 HELD = 5  # numbers of a step for each output of a layer: itself, its activation, gradients, work space
 WIDE = 8  # products of wide layers run so many times faster than those of a decoder with its likelihood
 ALONE = ("mmvm", "mmvae_plus")  # bounds of the posteriors of single modalities
+# One bound under several laws: each evaluates it at one subset.
+MIXTURE = ("mixture", "mixture_nonempty", "mmvae", "mmvae_looser", "mopoe", "mopoe_looser")
 ROUNDS = {"bimodal": 2, "images": 2}  # splits that are evaluated; images: all modalities at once, then one by one
 
 
@@ -74,7 +76,7 @@ def _uses(cell: Cell) -> Uses:
     draws = components(cell, size) * cell.objective.importance_samples
     subsets = 2**m if cell.objective.subset_law == "all_subsets" else 1
     bounds = {
-        "mixture": Uses(subsets, m, subsets * draws, subsets * draws),
+        **dict.fromkeys(MIXTURE, Uses(subsets, m, subsets * draws, subsets * draws)),
         "tc": Uses(subsets + 1, m, draws, (subsets + 1) * draws),
         "mvtcae": Uses(m + 1, m, draws, (m + 1) * draws),
         "mmvm": Uses(m, 1, draws, (m + m * m) * draws),

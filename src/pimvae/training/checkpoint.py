@@ -126,7 +126,8 @@ def _state(trainer: Trainer) -> dict[str, Tensor]:
         "failures": trainer.failures,
         "generators": trainer.streams.state(),
     }
-    optional = {"order": trainer.order, "epoch_noise": trainer.epoch_noise, "average": trainer.average.mean}
+    optional = {name: getattr(trainer, name) for name in ("order", "epoch_noise", "epoch_uniforms")}
+    optional["average"] = trainer.average.mean
     state |= {name: tensor for name, tensor in optional.items() if tensor is not None}
     state |= {f"kept/{share}": weights for share, weights in trainer.kept.items()}
     state |= {f"sum/{name}": total for name, total in history.sums.items()}
@@ -138,8 +139,9 @@ def _restore(trainer: Trainer, tensors: Mapping[str, Tensor], facts: Mapping[str
     optimiser, history, device = trainer.optimiser, trainer.history, trainer.stack.flat.device
     if "order" in tensors:
         trainer.start_epoch(tensors["order"].to(device))
-    if "epoch_noise" in tensors:
-        trainer.epoch_noise = tensors["epoch_noise"].to(device)
+    for name in ("epoch_noise", "epoch_uniforms"):
+        if name in tensors:
+            setattr(trainer, name, tensors[name].to(device))
     with torch.no_grad():
         for name, place in _state(trainer).items():
             if name in CHANGING:

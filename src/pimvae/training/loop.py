@@ -11,7 +11,7 @@ from torch import Tensor
 from pimvae import registry
 from pimvae.config.schema import Cell
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Draws
+from pimvae.objectives._base import Draws, as_objective
 from pimvae.subsets import all_subsets, sample_subsets, subset_weights
 from pimvae.training.averaging import AveragedWeights
 from pimvae.training.batches import batches
@@ -66,7 +66,8 @@ class Trainer:
         trace: bool = True,
     ) -> None:
         self.cell, self.config = cell, cell.train
-        self.objective = registry.lookup("objectives", cell.objective.name)
+        self.objective = as_objective(registry.lookup("objectives", cell.objective.name))
+        self.subset_law = self.objective.subset_law or cell.objective.subset_law
         self.stack = Stack(models, device)
         self.data = batches(data, device)
         self.components = self._components(models[0])
@@ -86,6 +87,7 @@ class Trainer:
         self.stopped: dict[int, int] = {}  # replica: the step after which it was stopped
         self.order: Tensor | None = None  # of the samples in this epoch, [R, n]
         self.epoch_noise: Tensor | None = None
+        self.epoch_uniforms: Tensor | None = None  # behind the subsets of an epoch that keeps them
         self._subsets = (
             all_subsets(models[0].modalities).to(device) if cell.objective.subset_law == "all_subsets" else None
         )
@@ -119,7 +121,7 @@ class Trainer:
         """Begin an epoch with the samples of each replica in the given order [R, n]."""
         self.order = order
         self.data.start(order)
-        self.epoch_noise = None
+        self.epoch_noise = self.epoch_uniforms = None
 
     def _train_step(self) -> None:
         start = self.step % self.batches * self.batch_size
@@ -159,14 +161,24 @@ class Trainer:
 
     def _draw(self, observed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Subsets [R, n, batch, M], their weights [R, n, batch] and the noise of this step."""
-        law, (replicas, batch, modalities) = self.cell.objective.subset_law, observed.shape
-        if law == "all_subsets":
+        replicas, batch, modalities = observed.shape
+        if self._subsets is not None:
             subsets = self._subsets.unsqueeze(1).expand(replicas, -1, batch, -1) & observed.unsqueeze(1)
-            weights = torch.stack([subset_weights(self._subsets, row) for row in observed])
+            weights = torch.stack([subset_weights(self._subsets, row, self.subset_law) for row in observed])
         else:
-            subsets = sample_subsets(observed, self.streams.uniform(batch, 1 + modalities), law).unsqueeze(1)
+            uniforms = self._uniforms(batch, 1 + modalities)
+            subsets = sample_subsets(observed, uniforms, self.subset_law).unsqueeze(1)
             weights = torch.ones(replicas, 1, batch, device=observed.device)
         return subsets, weights, self._noise(subsets.shape[1], batch)
+
+    def _uniforms(self, batch: int, columns: int) -> Tensor:
+        """Uniform numbers behind the subsets, [R, batch, columns]."""
+        if self.epoch_uniforms is not None:
+            return self.epoch_uniforms
+        uniforms = self.streams.uniform(batch, columns)
+        if self.config.noise_reuse:
+            self.epoch_uniforms = uniforms
+        return uniforms
 
     def _noise(self, subsets: int, batch: int) -> Tensor:
         """Noise of z_S for every subset and of z_O, [R, K, samples, subsets + 1, batch, latent]."""

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from pimvae.report.figures._drawing import method_label
 from pimvae.report.figures._examples import read_examples
+from pimvae.report.grid import in_grid
 from pimvae.report.style import figure, hide_frame
 from pimvae.results.files import Results
 
@@ -25,7 +26,7 @@ LEFT, TOP, LINE, BETWEEN = 0.34, 0.3, 0.4, 0.08  # inches: row labels, headings,
 
 def cells_with_examples(results: Results) -> Iterator[tuple[str, str, dict[str, np.ndarray]]]:
     """Aggregator, bound and pictures of every cell whose first seed has any."""
-    runs = results.runs[results.runs["experiment"] == EXPERIMENT]
+    runs = in_grid(results.runs[results.runs["experiment"] == EXPERIMENT])
     for cell in runs.sort_values(["aggregator", "objective"]).to_dict("records"):
         name = f"{cell['dataset']}-{cell['aggregator']}-{cell['objective']}"
         path = results.folder / EXPERIMENT / name / "examples.npz"

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from pimvae.claims.selection import select
 from pimvae.config.catalogue import PRIVATE, catalogue
 from pimvae.report.figures._drawing import Drawing, empty_figure
+from pimvae.report.grid import in_grid
 from pimvae.report.style import figure, log_axis
 from pimvae.results.files import Results
 
@@ -29,7 +30,7 @@ def training_curves(experiment: str, reference: str) -> Drawing:
 
 def _data(experiment: str, reference: str, results: Results) -> pd.DataFrame:
     """Loss plus ℓ* for β = 1: mean, least and greatest over seeds."""
-    rows = select(results.history, {"experiment": experiment, "term": "loss", "beta": 1})
+    rows = select(in_grid(results.history), {"experiment": experiment, "term": "loss", "beta": 1})
     wanted = {"experiment": experiment, "metric": reference, "subset": "all", "split": "train"}
     best = select(results.metrics, wanted)[["dataset", "seed", "value"]].drop_duplicates(["dataset", "seed"])
     rows = rows.merge(best.rename(columns={"value": "best"}), on=["dataset", "seed"])

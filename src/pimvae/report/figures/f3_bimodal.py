@@ -15,6 +15,7 @@ from pimvae.config.catalogue import catalogue
 from pimvae.errors import UserError
 from pimvae.report.figures._drawing import Drawing, empty_figure, method_label
 from pimvae.report.figures._examples import read_examples
+from pimvae.report.grid import in_grid
 from pimvae.report.style import GRID, TEXT_WIDTH, figure
 from pimvae.results.files import Results, cell_folder
 
@@ -33,7 +34,7 @@ def data(results: Results) -> pd.DataFrame:
     Inferred coordinates come aligned with the true ones (order and sign); here each is also shifted and scaled to the
     mean and spread of the true one, which the strong MCC ignores as well.
     """
-    cells = results.runs[results.runs["experiment"] == EXPERIMENT]
+    cells = in_grid(results.runs[results.runs["experiment"] == EXPERIMENT])
     rows: list[list[object]] = []
     shown = None
     for cell in cells.sort_values(["aggregator", "objective", "prior"]).to_dict("records"):

@@ -12,6 +12,7 @@ from pimvae.claims.selection import drop_diverged, select
 from pimvae.claims.statistics import mean_interval
 from pimvae.config.catalogue import catalogue
 from pimvae.report.figures._drawing import Drawing, empty_figure
+from pimvae.report.grid import in_grid
 from pimvae.report.style import figure
 from pimvae.results.files import Results
 
@@ -22,7 +23,9 @@ SPREAD = 0.36  # modalities over which the methods of one panel are set side by 
 
 def data(results: Results) -> pd.DataFrame:
     """Mean and 95% interval over seeds of the strong MCC of posterior means, held out."""
-    rows = select(drop_diverged(results.metrics), {"experiment": EXPERIMENT, "metric": METRIC, "split": "test"})
+    rows = select(
+        in_grid(drop_diverged(results.metrics)), {"experiment": EXPERIMENT, "metric": METRIC, "split": "test"}
+    )
     rows = rows[rows["subset"].astype(str).str.startswith("size") & np.isfinite(rows["value"].astype(float))]
     rows = rows.assign(given=rows["subset"].astype(str).str.removeprefix("size"))
     found = []

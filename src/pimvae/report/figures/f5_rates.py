@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from pimvae.claims.selection import drop_diverged, select
 from pimvae.config.catalogue import PRIVATE, catalogue
 from pimvae.report.figures._drawing import Drawing, empty_figure
+from pimvae.report.grid import in_grid
 from pimvae.report.style import MUTED, figure, log_axis
 from pimvae.results.files import Results
 
@@ -24,7 +25,7 @@ SMALLEST, GROWTH = 2.4, 1.5  # marker sizes: the first β, and what each further
 
 def data(results: Results) -> pd.DataFrame:
     """Means over seeds of rate and distortion (minus the reconstruction) in nats, full and across modalities."""
-    rows = select(drop_diverged(results.metrics), {"experiment": EXPERIMENT, "split": "test"})
+    rows = select(in_grid(drop_diverged(results.metrics)), {"experiment": EXPERIMENT, "split": "test"})
     found = []
     for kind, names in KINDS.items():
         part = select(rows, {"metric": list(names)})

@@ -10,7 +10,9 @@ import pandas as pd
 from pimvae.claims.selection import select
 from pimvae.claims.statistics import format_number
 from pimvae.config.catalogue import catalogue
+from pimvae.report.grid import in_grid
 from pimvae.report.tables._layout import Column, Rows, aggregator_rows, body, grouped_headings, not_run, panel, tabular
+from pimvae.report.tables._published import published_blocks
 from pimvae.results.files import Results
 
 TRUE_MODEL = "true_model"
@@ -57,6 +59,9 @@ def identifiable_table(
     # Divergence is a property of the replica, not of a split.
     flags = select(results.metrics, {"experiment": experiment, "dataset": names, "metric": "diverged"})
     trained = pd.concat([trained[trained["metric"] != "diverged"], flags])
+    beside, trained = trained, in_grid(trained)
+    if trained.empty:
+        return not_run()
     objectives = catalogue().order("objectives", trained["objective"])
     columns = [
         Column(m.heading, m.metric, m.subset, (("objective", objective), ("beta", m.beta)), m.interval)
@@ -70,6 +75,8 @@ def identifiable_table(
     for name in present:
         title = f"{catalogue().look('datasets', name).label}, " if len(present) > 1 else ""
         lines += _panels(trained[trained["dataset"] == name], columns, title)
+        own = [Column(m.heading, m.metric, m.subset, (("beta", m.beta),), m.interval) for m in measures]
+        lines += published_blocks(beside[beside["dataset"] == name], own, len(columns))
         lines += _ceiling(metrics[metrics["dataset"] == name], columns)
     return tabular("l" + "r" * len(columns), lines)
 

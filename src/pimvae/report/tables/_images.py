@@ -9,7 +9,9 @@ import pandas as pd
 
 from pimvae.claims.selection import select
 from pimvae.config.catalogue import catalogue
+from pimvae.report.grid import in_grid
 from pimvae.report.tables._layout import Column, aggregator_rows, body, grouped_headings, not_run, panel, tabular
+from pimvae.report.tables._published import published_blocks
 from pimvae.results.files import Results
 
 EXPERIMENT = "images"
@@ -35,7 +37,8 @@ def image_rows(results: Results) -> pd.DataFrame:
 
 def image_table(results: Results, panels: dict[str, Sequence[Measure]]) -> str:
     """One panel per entry (title: measures, equally many), without a title line if there is one panel alone."""
-    metrics = image_rows(results)
+    beside = image_rows(results)
+    metrics = in_grid(beside)
     if metrics.empty:
         return not_run()
     objectives = catalogue().order("objectives", metrics["objective"])
@@ -48,4 +51,6 @@ def image_table(results: Results, panels: dict[str, Sequence[Measure]]) -> str:
                    for objective in objectives for m in measures]  # fmt: skip
         rows = body(metrics, aggregator_rows(metrics), columns)
         lines += panel(title, width + 1, rows) if len(panels) > 1 else [r"\midrule", *rows]
+        own = [Column(m.heading, m.metric, m.subset, (("beta", 1),), m.interval, 3) for m in measures]
+        lines += published_blocks(beside, own, width)
     return tabular("l" + "r" * width, lines)

@@ -28,7 +28,8 @@ def table_audit(results: Results) -> str:
     objectives = [name for name in catalogue().order("objectives", metrics["objective"]) if name != "true_model"]
     headings = [heading for heading, *_ in MEASURES]
     lines = grouped_headings([(f"{catalogue().look('objectives', name).label} bound", headings) for name in objectives])
-    for index, (data, (experiment, _)) in enumerate(STANDS_FOR.items()):
+    for data, (experiment, _) in STANDS_FOR.items():
+        index = int(experiment != "linear")
         rows = []
         for arm in ARMS:
             cells = [
@@ -39,7 +40,7 @@ def table_audit(results: Results) -> str:
             if arm != CORRECTED and any(cell != MISSING for cell in cells):
                 rows.append(" & ".join([catalogue().look("arms", arm).label, *cells]) + r" \\")
         title = catalogue().look("datasets", f"{data}_{CORRECTED}").label
-        lines += panel(title, 1 + len(objectives) * len(MEASURES), rows)
+        lines += [] if not rows else panel(title, 1 + len(objectives) * len(MEASURES), rows)
     return tabular("l" + "r" * len(objectives) * len(MEASURES), lines)
 
 

@@ -1,0 +1,45 @@
+"""Blocks of a table for objectives beside its grid: each has its own bound, so its numbers stand in one group only."""
+
+__all__ = ["published_blocks"]
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from pimvae.config.catalogue import catalogue
+from pimvae.report.grid import in_block
+from pimvae.report.tables._layout import Column, Rows, body, panel
+
+END = r" \\"
+TITLES = {"nonempty": "mixture bound without the empty subset", "published": "published baselines, each with its bound"}
+
+
+def published_blocks(metrics: pd.DataFrame, columns: Sequence[Column], width: int) -> list[str]:
+    """A panel per block that has rows: ``columns`` (without an objective) under the first group, the rest empty.
+
+    Args:
+        metrics: tidy metrics of one data set.
+        columns: those of one group.
+        width: columns of the whole table, the labels not counted.
+    """
+    lines: list[str] = []
+    rest = " & " * (width - len(columns))
+    for name, title in TITLES.items():
+        found = in_block(metrics, name)
+        if found.empty:
+            continue
+        rows = [row.removesuffix(END) + rest + END for row in body(found, _rows(found), columns)]
+        lines += panel(title, width + 1, rows)
+    return lines
+
+
+def _rows(metrics: pd.DataFrame) -> Rows:
+    """A row per pair of objective and aggregator: the objective's name, or the aggregator's where one has several."""
+    rows: Rows = []
+    for objective in catalogue().order("objectives", metrics["objective"]):
+        aggregators = catalogue().order("aggregators", metrics.loc[metrics["objective"] == objective, "aggregator"])
+        for aggregator in aggregators:
+            look = catalogue().look("objectives", objective) if len(aggregators) == 1 else None
+            label = look.label if look else catalogue().aggregator(aggregator).label
+            rows = [*rows, (label, {"objective": objective, "aggregator": aggregator})]
+    return rows

@@ -1,0 +1,64 @@
+"""Published baselines and the mixture bound without the empty subset: blocks of tables, not columns of figures."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from report import images as made
+
+from pimvae import registry
+from pimvae.objectives._base import as_objective
+from pimvae.report.grid import in_block, in_grid
+from pimvae.report.tables._images import Measure, image_table
+from pimvae.report.tables.t13_aggregators import WITHOUT_PRIOR
+from pimvae.results.files import Results
+
+PUBLISHED = [("moe", "mmvae"), ("moe", "mmvae_looser"), ("mopoe", "mopoe"), ("poe", "mopoe_looser")]
+
+
+def found(cells):
+    """Results of which a table reads the metrics alone."""
+    metrics = pd.concat([made.metrics_of(*cell, range(3)) for cell in cells], ignore_index=True)
+    return Results(metrics, *[pd.DataFrame()] * 3, Path())
+
+
+@pytest.fixture
+def results():
+    nonempty = [("poe", "mixture_nonempty"), ("moe", "mixture_nonempty")]
+    return found([("poe", "masked"), ("poe", "mixture"), *PUBLISHED, *nonempty])
+
+
+def test_every_row_is_in_the_grid_or_in_one_block(results):
+    metrics = results.metrics
+    parts = [in_grid(metrics), in_block(metrics, "published"), in_block(metrics, "nonempty")]
+    assert sum(map(len, parts)) == len(metrics)
+    assert set(parts[0]["objective"]) == {"masked", "mixture"}
+    assert set(parts[1]["objective"]) == {objective for _, objective in PUBLISHED}
+
+
+def test_blocks_stand_below_the_grid_in_one_group_of_columns(results):
+    table = image_table(results, {"": [Measure("all", "llh", "all"), Measure("M", "llh", "mnist")]})
+    grid, _, blocks = table.partition("without the empty subset")
+    assert "MMVAE" not in grid and grid.count("bound}") == 2
+    lines = [line for line in blocks.splitlines() if "&" in line]
+    assert [line.split(" & ")[0] for line in lines] == [
+        "PoE",
+        "MoE",
+        "MMVAE",
+        "MMVAE, looser",
+        "MoPoE",
+        "MoPoE, looser",
+    ]
+    for line in lines:
+        cells = [part.strip() for part in line.removesuffix(r"\\").split("&")]
+        assert len(cells) == 5 and all(cells[:3]) and not any(cells[3:])
+
+
+def test_tables_without_baselines_have_no_blocks():
+    table = image_table(found([("poe", "masked")]), {"": [Measure("all", "llh", "all")]})
+    assert "baselines" not in table and "empty subset" not in table
+
+
+def test_likelihoods_are_hidden_of_objectives_that_ignore_the_prior():
+    entries = {name: as_objective(registry.lookup("objectives", name)) for name in registry.names("objectives")}
+    assert [name for name, entry in entries.items() if not entry.follows_prior] == WITHOUT_PRIOR
