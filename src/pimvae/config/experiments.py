@@ -163,6 +163,12 @@ def find_dataset(config: Config, name: str) -> DataSet:
     return known[name]
 
 
+def shared_model(config: Config, dataset: DataSet) -> ModelConfig:
+    """The model of the first cell of a data set that has no private latents, else of its first cell."""
+    cells = [cell for cell in config.of(dataset.experiment) if cell.dataset == dataset.name]
+    return min(cells, key=lambda cell: cell.model.private_latent > 0).model
+
+
 def _scale(scale: str, results: str, device: str, root: Path | str) -> tuple[str, str]:
     if results == "shipped":
         return resolve_shipped(scale, shipped_scales(root), device)
