@@ -253,7 +253,7 @@ def _add_collect(commands: argparse._SubParsersAction) -> None:
         type=Path,
         default=[],
         metavar="FILE",
-        help="metrics that are no cell's: of true models ('pimvae ceiling'), of simple models ('pimvae baselines') and of "
+        help="metrics that are no cell's: of true models ('pimvae ceiling'), simple models ('pimvae baselines'), "
         "classifiers",
     )
 

@@ -1,7 +1,8 @@
 """What the commands of ``pimvae`` do; heavy modules are imported by the command that needs them."""
 
-__all__ = ["baselines", "ceiling", "cells", "claims", "classifiers", "collect", "compare", "data", "download", "evaluate", "figures",
-           "macros", "plan", "readme", "ship", "tables", "train", "unpack", "webpages"]  # fmt: skip
+__all__ = ["baselines", "ceiling", "cells", "claims", "classifiers", "collect", "compare", "data", "download",
+           "evaluate", "figures", "macros", "plan", "readme", "ship", "tables", "train", "unpack",
+           "webpages"]  # fmt: skip
 
 import argparse
 import gc
@@ -128,7 +129,8 @@ def baselines(options: argparse.Namespace) -> None:
 
     config = load(options.scale, options.root, [options.experiment])
     dataset = find_dataset(config, options.dataset)
-    run(dataset, shared_model(config, dataset), options.data, options.out)
+    model = shared_model(config, dataset)
+    run(options.experiment, dataset.name, model, dataset.evaluation, dataset.seeds, options.data, options.out)
 
 
 def collect(options: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """From YAML to cells: the grid of an experiment, laid over by one scale."""
 
-__all__ = ["Config", "DataSet", "find_cell", "find_dataset", "load"]
+__all__ = ["Config", "DataSet", "find_cell", "find_dataset", "load", "shared_model"]
 
 import difflib
 import itertools

@@ -54,7 +54,7 @@ def baseline_rows(data: Dataset, model: ModelConfig, evaluation: EvaluationConfi
 
 
 def held_out(test: Split, evaluation: EvaluationConfig) -> Split:
-    """The triples of a test split on which cells report their likelihood: of the first ones, some at equal distances."""
+    """The triples on which cells report their likelihood: of the first of a test split, some at equal distances."""
     first = min(max(evaluation.samples, evaluation.llh_samples), len(test))
     rows = spread(first, evaluation.llh_samples)
     if test.pairs is not None:
@@ -110,19 +110,23 @@ def _fit(data: Dataset, latent: int, seed: int) -> dict[str, GaussianMixture]:
     if labels is not None:
         found["gaussian_mixture"] = _per_class(x, labels, found["gaussian"], len(data.truth["cluster_mean"]))
     else:
-        found["gaussian_mixture"] = _clusters(x, observed, len(data.truth["cluster_mean"]), seed)
+        found["gaussian_mixture"] = _clusters(x, observed, len(data.truth["cluster_mean"]), latent, seed)
     return found
 
 
-def _clusters(x: np.ndarray, observed: np.ndarray, components: int, seed: int) -> GaussianMixture:
-    """A mixture of full Gaussians: scikit-learn's where everything is observed, else EM from k-means."""
+def _clusters(x: np.ndarray, observed: np.ndarray, components: int, latent: int, seed: int) -> GaussianMixture:
+    """A mixture of full Gaussians (scikit-learn's); where entries are missing, of probabilistic PCAs, from k-means.
+
+    With half of the entries missing, full covariances fit the training samples and nothing else: on the views of
+    experiment 3 they end hundreds of nats below one Gaussian on held-out samples.
+    """
     if observed.all():
         fitted = CompleteMixture(components, random_state=seed).fit(x)
         return GaussianMixture(fitted.weights_, fitted.means_, fitted.covariances_)
     mean, variance = moments(x, observed)
     standard = np.where(observed, x - mean, 0.0) / np.sqrt(variance)
     start = KMeans(components, n_init=5, random_state=seed).fit(standard).labels_
-    return fit_mixture(x, observed, responsibilities=np.eye(components)[start])
+    return fit_mixture(x, observed, probabilistic_pca(latent), np.eye(components)[start])
 
 
 def _per_class(x: np.ndarray, labels: np.ndarray, whole: GaussianMixture, classes: int) -> GaussianMixture:
@@ -156,9 +160,7 @@ def _evidence(data: Dataset, part: Split, mixture: GaussianMixture, by_class: bo
     return found
 
 
-def _continuous(
-    data: Dataset, split: Split
-) -> tuple[Float[np.ndarray, "sample dim"], Bool[np.ndarray, "sample dim"]]:
+def _continuous(data: Dataset, split: Split) -> tuple[Float[np.ndarray, "sample dim"], Bool[np.ndarray, "sample dim"]]:
     """All modalities but labels side by side, and which entries are observed."""
     chosen = [s for s, likelihood in enumerate(data.likelihoods) if likelihood != LABELS]
     x = np.concatenate([split.values(s).astype(np.float64) for s in chosen], axis=1)

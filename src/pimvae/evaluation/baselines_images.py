@@ -35,9 +35,7 @@ def image_likelihoods(data: Dataset, test: Split, scale: float) -> Iterator[tupl
         yield "class_conditional", subset, float(logsumexp(prior + given[:, chosen].sum(1), axis=0).mean())
 
 
-def _modality(
-    data: Dataset, test: Split, s: int, chosen: np.ndarray, scale: float
-) -> Float[np.ndarray, " sample"]:
+def _modality(data: Dataset, test: Split, s: int, chosen: np.ndarray, scale: float) -> Float[np.ndarray, " sample"]:
     """log p(x_s) of every sample of ``test`` under the model of the training samples ``chosen``."""
     table = data.train.x[s]
     rows = np.flatnonzero(chosen) if data.train.pairs is None else data.train.pairs[chosen, s]

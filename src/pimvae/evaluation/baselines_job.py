@@ -2,12 +2,12 @@
 
 __all__ = ["NONE", "run"]
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-from pimvae.config.experiments import DataSet
-from pimvae.config.schema import ModelConfig
+from pimvae.config.schema import EvaluationConfig, ModelConfig
 from pimvae.data.dataset import load
 from pimvae.data.job import data_file
 from pimvae.evaluation.baselines import baseline_rows
@@ -18,17 +18,25 @@ from pimvae.files import write_csv
 NONE = "none"  # stands in the columns aggregator, objective and prior
 
 
-def run(dataset: DataSet, model: ModelConfig, data_dir: Path | str, out: Path | str) -> None:
+def run(
+    experiment: str,
+    dataset: str,
+    model: ModelConfig,
+    evaluation: EvaluationConfig,
+    seeds: Sequence[int],
+    data_dir: Path | str,
+    out: Path | str,
+) -> None:
     """Write the tidy metrics of every simple model of a data set to ``out``, see `baseline_rows`.
 
     Raises:
         UserError: if a data file is missing or damaged.
     """
     rows: list[tuple[object, ...]] = []
-    for seed in tqdm(dataset.seeds, desc=f"baselines {dataset.name}", unit="seed"):
+    for seed in tqdm(seeds, desc=f"baselines {dataset}", unit="seed"):
         data = load(data_file(data_dir, seed))
-        for row in baseline_rows(data, model, dataset.evaluation, seed):
+        for row in baseline_rows(data, model, evaluation, seed):
             check_names(row.subset, row.split)
-            keys = (dataset.experiment, dataset.name, NONE, NONE, NONE, 1.0, seed, 1.0, row.baseline)
+            keys = (experiment, dataset, NONE, NONE, NONE, 1.0, seed, 1.0, row.baseline)
             rows.append((*keys, row.split, row.subset, row.metric, row.value))
     write_csv(out, COLUMNS, rows)

@@ -120,7 +120,8 @@ def _step(
     total, first = np.zeros(components), np.zeros((components, dim))
     second, reached = np.zeros((components, dim, dim)), 0.0
     for rows, seen in patterns:
-        parts = [_condition(x[np.ix_(rows, seen)], m, s, seen) for m, s in zip(model.means, model.covariances)]
+        known = x[np.ix_(rows, seen)]
+        parts = [_condition(known, model.means[k], model.covariances[k], seen) for k in range(components)]
         joint = np.log(model.weights)[:, None] + [part[0] for part in parts]
         evidence = logsumexp(joint, axis=0)
         reached += evidence.sum()
