@@ -5,7 +5,7 @@ __all__ = ["image_likelihoods", "laplace_location", "letter_probabilities"]
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from scipy.special import logsumexp
 
 from pimvae.data.dataset import Dataset, Split
@@ -49,8 +49,8 @@ def _modality(data: Dataset, test: Split, s: int, chosen: np.ndarray, scale: flo
 
 
 def laplace_location(
-    table: Float[np.ndarray, "row pixel"], weights: Int[np.ndarray, " row"]
-) -> Float[np.ndarray, " pixel"]:
+    table: Real[np.ndarray, "row pixel"], weights: Int[np.ndarray, " row"]
+) -> Real[np.ndarray, " pixel"]:
     """The location of a Laplace distribution that is most likely: the (lower) weighted median of every column."""
     used = weights > 0
     table, weights = table[used], weights[used]
@@ -66,7 +66,7 @@ def laplace_location(
 
 
 def letter_probabilities(
-    table: Float[np.ndarray, "row flat"], weights: Int[np.ndarray, " row"]
+    table: Real[np.ndarray, "row flat"], weights: Int[np.ndarray, " row"]
 ) -> Float[np.ndarray, " flat"]:
     """Smoothed frequencies of the symbols at every position, flattened (position, symbol)."""
     counts = (weights @ table.astype(np.float64)).reshape(POSITIONS, SYMBOLS) + SMOOTHING
