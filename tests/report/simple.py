@@ -21,7 +21,8 @@ def write_simple(path: Path, seeds: range = range(3)) -> Path:
 
         def add(experiment: str, dataset: str, name: str, split: str, metric: str, value: float, seed: int = seed,
                 subset: str = "all") -> None:  # fmt: skip
-            rows.append((experiment, dataset, "none", "none", "none", 1.0, seed, 1.0, name, split, subset, metric, value))
+            keys = (experiment, dataset, "none", "none", "none", 1.0, seed, 1.0, name)
+            rows.append((*keys, split, subset, metric, value))
 
         for dataset in LINEAR:
             for name, gap in (("no_latent", NO_LATENT), ("maximum_likelihood", 0.0)):

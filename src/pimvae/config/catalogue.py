@@ -64,7 +64,7 @@ class Catalogue:
         return Look(name, name, colours[rank % len(colours)], markers[rank % len(markers)], len(listed) + rank)
 
     def look(self, kind: Literal["objectives", "priors", "datasets", "arms", "baselines"], name: str) -> Look:
-        """Look of an objective, prior, data set, arm of the audit or simple model; an unlisted name comes as it is, last."""
+        """Look of anything but an aggregator; an unlisted name comes as it is, last."""
         listed = self.entries[kind]
         label = listed.get(name, {}).get("label", str(name).replace("_", " "))
         return Look(label, label, order=list(listed).index(name) if name in listed else len(listed))
