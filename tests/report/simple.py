@@ -7,8 +7,7 @@ from report.identifiable import DATASETS, ceiling_of
 
 from pimvae.results.files import COLUMNS
 
-LINEAR = ("dense", "sparse", "digits")
-NO_LATENT = 0.055  # its LLH gap: one cell of the made-up ones is below it
+NO_LATENT = {"dense": 0.09, "sparse": 0.055, "digits": 0.09}  # its LLH gap: one sparse cell is below it
 MODELS = {"independent": 30.0, "gaussian": 20.0, "ppca": 22.0, "gaussian_mixture": 15.0}  # nats to the ceiling
 CODES = {"label_code": 0.6, "linear_mix": 0.65}
 IMAGES = {"independent": -1300.0, "class_conditional": -1250.0}
@@ -24,8 +23,8 @@ def write_simple(path: Path, seeds: range = range(3)) -> Path:
             keys = (experiment, dataset, "none", "none", "none", 1.0, seed, 1.0, name)
             rows.append((*keys, split, subset, metric, value))
 
-        for dataset in LINEAR:
-            for name, gap in (("no_latent", NO_LATENT), ("maximum_likelihood", 0.0)):
+        for dataset, size in NO_LATENT.items():
+            for name, gap in (("no_latent", size), ("maximum_likelihood", 0.0)):
                 add("linear", dataset, name, "train", "llh", (-250.0 - 3 * seed) * (1 + gap))
                 add("linear", dataset, name, "train", "llh_gap", gap)
         for dataset, experiment in DATASETS.items():

@@ -15,7 +15,7 @@ CLUSTERED = ["independent", "probabilistic PCA", "one Gaussian", "Gaussian mixtu
 BLOCKS = {
     "t1_dense_digits": ["no latent", "maximum likelihood"],
     "t2_sparse": ["no latent", "maximum likelihood"],
-    **{name: CLUSTERED for name in ("t3_bimodal", "t4_multimodal", "t5_missing", "t5_laplace")},
+    **dict.fromkeys(("t3_bimodal", "t4_multimodal", "t5_missing", "t5_laplace"), CLUSTERED),
     "t6_images": ["independent", "independent given the class"],
     "t1_rates": [],
     "t7_coherence": [],
