@@ -22,6 +22,7 @@ def replica_status(metrics: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFra
     """
     reached = _values(metrics, "llh")
     simplest = baselines[baselines["baseline"].isin(SIMPLEST) & (baselines["metric"] == "llh")]
+    simplest = simplest.astype({name: metrics[name].dtype for name in [*PLACE, "value"]})  # an empty table has others
     reached = reached.merge(simplest[[*PLACE, "value"]].rename(columns={"value": "simplest"}), on=PLACE, how="left")
     for metric in ("llh_se", "rate"):
         found = _values(metrics, metric)[[*REPLICA, "split", "value"]].rename(columns={"value": metric})

@@ -65,7 +65,7 @@ def fit_mixture(
     constraint: Constraint = full,
     responsibilities: Float[np.ndarray, "n component"] | None = None,
     iterations: int = 200,
-    tolerance: float = 1e-3,
+    tolerance: float = 1e-2,
 ) -> GaussianMixture:
     r"""Maximum likelihood of the observed entries by EM: missing entries and components are the hidden variables.
 
