@@ -11,7 +11,7 @@ from pimvae.cli import main
 from pimvae.config import load
 
 COMMANDS = [
-    *("cells", "download", "data", "train", "evaluate", "ceiling", "collect"),
+    *("cells", "download", "data", "train", "evaluate", "ceiling", "baselines", "collect"),
     *("tables", "figures", "claims", "macros", "ship", "unpack", "compare", "readme", "webpages"),
 ]
 
@@ -58,6 +58,7 @@ MISTAKES = {
     "data set": (["data", "linear", "digts", "--out", "x"], "did you mean 'digits'?"),
     "run": (["evaluate", "linear", "dense-poe-masked", "--data", "x", "--run", "nowhere"], "does not exist"),
     "ceiling": (["ceiling", "bimodal", "cluster", "--data", "x", "--out", "y"], "did you mean 'clusters'?"),
+    "baselines": (["baselines", "linear", "dens", "--data", "x", "--out", "y"], "did you mean 'dense'?"),
     "ceiling of digits": (["ceiling", "linear", "digits", "--data", "nowhere", "--out", "y"], "does not exist"),
     "cell's folder": (["collect", "--out", "x", "nowhere"], "does not exist"),
     "results": (["claims", "--results", "nowhere", "--out", "x"], "does not exist"),

@@ -61,6 +61,7 @@ def test_every_cell_is_trained_and_evaluated(root, tmp_path, scale):
         for name in drawn
         if name.partition("_")[0] in ("bimodal", "multimodal") or "views" in name or "clusters" in name
     }
+    assert {name for name in found if name.startswith("baselines_")} == {f"baselines_{name}" for name in drawn}
     assert found | REPORT == found
 
 

@@ -55,6 +55,7 @@ def stages(root: Path) -> dict[str, tuple[list[str], tuple[Path, ...]]]:
             provenance.evaluation_sources(cell),
         ),
         "ceiling": (["pimvae.evaluation.ceiling_job"], provenance.ceiling_sources()),
+        "baselines": (["pimvae.evaluation.baselines_job"], provenance.baselines_sources()),
         "classifiers": (["pimvae.evaluation.classifiers_job"], provenance.classifiers_sources()),
         "collect": (["pimvae.results.collect"], provenance.sources("pimvae.results.collect")),
         **{

@@ -85,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_evaluate(commands)
     _add_ceiling(commands)
+    _add_baselines(commands)
     _add_classifiers(commands)
     _add_collect(commands)
     _add_plan(commands)
@@ -212,6 +213,20 @@ def _add_ceiling(commands: argparse._SubParsersAction) -> None:
     _add_scale(added)
 
 
+def _add_baselines(commands: argparse._SubParsersAction) -> None:
+    added = _command(
+        commands, "baselines", stages.baselines, "fit simple models to a data set and evaluate them",
+        "Writes tidy metrics of every seed, for the samples on which learned models are evaluated. Closed forms and "
+        "EM, fitted to the training samples alone.",
+        "pimvae baselines bimodal clusters --scale smoke --data results/smoke/bimodal/data/clusters --out base.csv",
+    )  # fmt: skip
+    added.add_argument("experiment", help="name of a file in config/experiments")
+    added.add_argument("dataset", help="one of its data sets")
+    added.add_argument("--data", type=Path, required=True, help="folder that 'pimvae data' wrote")
+    added.add_argument("--out", type=Path, required=True, help="file to write")
+    _add_scale(added)
+
+
 def _add_classifiers(commands: argparse._SubParsersAction) -> None:
     added = _command(
         commands, "classifiers", stages.classifiers, "train the classifiers that read generated images",
@@ -238,7 +253,8 @@ def _add_collect(commands: argparse._SubParsersAction) -> None:
         type=Path,
         default=[],
         metavar="FILE",
-        help="metrics that are no cell's: of true models ('pimvae ceiling') and of classifiers",
+        help="metrics that are no cell's: of true models ('pimvae ceiling'), simple models ('pimvae baselines'), "
+        "classifiers",
     )
 
 

@@ -5,8 +5,8 @@ others. As inputs they would be looked at again whenever a job is started, and a
 Imports inside functions count. Registry look-ups are invisible to this reading: a caller names those modules itself.
 """
 
-__all__ = ["ceiling_sources", "classifiers_sources", "data_sources", "digest", "evaluation_sources",
-           "notebook_sources", "report_sources", "sources", "training_sources"]  # fmt: skip
+__all__ = ["baselines_sources", "ceiling_sources", "classifiers_sources", "data_sources", "digest",
+           "evaluation_sources", "notebook_sources", "report_sources", "sources", "training_sources"]  # fmt: skip
 
 import ast
 import hashlib
@@ -90,6 +90,11 @@ def evaluation_sources(cell: Cell) -> tuple[Path, ...]:
 def ceiling_sources() -> tuple[Path, ...]:
     """Sources of the log-likelihood under the true model."""
     return sources("pimvae.evaluation.ceiling_job")
+
+
+def baselines_sources() -> tuple[Path, ...]:
+    """Sources of the simple models."""
+    return sources("pimvae.evaluation.baselines_job")
 
 
 def classifiers_sources() -> tuple[Path, ...]:

@@ -1,7 +1,8 @@
 """What the commands of ``pimvae`` do; heavy modules are imported by the command that needs them."""
 
-__all__ = ["ceiling", "cells", "claims", "classifiers", "collect", "compare", "data", "download", "evaluate", "figures",
-           "macros", "plan", "readme", "ship", "tables", "train", "unpack", "webpages"]  # fmt: skip
+__all__ = ["baselines", "ceiling", "cells", "claims", "classifiers", "collect", "compare", "data", "download",
+           "evaluate", "figures", "macros", "plan", "readme", "ship", "tables", "train", "unpack",
+           "webpages"]  # fmt: skip
 
 import argparse
 import gc
@@ -116,6 +117,20 @@ def ceiling(options: argparse.Namespace) -> None:
 
     dataset = find_dataset(load(options.scale, options.root, [options.experiment]), options.dataset)
     run(options.experiment, dataset.name, dataset.evaluation, dataset.seeds, options.data, options.out)
+
+
+def baselines(options: argparse.Namespace) -> None:
+    """Simple models fitted to one data set."""
+    from pimvae.config import find_dataset, load
+    from pimvae.config.experiments import shared_model
+
+    with _importing():
+        from pimvae.evaluation.baselines_job import run
+
+    config = load(options.scale, options.root, [options.experiment])
+    dataset = find_dataset(config, options.dataset)
+    model = shared_model(config, dataset)
+    run(options.experiment, dataset.name, model, dataset.evaluation, dataset.seeds, options.data, options.out)
 
 
 def collect(options: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ from pimvae.planning.resources import (
     CAUTIOUS,
     Job,
     Speed,
+    baselines_job,
     ceiling_job,
     data_job,
     evaluation_job,
@@ -54,7 +55,7 @@ def test_every_job_of_every_scale_asks_for_something_sensible(root):
     for scale in ("smoke", "laptop", "paper"):
         config = load(scale, root)
         jobs = [training_job(cell, "cpu") for cell in config.cells] + [evaluation_job(cell) for cell in config.cells]
-        jobs += [job(dataset) for dataset in config.datasets for job in (data_job, ceiling_job)]
+        jobs += [job(dataset) for dataset in config.datasets for job in (data_job, ceiling_job, baselines_job)]
         assert all(100 <= job.memory < 16_000 and 1 <= job.disk < 10_000 for job in jobs)
         assert all(request["runtime"] >= 5 for request in (job.request() for job in jobs))
     laptop = [training_job(cell, "cpu").request() for cell in load("laptop", root).cells]

@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 from report import beyond, identifiable, images
+from report.simple import write_simple
 from report.synthetic import write_cells
 
 from pimvae.results import collect
@@ -21,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cells, ceilings = identifiable.write_cells(root)
     others, other_ceilings = beyond.write_cells(root)
     pictures, classifiers = images.write_cells(root)
-    references = [*ceilings, *other_ceilings, *classifiers]
+    references = [*ceilings, *other_ceilings, *classifiers, write_simple(root / "simple.csv")]
     collect.run([*write_cells(root, diverged=FAILED), *cells, *others, *pictures], root, references)
     return root
 

@@ -89,8 +89,8 @@ def test_chance_alone_puts_one_in_twenty_beyond_seed_noise():
 
 
 def test_every_number_of_two_runs_is_compared(folder, results, tmp_path, capsys):
-    other = results.metrics.copy()
-    moved = (other["dataset"] == "dense") & (other["metric"] == "llh_gap")
+    other = pd.concat([results.metrics, results.baselines], ignore_index=True)
+    moved = (other["dataset"] == "dense") & (other["metric"] == "llh_gap") & (other["baseline"] == "")
     other.loc[moved, "value"] *= 3
     (tmp_path / "fresh").mkdir()
     other.to_csv(tmp_path / "fresh" / "metrics.csv", index=False)
@@ -101,9 +101,11 @@ def test_every_number_of_two_runs_is_compared(folder, results, tmp_path, capsys)
     count = len(claims)
     assert [line.split()[0] for line in printed[:count]] == claims
     assert printed[count].startswith("differs: linear dense ") and " llh_gap: " in printed[count]
-    assert printed[-1].startswith(f"{len(results.metrics[UNIT].drop_duplicates())} numbers: ")
+    compared = pd.concat([results.metrics, results.baselines])[UNIT].drop_duplicates()
+    assert printed[-1].startswith(f"{len(compared)} numbers: ")
     assert printed[-1].endswith(f"{count} of {count} claims have the same verdict")
     found = pd.read_csv(out / "compare.csv")
+    found = found[found["baseline"].isna()]
     assert (found.loc[(found["dataset"] == "dense") & (found["metric"] == "llh_gap"), "verdict"] == "differs").all()
     assert set(found.loc[found["dataset"] == "digits", "verdict"]) == {"identical"}
     assert {path.name for path in out.iterdir()} == {

@@ -44,6 +44,7 @@ use rule collect as collect_beyond with:
         history=cell_files("history.csv", config=WORKFLOW),
         records=cell_files("run.json", config=WORKFLOW),
         ceilings=ceiling_files(WORKFLOW),
+        baselines=baseline_files(WORKFLOW),
         classifiers=classifier_files("csv"),
     output:
         BEYOND_COLLECTED,
@@ -55,7 +56,12 @@ use rule collect as collect_beyond with:
         command=f"{PIMVAE} collect --out {BEYOND_RESULTS}",
         runs=[f"{RESULTS}/{cell.experiment}/{cell.name}" for cell in WORKFLOW.cells],
         references=" ".join(
-            ["--references", *ceiling_files(WORKFLOW), *classifier_files("csv")]
+            [
+                "--references",
+                *ceiling_files(WORKFLOW),
+                *baseline_files(WORKFLOW),
+                *classifier_files("csv"),
+            ]
         ),
         sources=provenance.digest(provenance.sources("pimvae.results.collect")),
     message:

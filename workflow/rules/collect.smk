@@ -5,6 +5,7 @@ rule collect:
         history=cell_files("history.csv"),
         records=cell_files("run.json"),
         ceilings=ceiling_files(),
+        baselines=baseline_files(),
         classifiers=classifier_files("csv"),
     output:
         COLLECTED,
@@ -18,7 +19,12 @@ rule collect:
         command=f"{PIMVAE} collect --out {RESULTS}",
         runs=[f"{RESULTS}/{cell.experiment}/{cell.name}" for cell in CONFIG.cells],
         references=" ".join(
-            ["--references", *ceiling_files(), *classifier_files("csv")]
+            [
+                "--references",
+                *ceiling_files(),
+                *baseline_files(),
+                *classifier_files("csv"),
+            ]
         ),
         sources=provenance.digest(provenance.sources("pimvae.results.collect")),
     message:

@@ -13,8 +13,10 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from pimvae import archive, provenance
 from pimvae.config import find_cell, load
+from pimvae.config.experiments import shared_model
 from pimvae.errors import UserError
 from pimvae.planning.resources import (
+    baselines_job,
     ceiling_job,
     data_job,
     evaluation_job,
@@ -228,6 +230,14 @@ def ceiling_files(config=CONFIG):
         f"{RESULTS}/{dataset.experiment}/ceiling/{dataset.name}.csv"
         for dataset in config.datasets
         if has_ceiling(dataset)
+    ]
+
+
+def baseline_files(config=CONFIG):
+    """Metrics of simple models, one file per data set."""
+    return [
+        f"{RESULTS}/{dataset.experiment}/baselines/{dataset.name}.csv"
+        for dataset in config.datasets
     ]
 
 

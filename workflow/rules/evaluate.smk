@@ -78,6 +78,39 @@ for dataset in WORKFLOW.datasets:
                 "{params.command} --data {params.data} --out {output} > {log} 2>&1"
 
 
+# One job per data set: simple models fitted to its training samples, all seeds.
+for dataset in WORKFLOW.datasets:
+
+    rule:
+        name:
+            f"baselines_{dataset.experiment}_{dataset.name}"
+        input:
+            data=data_files(dataset.experiment, dataset.name, dataset.seeds),
+            manifest=f"{data_folder(dataset.experiment, dataset.name)}/manifest.json",
+        output:
+            f"{RESULTS}/{dataset.experiment}/baselines/{dataset.name}.csv",
+        log:
+            f"{RESULTS}/logs/{dataset.experiment}/baselines-{dataset.name}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/{dataset.experiment}/baselines-{dataset.name}.tsv"
+        conda:
+            ENVIRONMENT
+        threads: 1
+        resources:
+            **needs(lambda wildcards, dataset=dataset: baselines_job(dataset)),
+        params:
+            command=f"{PIMVAE} baselines {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
+            data=subpath(input.manifest, parent=True),
+            sources=provenance.digest(provenance.baselines_sources()),
+            settings=as_json(
+                shared_model(WORKFLOW, dataset), dataset.evaluation, dataset.seeds
+            ),
+        message:
+            f"simple models of {dataset.experiment}/{dataset.name}"
+        shell:
+            "{params.command} --data {params.data} --out {output} > {log} 2>&1"
+
+
 # One job per data set of images: the classifiers that read what is generated.
 for dataset in CONFIG.datasets:
     if dataset.data.kind == "images":

@@ -63,8 +63,8 @@ class Catalogue:
         colours, markers = self.entries["spare_colours"], self.entries["spare_markers"]
         return Look(name, name, colours[rank % len(colours)], markers[rank % len(markers)], len(listed) + rank)
 
-    def look(self, kind: Literal["objectives", "priors", "datasets", "arms"], name: str) -> Look:
-        """Look of an objective, a prior, a data set or an arm of the audit; an unlisted name comes as it is, last."""
+    def look(self, kind: Literal["objectives", "priors", "datasets", "arms", "baselines"], name: str) -> Look:
+        """Look of anything but an aggregator; an unlisted name comes as it is, last."""
         listed = self.entries[kind]
         label = listed.get(name, {}).get("label", str(name).replace("_", " "))
         return Look(label, label, order=list(listed).index(name) if name in listed else len(listed))
@@ -80,7 +80,7 @@ class Catalogue:
         return Metric(**self.entries["metrics"][name])
 
     def order(
-        self, kind: Literal["aggregators", "objectives", "priors", "datasets"], names: Iterable[str]
+        self, kind: Literal["aggregators", "objectives", "priors", "datasets", "baselines"], names: Iterable[str]
     ) -> list[str]:
         """The distinct ``names`` in the order in which they are shown."""
         if kind == "aggregators":

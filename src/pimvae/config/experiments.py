@@ -1,6 +1,6 @@
 """From YAML to cells: the grid of an experiment, laid over by one scale."""
 
-__all__ = ["Config", "DataSet", "find_cell", "find_dataset", "load"]
+__all__ = ["Config", "DataSet", "find_cell", "find_dataset", "load", "shared_model"]
 
 import difflib
 import itertools
@@ -161,6 +161,12 @@ def find_dataset(config: Config, name: str) -> DataSet:
     known = {dataset.name: dataset for dataset in config.datasets}
     _known(name, list(known), "data set")
     return known[name]
+
+
+def shared_model(config: Config, dataset: DataSet) -> ModelConfig:
+    """The model of the first cell of a data set that has no private latents, else of its first cell."""
+    cells = [cell for cell in config.of(dataset.experiment) if cell.dataset == dataset.name]
+    return min(cells, key=lambda cell: cell.model.private_latent > 0).model
 
 
 def _scale(scale: str, results: str, device: str, root: Path | str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Memory, disk and time of a cell's jobs, estimated from its configuration: what Snakemake tells a scheduler."""
 
-__all__ = ["CAUTIOUS", "Job", "Speed", "ceiling_job", "data_job", "device_memory", "evaluation_job", "read_speed",
-           "replicas", "training_job"]  # fmt: skip
+__all__ = ["CAUTIOUS", "Job", "Speed", "baselines_job", "ceiling_job", "data_job", "device_memory", "evaluation_job",
+           "read_speed", "replicas", "training_job"]  # fmt: skip
 
 import json
 from dataclasses import dataclass
@@ -138,6 +138,18 @@ def ceiling_job(dataset: DataSet) -> Job:
     samples = len(dataset.seeds) * 2 * min(evaluation.llh_samples, max(form.train, form.test))
     operations = rounds * samples * numbers * 6 * form.width  # some dense layers as wide as a modality
     return Job(ceil(memory), 1, START + operations / CAUTIOUS["cpu"].evaluation)
+
+
+def baselines_job(dataset: DataSet) -> Job:
+    """Simple models of a data set, for every seed: EM over all entries, or medians of the tables of images."""
+    form, iterations = shape(dataset.data), 200  # at most so many of EM
+    if dataset.data.kind == "images":
+        held = 3 * image_bytes(dataset.data) + 8 * DOUBLE * form.train
+        return Job(PROCESS_MIB["cpu"] + ceil(held / MIB), 1, START + len(dataset.seeds) * 1e-6 * held)
+    width = form.modalities * form.width
+    memory = PROCESS_MIB["cpu"] + ceil(8 * DOUBLE * form.samples * width / MIB)
+    operations = len(dataset.seeds) * iterations * form.train * width**2
+    return Job(memory, 1, START + operations / CAUTIOUS["cpu"].evaluation)
 
 
 def read_speed(path: Path, device: str, experiment: str) -> Speed:

@@ -19,6 +19,11 @@ MARKS = (
     "Mean ± half of the 95 % interval over seeds; bold: the best of its column; underlined: not significantly worse "
     '(paired by seed); <span class="diverged">†n</span>: n diverged replicas, left out.'
 )
+STANDING = {"untrained": "‡", "collapsed": "∘"}
+STANDING_MARKS = (
+    'Last block: simple models fitted to the same training samples; <span class="diverged">‡n</span>: n replicas below '
+    'the simplest of them; <span class="diverged">∘n</span>: n replicas that equal it, at a rate near 0.'
+)
 HEADINGS = {  # what a heading of a column means
     "LLH gap": "how far the log-likelihood stays below the best attainable one, in %",
     "bound gap": "log-likelihood minus bound, in nats",
@@ -74,7 +79,12 @@ def page(title: str, tex: str, scale: str) -> str:
     table = html_table(tex)
     columns = [f"{name}: {HEADINGS[name]}" for name in _headings(table) if name in HEADINGS]
     note = " ".join(
-        [f"Scale {scale}.", *([f"{'; '.join(columns)}."] if columns else []), *([MARKS] if "pmhalf" in tex else [])]
+        [
+            f"Scale {scale}.",
+            *([f"{'; '.join(columns)}."] if columns else []),
+            *([MARKS] if "pmhalf" in tex else []),
+            *([STANDING_MARKS] if any(rf"\{name}" in tex for name in STANDING) else []),
+        ]
     )
     heading = html.escape(title.rstrip("."))
     return (
@@ -176,6 +186,8 @@ def _command(name: str, tokens: Iterator[str]) -> str:
         return f"<small> ± {_argument(tokens)}</small>"
     if name == "diverged":
         return f'<span class="diverged">†{_argument(tokens)}</span>'
+    if name in STANDING:
+        return f'<span class="diverged">{STANDING[name]}{_argument(tokens)}</span>'
     if name in ("ensuremath", "mbox", "text", "mathrm"):
         return _argument(tokens).replace("-", "−" if name == "ensuremath" else "-")
     entity = html.unescape(f"&{name};")

@@ -13,6 +13,7 @@ from pimvae.config.catalogue import catalogue
 from pimvae.report.grid import in_grid
 from pimvae.report.tables._layout import Column, Rows, aggregator_rows, body, grouped_headings, not_run, panel, tabular
 from pimvae.report.tables._published import published_blocks
+from pimvae.report.tables._simple import simple_block, standing
 from pimvae.results.files import Results
 
 TRUE_MODEL = "true_model"
@@ -52,12 +53,13 @@ def identifiable_table(
     Several data sets get panels of their own. Best values are marked per column, over both priors.
     """
     names = [dataset] if isinstance(dataset, str) else list(dataset)
-    metrics = select(results.metrics, {"experiment": experiment, "dataset": names, "split": split})
+    where = {"experiment": experiment, "dataset": names}
+    metrics, simple = (select(rows, {**where, "split": split}) for rows in (results.metrics, results.baselines))
     trained = metrics[metrics["aggregator"] != TRUE_MODEL]
     if trained.empty:
         return not_run()
     # Divergence is a property of the replica, not of a split.
-    flags = select(results.metrics, {"experiment": experiment, "dataset": names, "metric": "diverged"})
+    flags = select(results.metrics, {**where, "metric": "diverged"})
     trained = pd.concat([trained[trained["metric"] != "diverged"], flags])
     beside, trained = trained, in_grid(trained)
     if trained.empty:
@@ -70,25 +72,26 @@ def identifiable_table(
     ]
     headings = [m.heading for m in measures]
     groups = [(f"{catalogue().look('objectives', name).label} bound", headings) for name in objectives]
-    lines = grouped_headings(groups)
+    lines, low = grouped_headings(groups), standing(results, {**where, "split": [split, "train"]})
     present = catalogue().order("datasets", trained["dataset"])
     for name in present:
         title = f"{catalogue().look('datasets', name).label}, " if len(present) > 1 else ""
-        lines += _panels(trained[trained["dataset"] == name], columns, title)
+        lines += _panels(trained[trained["dataset"] == name], columns, title, low)
         own = [Column(m.heading, m.metric, m.subset, (("beta", m.beta),), m.interval) for m in measures]
         lines += published_blocks(beside[beside["dataset"] == name], own, len(columns))
+        lines += simple_block(simple[simple["dataset"] == name], columns)
         lines += _ceiling(metrics[metrics["dataset"] == name], columns)
     return tabular("l" + "r" * len(columns), lines)
 
 
-def _panels(trained: pd.DataFrame, columns: Sequence[Column], title: str) -> list[str]:
+def _panels(trained: pd.DataFrame, columns: Sequence[Column], title: str, low: pd.DataFrame) -> list[str]:
     """Rows of one data set, under a line for each prior."""
     priors = catalogue().order("priors", trained["prior"])
     parts: list[Rows] = [
         [(label, {**where, "prior": prior}) for label, where in aggregator_rows(trained[trained["prior"] == prior])]
         for prior in priors
     ]
-    rows = body(trained, [row for part in parts for row in part], columns)
+    rows = body(trained, [row for part in parts for row in part], columns, low[low["dataset"].isin(trained["dataset"])])
     lines: list[str] = []
     for prior, part in zip(priors, parts, strict=True):
         shown, rows = rows[: len(part)], rows[len(part) :]

@@ -13,6 +13,7 @@ from pimvae.claims.statistics import format_estimate, format_number, marks, mean
 from pimvae.config.catalogue import catalogue
 
 MISSING = "--"
+LIKELIHOODS = ("llh", "llh_gap", "ceiling_gap")  # columns in which a standing below the simple models is told
 Rows = Sequence[tuple[str, Mapping[str, Any]]]  # label of each row and its selection
 
 
@@ -47,13 +48,16 @@ def cell(values: Sequence[float], diverged: int, mark: str, interval: bool = Tru
     return text + (rf"\,\diverged{{{diverged}}}" if diverged else "")
 
 
-def body(metrics: pd.DataFrame, rows: Rows, columns: Sequence[Column]) -> list[str]:
+def body(
+    metrics: pd.DataFrame, rows: Rows, columns: Sequence[Column], standing: pd.DataFrame | None = None
+) -> list[str]:
     """The rows of a table as LaTeX, best values marked per column.
 
     Args:
         metrics: tidy metrics, already restricted to one experiment (and data set, where rows do not name it).
         rows: label of each row and its selection; labels may recur.
         columns: see `Column`; values are multiplied by the metric's factor.
+        standing: replicas and their ``status``, whose counts are shown beside likelihoods.
     """
     sound, bad = drop_diverged(metrics), diverged_replicas(metrics)
     selections = {str(index): where for index, (_, where) in enumerate(rows)}
@@ -66,9 +70,18 @@ def body(metrics: pd.DataFrame, rows: Rows, columns: Sequence[Column]) -> list[s
         for name, where in selections.items():
             keys = {key: value for key, value in {**where, **dict(column.where)}.items() if key in bad}
             shown = list(values[name].values())
-            cells[name].append(cell(shown, len(select(bad, keys)), marked[name], column.interval, column.digits))
+            text = cell(shown, len(select(bad, keys)), marked[name], column.interval, column.digits)
+            cells[name].append(text + _notes(standing, keys, column))
     labels = [escape(label) for label, _ in rows]
     return [" & ".join([label, *row]) + r" \\" for label, row in zip(labels, cells.values(), strict=True)]
+
+
+def _notes(standing: pd.DataFrame | None, keys: Mapping[str, Any], column: Column) -> str:
+    """How many replicas of a cell have which status: of the joint likelihood, in its columns."""
+    if standing is None or column.metric not in LIKELIHOODS or column.subset != "all":
+        return ""
+    counts = select(standing, keys)["status"].value_counts().sort_index()
+    return "".join(rf"\,\{status}{{{count}}}" for status, count in counts.items())
 
 
 def _by_seed(rows: pd.DataFrame, factor: float) -> dict[int, float]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pimvae.claims.selection import select
 from pimvae.config.catalogue import catalogue
 from pimvae.report.tables._layout import Column, aggregator_rows, body, grouped_headings, not_run, panel, tabular
+from pimvae.report.tables._simple import simple_block, standing
 from pimvae.results.files import Results
 
 EXPERIMENT = "linear"
@@ -35,10 +36,13 @@ def linear_table(results: Results, datasets: Sequence[str], measures: Sequence[t
     names = [(f"{catalogue().look('objectives', name).label} bound", [heading for heading, *_ in measures])
              for name in objectives]  # fmt: skip
     lines = grouped_headings(names)
+    where = {"experiment": EXPERIMENT, "dataset": list(datasets), "beta": 1}
+    low, simple = standing(results, where), select(results.baselines, where)
     present = catalogue().order("datasets", metrics["dataset"])
     for dataset in present:
         part = metrics[metrics["dataset"] == dataset]
-        rows = body(part, aggregator_rows(part), columns)
+        rows = body(part, aggregator_rows(part), columns, low[low["dataset"] == dataset])
         title = catalogue().look("datasets", dataset).label
         lines += panel(title, len(columns) + 1, rows) if len(datasets) > 1 else [r"\midrule", *rows]
+        lines += simple_block(simple[simple["dataset"] == dataset], columns)
     return tabular("l" + "r" * len(columns), lines)

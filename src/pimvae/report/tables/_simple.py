@@ -1,0 +1,50 @@
+"""The block of simple models below the trained ones, and which replicas stand no higher than the simplest of them."""
+
+__all__ = ["NOTES", "simple_block", "standing"]
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from pimvae.claims.selection import select
+from pimvae.claims.statistics import format_estimate, format_number, mean_interval
+from pimvae.claims.status import replica_status
+from pimvae.config.catalogue import catalogue
+from pimvae.report.tables._layout import Column, escape
+from pimvae.results.files import Results
+
+NOTES = ("untrained", "collapsed")  # statuses that a table tells, each with a macro of its own
+
+
+def standing(results: Results, where: Mapping[str, Any]) -> pd.DataFrame:
+    """Status of the replicas of the cells selected by ``where``, those in ``NOTES`` only."""
+    status = replica_status(select(results.metrics, where), select(results.baselines, where))
+    return select(status, {"status": list(NOTES)})
+
+
+def simple_block(baselines: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
+    """A rule and one row per simple model that has a value in one of the columns, without marks; [] for none.
+
+    Args:
+        baselines: rows of one data set and split.
+        columns: of the table; a simple model belongs to no bound and no β but 1, so its values recur under each bound.
+    """
+    rows = []
+    for name in catalogue().order("baselines", baselines["baseline"]):
+        part = baselines[baselines["baseline"] == name]
+        cells = [_cell(part, column) for column in columns]
+        if any(cells):
+            rows.append(" & ".join([escape(catalogue().look("baselines", name).label), *cells]) + r" \\")
+    return [r"\midrule", *rows] if rows else []
+
+
+def _cell(part: pd.DataFrame, column: Column) -> str:
+    """Mean over seeds, with its interval where the column has one and the seeds differ."""
+    if dict(column.where).get("beta", 1) != 1:
+        return ""
+    values = select(part, {"metric": column.metric, "subset": column.subset})["value"]
+    if values.empty:
+        return ""
+    estimate = mean_interval((values * catalogue().metric(column.metric).factor).tolist())
+    return format_estimate(estimate) if column.interval else format_number(estimate.mean, column.digits)

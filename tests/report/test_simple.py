@@ -1,0 +1,83 @@
+"""Simple models in the tables: their block, without marks, and the marks of replicas that are no better."""
+
+import pandas as pd
+import pytest
+
+from pimvae.claims.status import replica_status
+from pimvae.report import job
+from pimvae.report.tables._layout import Column
+from pimvae.report.tables._simple import simple_block
+from pimvae.report.webpage import page
+from pimvae.results.files import COLUMNS, Results
+
+CLUSTERED = ["independent", "probabilistic PCA", "one Gaussian", "Gaussian mixture", "random code of the cluster",
+             "random mix of the latents"]  # fmt: skip
+BLOCKS = {
+    "t1_dense_digits": ["no latent", "maximum likelihood"],
+    "t2_sparse": ["no latent", "maximum likelihood"],
+    **dict.fromkeys(("t3_bimodal", "t4_multimodal", "t5_missing", "t5_laplace"), CLUSTERED),
+    "t6_images": ["independent", "independent given the class"],
+    "t1_rates": [],
+    "t7_coherence": [],
+}
+LABELS = {label for labels in BLOCKS.values() for label in labels}
+
+
+@pytest.fixture(scope="module")
+def texts(folder, tmp_path_factory) -> dict[str, str]:
+    out = tmp_path_factory.mktemp("tables")
+    job.tables(folder, out, only=list(BLOCKS))
+    return {name: (out / f"{name}.tex").read_text() for name in BLOCKS}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_simple_models_are_listed_without_marks(texts, name):
+    rows = [line for line in texts[name].splitlines() if line.split(" & ")[0] in LABELS]
+    listed = list(dict.fromkeys(row.split(" & ")[0] for row in rows))
+    assert listed == BLOCKS[name]
+    assert not any(mark in row for row in rows for mark in ("\\best", "\\tie", "\\untrained", "\\diverged"))
+    if rows:
+        before = texts[name].splitlines()[texts[name].splitlines().index(rows[0]) - 1]
+        assert before == r"\midrule"
+
+
+def test_values_of_the_block_are_those_of_the_rows(texts):
+    row = next(line for line in texts["t2_sparse"].splitlines() if line.startswith("no latent"))
+    assert row == r"no latent & 5.500 &  &  &  & 5.500 &  &  &  \\"
+    row = next(line for line in texts["t4_multimodal"].splitlines() if line.startswith("Gaussian mixture"))
+    assert row.split(" & ")[2].startswith(r"15.1\pmhalf")  # the gap to the true model: 15, 15.1 and 15.2
+
+
+def test_gaps_to_the_true_model_are_collected_for_simple_models_too(results: Results):
+    gaps = results.baselines[results.baselines["metric"] == "ceiling_gap"]
+    chosen = gaps[(gaps["baseline"] == "ppca") & (gaps["seed"] == 1) & (gaps["split"] == "test")]
+    assert set(chosen["dataset"]) >= {"clusters", "complete", "half", "laplace"}
+    assert chosen["value"].to_numpy() == pytest.approx(22.1)
+    assert not (results.metrics["baseline"] != "").any()
+
+
+def test_replicas_below_the_simplest_model_are_counted_in_their_cell(texts, results):
+    status = replica_status(results.metrics, results.baselines)
+    low = status[(status["dataset"] == "sparse") & (status["status"] == "untrained")]
+    assert len(low) and set(low["aggregator"]) == {"moe"} and set(low["objective"]) == {"mixture"}
+    row = next(line for line in texts["t2_sparse"].splitlines() if line.startswith("MoE &"))
+    cells = row.removesuffix(r" \\").split(" & ")
+    assert [index for index, cell in enumerate(cells) if "untrained" in cell] == [5]  # the gap under the mixture bound
+    assert rf"\untrained{{{len(low)}}}" in cells[5]
+
+
+def test_marks_reach_the_web_page():
+    tex = "\n".join([r"\begin{tabular}{@{}lr@{}}", r"\toprule", r" & LLH \\", r"\midrule",
+                     r"MoE & 3\pmhalf{1}\,\untrained{2} \\", r"PoE & 3\,\collapsed{1} \\", r"\midrule",
+                     r"no latent & 4 \\", r"\bottomrule", r"\end{tabular}", ""])  # fmt: skip
+    html = page("T", tex, "smoke")
+    assert '<span class="diverged">‡2</span>' in html and '<span class="diverged">∘1</span>' in html
+    assert "below the simplest" in html.replace("\n", " ")
+
+
+def test_a_simple_model_without_a_value_has_no_row():
+    row = ("linear", "dense", "none", "none", "none", 1.0, 0, 1.0, "no_latent", "train", "all", "llh", -1.0)
+    rows = pd.DataFrame([row], columns=COLUMNS)
+    assert simple_block(rows, [Column("rate", "rate", "all")]) == []
+    assert simple_block(rows, [Column("LLH", "llh", "all", (("beta", 0.1),))]) == []
+    assert simple_block(rows, [Column("LLH", "llh", "all")]) == [r"\midrule", r"no latent & \ensuremath{-}1.00 \\"]
