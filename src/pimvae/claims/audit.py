@@ -11,7 +11,7 @@ import pandas as pd
 
 from pimvae.claims.schema import AuditClaim, Claim
 from pimvae.claims.selection import drop_diverged, select
-from pimvae.claims.statistics import Estimate, bootstrap_mean
+from pimvae.claims.statistics import Estimate, mean_interval
 from pimvae.claims.verdict import GROUP_COLUMNS, STRATUM_COLUMNS, Judgement, Verdict, judge
 from pimvae.config.catalogue import catalogue
 
@@ -89,8 +89,8 @@ def effects(metrics: pd.DataFrame, name: str, experiment: str, objective: str, m
     change = change[np.isfinite(change)]
     if change.empty:
         return Estimate(math.nan, math.nan, 0)
-    mean, low, high = bootstrap_mean([change.groupby(pairs["seed"]).mean().tolist()])  # one seed, one data set for all
-    return Estimate(mean, (high - low) / 2, len(change))
+    found = mean_interval(change.groupby(pairs["seed"]).mean().tolist())  # one seed, one data set for all
+    return Estimate(found.mean, found.half, len(change))
 
 
 @dataclass(frozen=True)
@@ -108,14 +108,14 @@ class AuditJudgement(Judgement):
 
     @property
     def against(self) -> int:
-        """Number of verdicts turned from "holds" to "does not hold" or back."""
+        """Number of verdicts turned from one decided verdict to another."""
         return self.flipped
 
 
 def judge_audit(metrics: pd.DataFrame, claim: AuditClaim, claims: list[Claim]) -> AuditJudgement:
     """Whether the audited claims have the same verdict in every arm, all judged on the cells of the audit.
 
-    It holds if all verdicts are those of the corrected arm, does not hold if one is the opposite of the corrected one,
+    It holds if all verdicts are those of the corrected arm, is refuted if one decided verdict becomes another,
     and is undecided if some are merely lost or gained ("undecided" on one side).
     """
     audited = [other for other in claims if other.id in claim.audits]
@@ -129,7 +129,7 @@ def judge_audit(metrics: pd.DataFrame, claim: AuditClaim, claims: list[Claim]) -
     before = others["claim"].map(corrected)
     same = int((others["verdict"] == before).sum())
     flipped = int(((others["verdict"] != before) & (others["verdict"] != "undecided") & (before != "undecided")).sum())
-    verdict: Verdict = "does not hold" if flipped else "holds" if same == len(others) else "undecided"
+    verdict: Verdict = "refuted" if flipped else "holds" if same == len(others) else "undecided"
     groups = others.assign(claim=claim.id, verdict=verdict)[GROUP_COLUMNS]
     return _judgement(claim, verdict, groups, table, same, flipped)
 
@@ -139,6 +139,7 @@ def _row(judgement: Judgement, arm: str) -> dict[str, Any]:
     return {
         "claim": judgement.claim.id, "verdict": judgement.verdict, "group": name, "metric": "verdict", "subset": "all",
         "effect": judgement.effect, "low": judgement.low, "high": judgement.high, "pairs": judgement.pairs, "arm": arm,
+        "dataset": "", "interquartile_mean": math.nan, "improvement": math.nan,
     }  # fmt: skip
 
 

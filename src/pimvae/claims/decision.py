@@ -1,6 +1,6 @@
 """One rule for all verdicts: intervals against the smallest relevant effect, joined as the quantifier needs it."""
 
-__all__ = ["decide", "holm", "improvement", "interquartile_mean", "verdict_of"]
+__all__ = ["Verdict", "decide", "holm", "improvement", "interquartile_mean", "verdict_of"]
 
 import math
 from collections.abc import Sequence
