@@ -38,7 +38,7 @@ def test_robust_summaries_by_hand():
 @pytest.mark.parametrize("tails", ["normal", "t3"])
 def test_coverage_of_the_interval(seeds, tails):
     generator = np.random.default_rng(seeds)
-    size = (4000, seeds)
+    size = (2000, seeds)
     draws = generator.standard_normal(size) if tails == "normal" else generator.standard_t(3, size)
     estimates = [mean_interval(row) for row in draws.tolist()]
     covered = np.mean([estimate.low <= 0 <= estimate.high for estimate in estimates])
@@ -48,13 +48,13 @@ def test_coverage_of_the_interval(seeds, tails):
 @pytest.mark.parametrize(("quantifier", "count"), [("every", 1), ("every", 4), ("some", 4), ("average", 1)])
 @pytest.mark.parametrize("failed", [0.0, 0.12])
 def test_false_holds_without_an_effect(quantifier, count, failed):
-    """At most 2.5 % (three standard errors of 2,000 draws allowed), also where replicas are missing."""
+    """At most 2.5 % (three standard errors of 800 draws allowed), also where replicas are missing."""
     generator = np.random.default_rng(7)
     wrong = 0
-    for draws in generator.standard_normal((2000, count, 5)):
+    for draws in generator.standard_normal((800, count, 5)):
         kept = [row[generator.random(5) >= failed].tolist() for row in draws]
         wrong += decide(kept, quantifier) == "holds"
-    assert wrong / 2000 <= 0.025 + 3 * math.sqrt(0.025 * 0.975 / 2000)
+    assert wrong / 800 <= 0.025 + 3 * math.sqrt(0.025 * 0.975 / 800)
 
 
 def test_joint_verdicts():

@@ -210,7 +210,8 @@ def test_verdicts_repeat():
 def test_shipped_claims_on_synthetic_results(results):
     found = {judgement.claim.id: judgement for judgement in evaluate(results.metrics, read_claims())}
     assert [found[name].verdict for name in ("C1a", "C1b", "C1c", "C2")] == ["holds"] * 4
-    assert [found[name].verdict for name in ("C3", "C4", "C5")] == ["holds"] * 3
+    # The effects on the correlation are there, and smaller than what would matter.
+    assert [found[name].verdict for name in ("C3", "C4", "C5")] == ["holds", "negligible", "negligible"]
     assert found["C1a"].diverged == 1
     assert found["C1a"].pairs == 2 * 5 * 3 + 8 * 3 - 1
     assert set(found["C1b"].groups["subset"]) == {"unimodal", "all"}
