@@ -14,6 +14,7 @@ from pimvae.claims.schema import Claim
 from pimvae.claims.selection import REPLICA, diverged_replicas, select
 from pimvae.claims.statistics import mean_interval
 from pimvae.claims.status import FAILED, UNTRAINED, replica_status
+from pimvae.results.files import COLUMNS
 
 GROUP_COLUMNS = ["claim", "verdict", "group", "metric", "subset", "effect", "low", "high", "pairs",
                  "dataset", "interquartile_mean", "improvement"]  # fmt: skip
@@ -58,7 +59,7 @@ def judge(metrics: pd.DataFrame, claim: Claim, baselines: pd.DataFrame | None = 
     * ``not run`` without pairs.
     """
     everything = select(metrics, {"experiment": claim.experiment, **claim.where})
-    simple = everything[:0] if baselines is None else baselines
+    simple = pd.DataFrame(columns=COLUMNS) if baselines is None else baselines
     status = replica_status(everything, simple)
     chosen = _without(everything, status[status["status"] == UNTRAINED])
     pairs = pd.concat(compared(chosen, claim), ignore_index=True)
