@@ -17,7 +17,8 @@ def metrics(results):
 
 @pytest.fixture(scope="module")
 def claims():
-    return read_claims()
+    """Those of the file, judged by their signs alone: the made-up effects are small."""
+    return [claim.model_copy(update={"relevant": 0.0}) for claim in read_claims()]
 
 
 def audit(metrics, claims):
