@@ -36,7 +36,7 @@ CLEAR, OPEN, AGAINST = [1.0, 1.1, 0.9], [1.0, -1.0, 0.1], [-1.0, -1.1, -0.9]
     [
         ({"poe": CLEAR, "moe": CLEAR}, "holds"),
         ({"poe": CLEAR, "moe": OPEN}, "undecided"),
-        ({"poe": CLEAR, "moe": AGAINST}, "does not hold"),
+        ({"poe": CLEAR, "moe": AGAINST}, "refuted"),
         ({}, "not run"),
         ({"poe": [1.0], "moe": [1.0]}, "undecided"),  # one seed proves nothing
     ],
@@ -50,7 +50,7 @@ def test_verdict_for_every_group(groups, verdict):
     [
         ({"poe": [3.0, 3.1, 2.9], "moe": OPEN}, "holds"),
         ({"poe": OPEN}, "undecided"),
-        ({"poe": AGAINST}, "does not hold"),
+        ({"poe": AGAINST}, "refuted"),
     ],
 )
 def test_verdict_of_the_average(groups, verdict):
@@ -61,18 +61,18 @@ def test_pairing_removes_the_differences_between_seeds():
     found = judge(table({"poe": CLEAR}))
     assert found.effect == pytest.approx(1.0)
     assert (found.low, found.high) == (found.groups["low"][0], found.groups["high"][0])
-    half = mean_interval(CLEAR).half  # Student's interval; the bootstrap's ends are a little further out
-    assert 1 - 1.6 * half < found.low < 1 - 0.8 * half and 1 + 0.8 * half < found.high < 1 + 1.6 * half
+    half = mean_interval(CLEAR).half
+    assert (found.low, found.high) == pytest.approx((1 - half, 1 + half))
     assert found.pairs == 3
 
 
 @pytest.mark.parametrize("values", [CLEAR, OPEN, AGAINST])
 def test_strata_that_share_their_seeds_are_no_further_evidence(values):
-    """Aggregators with the same effect at every seed say no more than one of them; other data sets do."""
+    """Aggregators with the same effect at every seed say no more than one of them; nor do data sets."""
     one, three = (judge(table(dict.fromkeys(names, values))) for names in (["poe"], ["poe", "moe", "sum_pooling"]))
     assert (three.effect, three.low, three.high) == pytest.approx((one.effect, one.low, one.high))
     more = judge(pd.concat([table({"poe": values}, dataset=name) for name in ("dense", "sparse", "digits")]))
-    assert one.low < more.low < more.effect < more.high < one.high
+    assert (more.effect, more.low, more.high) == pytest.approx((one.effect, one.low, one.high))
 
 
 def test_data_sets_count_by_their_comparisons():
@@ -85,23 +85,29 @@ def test_lower_is_better_turns_the_sign():
     assert judge(table({"poe": CLEAR}, "llh_gap"), measures=[{"metric": "llh_gap", "subset": "all"}]).effect < 0
 
 
-def test_threshold():
-    assert judge(table({"poe": CLEAR}), threshold=0.5).verdict == "holds"
-    assert judge(table({"poe": CLEAR}), threshold=2.0).verdict == "does not hold"
-
-
 @pytest.mark.parametrize("quantifier", ["average", "every"])
 @pytest.mark.parametrize(
     ("values", "relevant", "verdict"),
     [
-        ([0.01, -0.01, 0.0], 0.5, "does not hold"),  # the interval excludes every effect that would matter
-        ([0.01, -0.01, 0.0], None, "undecided"),
-        (CLEAR, 5.0, "holds"),  # small, but there: the threshold decides
+        ([0.01, -0.01, 0.0], 0.5, "negligible"),  # the interval excludes every effect that would matter
+        ([0.01, -0.01, 0.0], 0.0, "undecided"),
+        (CLEAR, 0.5, "holds"),
+        (CLEAR, 1.0, "undecided"),
+        (CLEAR, 5.0, "negligible"),
         (OPEN, 0.5, "undecided"),
+        (AGAINST, 5.0, "refuted"),
     ],
 )
-def test_an_effect_too_small_to_matter_does_not_hold(values, relevant, verdict, quantifier):
+def test_smallest_relevant_effect(values, relevant, verdict, quantifier):
     assert judge(table({"poe": values}), relevant=relevant, quantifier=quantifier).verdict == verdict
+
+
+@pytest.mark.parametrize(("second", "verdict"), [(AGAINST, "undecided"), (CLEAR, "holds")])
+def test_an_average_never_hides_opposite_signs(second, verdict):
+    rows = pd.concat([table({"poe": [5.0, 5.1, 4.9]}), table({"poe": second}, dataset="digits")])
+    found = judge(rows, quantifier="average")
+    assert found.low > 0 and found.verdict == verdict
+    assert set(found.groups["dataset"]) == {"dense", "digits"}
 
 
 def test_relative_effect_by_hand():
@@ -135,7 +141,7 @@ def test_comparison_of_aggregators():
     [
         ({"poe": AGAINST, "moe": CLEAR}, "holds"),
         ({"poe": AGAINST, "moe": OPEN}, "undecided"),
-        ({"poe": AGAINST, "moe": [-2.0, -2.1, -1.9]}, "does not hold"),
+        ({"poe": AGAINST, "moe": [-2.0, -2.1, -1.9]}, "refuted"),
     ],
 )
 def test_verdict_for_some_group(groups, verdict):
@@ -165,7 +171,7 @@ HIGH, LOW = [2.0, 2.1, 1.9], [1.0, 1.1, 0.9]
 
 @pytest.mark.parametrize(
     ("coherence", "verdict"),
-    [({"poe": LOW, "moe": HIGH}, "holds"), ({"poe": HIGH, "moe": LOW}, "does not hold"),
+    [({"poe": LOW, "moe": HIGH}, "holds"), ({"poe": HIGH, "moe": LOW}, "refuted"),
      ({"poe": [2.0, 2.1, 1.0], "moe": [1.9, 1.2, 2.2]}, "undecided")],
 )  # fmt: skip
 def test_whether_one_scheme_is_best_everywhere(coherence, verdict):
@@ -204,7 +210,8 @@ def test_verdicts_repeat():
 def test_shipped_claims_on_synthetic_results(results):
     found = {judgement.claim.id: judgement for judgement in evaluate(results.metrics, read_claims())}
     assert [found[name].verdict for name in ("C1a", "C1b", "C1c", "C2")] == ["holds"] * 4
-    assert [found[name].verdict for name in ("C3", "C4", "C5")] == ["holds"] * 3
+    # The effects on the correlation are there, and smaller than what would matter.
+    assert [found[name].verdict for name in ("C3", "C4", "C5")] == ["holds", "negligible", "negligible"]
     assert found["C1a"].diverged == 1
     assert found["C1a"].pairs == 2 * 5 * 3 + 8 * 3 - 1
     assert set(found["C1b"].groups["subset"]) == {"unimodal", "all"}

@@ -9,9 +9,9 @@ from pimvae.claims.schema import AuditClaim, Claim
 from pimvae.claims.verdict import Judgement, judge
 
 
-def evaluate(metrics: pd.DataFrame, claims: list[Claim]) -> list[Judgement]:
-    """Judge every claim, by the rules of `pimvae.claims.verdict.judge`."""
+def evaluate(metrics: pd.DataFrame, claims: list[Claim], baselines: pd.DataFrame | None = None) -> list[Judgement]:
+    """Judge every claim, by the rules of `pimvae.claims.verdict.judge`; ``baselines`` are rows of simple models."""
     return [
-        judge_audit(metrics, claim, claims) if isinstance(claim, AuditClaim) else judge(metrics, claim)
+        judge_audit(metrics, claim, claims) if isinstance(claim, AuditClaim) else judge(metrics, claim, baselines)
         for claim in claims
     ]

@@ -53,6 +53,9 @@ def _completed(pairs: pd.DataFrame, sign: float, same: list[str], claim: Claim) 
         pairs[f"{key}_better"] = pairs[f"{key}_worse"] = pairs[key]
     pairs["difference"] = sign * (pairs["value_better"] - pairs["value_worse"])
     pairs["group"] = [_group_name(row, claim) for row in pairs.to_dict("records")]
+    if pairs["dataset_worse"].nunique() > 1:  # a comparison never joins data sets
+        pairs["group"] = [f"{group}, {_label('dataset', name)}" for group, name in
+                          zip(pairs["group"], pairs["dataset_worse"], strict=True)]  # fmt: skip
     keys = ["metric", "subset", *(f"{key}_{side}" for key in UNITS for side in _sides(claim))]
     pairs["stratum"] = [tuple(row[key] for key in keys) for row in pairs.to_dict("records")]
     pairs["effect"] = pairs["difference"] if claim.effect == "difference" else _relative(pairs)
@@ -78,7 +81,7 @@ def _group_name(row: dict[str, Any], claim: Claim) -> str:
     for column in claim.group_by:
         sides = [_label(column, row[f"{column}_{side}"]) for side in _sides(claim)]
         names.append(" / ".join(dict.fromkeys(sides)))
-    return ", ".join(names)
+    return ", ".join(dict.fromkeys(names))
 
 
 def _rank(row: pd.Series, claim: Claim) -> tuple[Any, ...]:

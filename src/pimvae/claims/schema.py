@@ -42,15 +42,9 @@ class Claim(Strict):
     worse: dict[str, Any] = {}
     measures: list[Measure] = Field(min_length=1)
     effect: Literal["relative", "difference"]
-    threshold: float = 0.0
-    relevant: float | None = None
+    relevant: float = Field(default=0.0, ge=0)
     quantifier: Literal["every", "average", "some", "none_best"] = "every"
     group_by: list[str] = ["aggregator"]
-
-    @property
-    def refuted_below(self) -> float:
-        """An effect whose whole interval lies below this refutes the claim: it is absent, or too small to matter."""
-        return self.threshold if self.relevant is None else max(self.threshold, self.relevant)
 
 
 class AuditClaim(Claim):

@@ -1,42 +1,72 @@
-"""What became of each replica: trained, diverged, below the simplest model, or equal to it."""
+"""What became of every replica: trained, diverged, worse than the simplest model, or equal to it."""
 
-__all__ = ["STATUSES", "replica_status"]
+__all__ = ["COLLAPSED", "DIVERGED", "FAILED", "TRAINED", "UNTRAINED", "replica_status"]
 
 import pandas as pd
 
 from pimvae.claims.selection import REPLICA, diverged_replicas, select
+from pimvae.claims.statistics import mean_interval
+from pimvae.results.files import KEYS
 
-STATUSES = ("trained", "diverged", "untrained", "collapsed")
-SIMPLEST = ("no_latent", "independent")
-PLACE = ["experiment", "dataset", "seed", "split", "subset"]
-MARGIN = 1e-3  # of the log-likelihood: what counts as equal, where no larger standard error is known
-LEAST_RATE = 0.1  # nats below which a posterior says nothing
+TRAINED, DIVERGED, UNTRAINED, COLLAPSED = "trained", "diverged", "untrained", "collapsed"
+FAILED = (DIVERGED, UNTRAINED)
+SIMPLEST = {"linear": "no_latent"}  # the simplest model of an experiment; `INDEPENDENT` in all others
+INDEPENDENT = "independent"
+# A replica counts as worse than the simplest model only by more than the error of an estimated log-likelihood.
+TOLERANCE, RELATIVE_TOLERANCE = 0.1, 0.002  # nats; share of the baseline's size; the larger one decides
+RATE = 0.1  # nats; below it the latents carry nothing
 
 
 def replica_status(metrics: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFrame:
-    """One row per replica with a log-likelihood: its keys, seed and ``status``.
+    """Status of every replica, one row each: keys, seed and ``status``.
 
-    ``untrained``: below the simplest model of its data set (same seed, split and samples) by more than the margin, two
-    standard errors of its own estimate or ``MARGIN`` of the log-likelihood. ``collapsed``: equal to it within the
-    margin, at a rate below ``LEAST_RATE``. The split is the held-out one where there is one.
+    * ``diverged``: its metric ``diverged`` is not 0;
+    * ``collapsed``: its log-likelihood is that of the simplest model (within the tolerance, or because the 95% interval
+      of the cell's mean difference over seeds holds 0) and its rate is below 0.1 nats. Where no rate was measured, the
+      tolerance alone decides;
+    * ``untrained``: its log-likelihood (nats) is below that of the simplest model by more than the tolerance;
+    * ``trained``: everything else, also where there is no baseline to compare with.
+
+    Args:
+        metrics: tidy metrics of trained cells; the split ``test`` decides where there is one.
+        baselines: tidy metrics of simple models, named in ``baseline``; may be empty.
     """
-    reached = _values(metrics, "llh")
-    simplest = baselines[baselines["baseline"].isin(SIMPLEST) & (baselines["metric"] == "llh")]
-    simplest = simplest.astype({name: metrics[name].dtype for name in [*PLACE, "value"]})  # an empty table has others
-    reached = reached.merge(simplest[[*PLACE, "value"]].rename(columns={"value": "simplest"}), on=PLACE, how="left")
-    for metric in ("llh_se", "rate"):
-        found = _values(metrics, metric)[[*REPLICA, "split", "value"]].rename(columns={"value": metric})
-        reached = reached.merge(found, on=[*REPLICA, "split"], how="left")
-    margin = (2 * reached["llh_se"].fillna(0)).clip(lower=MARGIN * reached["simplest"].abs())
-    above = reached["value"] - reached["simplest"]
-    status = pd.Series("trained", index=reached.index)
-    status[above < -margin] = "untrained"
-    status[(above.abs() <= margin) & (reached["rate"] < LEAST_RATE)] = "collapsed"
-    reached = reached.assign(status=status).sort_values("split", kind="stable").drop_duplicates(REPLICA)
-    bad = diverged_replicas(metrics).assign(_bad=True)
-    flagged = reached.merge(bad, on=REPLICA, how="left")["_bad"].notna().to_numpy()
-    return reached.assign(status=reached["status"].where(~flagged, "diverged"))[[*REPLICA, "status"]]
+    found = metrics[REPLICA].drop_duplicates().reset_index(drop=True)
+    found = found.merge(_differences(metrics, baselines), on=REPLICA, how="left")
+    found = found.merge(_values(metrics, "rate", "rate"), on=REPLICA, how="left")
+    found = found.merge(diverged_replicas(metrics).assign(_diverged=True), on=REPLICA, how="left")
+    near = found["difference"].abs() <= found["tolerance"]
+    equal = near | (found["cell_equal"].eq(True) & found["rate"].notna())
+    status = pd.Series(TRAINED, index=found.index)
+    status = status.mask(found["difference"] < -found["tolerance"], UNTRAINED)
+    status = status.mask(equal & (found["rate"].isna() | (found["rate"] < RATE)), COLLAPSED)
+    return found[REPLICA].assign(status=status.mask(found["_diverged"].notna(), DIVERGED))
 
 
-def _values(metrics: pd.DataFrame, metric: str) -> pd.DataFrame:
-    return select(metrics, {"metric": metric, "subset": "all"})[[*REPLICA, "split", "subset", "value"]]
+def _values(rows: pd.DataFrame, metric: str, name: str) -> pd.DataFrame:
+    """One value per replica over all modalities, of the split ``test`` where there is one."""
+    chosen = select(rows, {"metric": metric, "subset": "all"}).sort_values("split", kind="stable")
+    chosen = chosen.drop_duplicates(REPLICA)  # "test" comes before "train"
+    return chosen[[*REPLICA, "value"]].rename(columns={"value": name})
+
+
+def _differences(metrics: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFrame:
+    """Per replica llh − that of the simplest model (nats), its tolerance, and whether the cell's mean is equal."""
+    wanted = baselines["experiment"].map(SIMPLEST).fillna(INDEPENDENT)
+    same = ["experiment", "dataset", "seed", "split"]
+    where = {"metric": "llh", "subset": "all"}
+    simple = select(baselines[baselines["baseline"] == wanted], where)[[*same, "value"]]
+    pairs = select(metrics, where).merge(simple, on=same, suffixes=("", "_simple"))
+    pairs = pairs.sort_values("split", kind="stable").drop_duplicates(REPLICA)
+    size = pairs["value_simple"].astype(float).abs()
+    pairs = pairs.assign(difference=(pairs["value"] - pairs["value_simple"]).astype(float),
+                         tolerance=(RELATIVE_TOLERANCE * size).clip(lower=TOLERANCE))  # fmt: skip
+    finite = pairs[pairs["difference"].notna()]
+    cells = [(*key, _holds_zero(rows)) for key, rows in finite.groupby(KEYS, sort=False)["difference"]]
+    equal = pd.DataFrame(cells, columns=[*KEYS, "cell_equal"]).astype({key: pairs[key].dtype for key in KEYS})
+    return pairs[[*REPLICA, "difference", "tolerance"]].merge(equal, on=KEYS, how="left")
+
+
+def _holds_zero(differences: pd.Series) -> bool:
+    estimate = mean_interval(differences.tolist())
+    return bool(estimate.low <= 0 <= estimate.high)

@@ -4,17 +4,20 @@ __all__ = ["GROUP_COLUMNS", "STRATUM_COLUMNS", "Judgement", "Verdict", "judge"]
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
+from pimvae.claims.decision import Verdict, decide, improvement, interquartile_mean
 from pimvae.claims.pairs import UNITS, compared
 from pimvae.claims.schema import Claim
-from pimvae.claims.selection import diverged_replicas, select
-from pimvae.claims.statistics import LEVEL, bootstrap_mean, mean_interval
+from pimvae.claims.selection import REPLICA, diverged_replicas, select
+from pimvae.claims.statistics import mean_interval
+from pimvae.claims.status import FAILED, UNTRAINED, replica_status
+from pimvae.results.files import COLUMNS
 
-Verdict = Literal["holds", "does not hold", "undecided", "not run"]
-GROUP_COLUMNS = ["claim", "verdict", "group", "metric", "subset", "effect", "low", "high", "pairs"]
+GROUP_COLUMNS = ["claim", "verdict", "group", "metric", "subset", "effect", "low", "high", "pairs",
+                 "dataset", "interquartile_mean", "improvement"]  # fmt: skip
 STRATUM_COLUMNS = ["claim", "group", "metric", "subset", "dataset", "better", "worse", "mean_better", "mean_worse",
                    "difference", "difference_half", "effect", "effect_half", "pairs", "diverged"]  # fmt: skip
 
@@ -35,87 +38,83 @@ class Judgement:
 
     @property
     def as_claimed(self) -> int:
-        """Number of groups whose interval lies beyond the threshold, as the claim says."""
-        return int((self.groups["low"] > self.claim.threshold).sum())
+        """Number of groups whose interval lies beyond the smallest relevant effect, as claimed."""
+        return int((self.groups["low"] > self.claim.relevant).sum())
 
     @property
     def against(self) -> int:
         """Number of groups whose interval lies wholly on the other side."""
-        return int((self.groups["high"] < self.claim.threshold).sum())
+        return int((self.groups["high"] < 0).sum())
 
 
-def judge(metrics: pd.DataFrame, claim: Claim) -> Judgement:
-    """Judge one claim by itself.
+def judge(metrics: pd.DataFrame, claim: Claim, baselines: pd.DataFrame | None = None) -> Judgement:
+    """Judge one claim by itself, by the rule of `pimvae.claims.decision.decide`.
 
-    The effect of a pair is signed so that positive means "as claimed". A stratum is one data set and one pair of cells,
-    with one effect per seed; seeds are resampled per data set, for all of its strata together. Verdicts, with 95%
-    intervals throughout:
+    The effect of a pair is signed so that positive means "as claimed". A comparison is one group, data set, metric and
+    subset; its interval is Student's, of the mean over seeds, all of its pairs averaged seed by seed. In addition:
 
-    * ``average``: holds if the interval of the mean over all strata lies above the threshold, does not hold if it lies
-      below the threshold or below the smallest effect that is relevant, else undecided;
-    * ``every``: holds if the interval of each group lies above (asking all of them needs no correction); does not hold
-      if the interval of one group lies so low at the level 1 − 0.05/groups (Bonferroni); else undecided;
-    * ``some``: holds if the interval of one group lies above at the level 1 − 0.05/groups, does not hold if all lie
-      below;
-    * ``none_best``: groups are schemes, effects their `shortfalls`; holds if the interval of each lies above 0, does
-      not hold if one lies at or below, at the level corrected as for ``every``;
-    * a diverged replica on the side that should be better turns "holds" into undecided; ``not run`` without pairs.
+    * replicas below the simplest model of ``baselines`` (see `replica_status`) are left out and counted as failed;
+    * a failed replica on the side that should be better, or any untrained one, turns "holds" into undecided;
+    * an ``average`` over data sets whose effects have opposite signs, both intervals without 0, does not hold;
+    * ``not run`` without pairs.
     """
-    chosen = select(metrics, {"experiment": claim.experiment, **claim.where})
+    everything = select(metrics, {"experiment": claim.experiment, **claim.where})
+    simple = pd.DataFrame(columns=COLUMNS) if baselines is None else baselines
+    status = replica_status(everything, simple)
+    chosen = _without(everything, status[status["status"] == UNTRAINED])
     pairs = pd.concat(compared(chosen, claim), ignore_index=True)
-    better = select(diverged_replicas(chosen), claim.better) if claim.better else diverged_replicas(chosen)[:0]
-    worse = select(diverged_replicas(chosen), claim.worse)
-    diverged = len(better) + len(worse)
+    failed = status[status["status"].isin(FAILED)]
+    sides = [select(failed, side) if side else failed[:0] for side in (claim.better, claim.worse)]
+    if claim.quantifier == "none_best":
+        sides[1] = failed
+    count = len(sides[0]) + len(sides[1])
     if pairs.empty:
         empty = pd.DataFrame(columns=GROUP_COLUMNS), pd.DataFrame(columns=STRATUM_COLUMNS)
-        verdict: Verdict = "undecided" if diverged else "not run"
-        return Judgement(claim, verdict, math.nan, math.nan, math.nan, 0, diverged, *empty)
-    names = ["group", "metric", "subset"]
-    groups = pd.DataFrame([_group(rows, dict(zip(names, key, strict=True)))
-                           for key, rows in pairs.groupby(names, sort=False)])  # fmt: skip
-    effect, low, high = _mean(pairs)
-    verdict = _verdict(claim, groups, pairs, (low, high))
-    if verdict == "holds" and len(better):
+        return Judgement(claim, "undecided" if count else "not run", math.nan, math.nan, math.nan, 0, count, *empty)
+    parts = list(pairs.groupby(["group", "metric", "subset"], sort=False))
+    groups = pd.DataFrame([_group(rows, dict(zip(["group", "metric", "subset"], key, strict=True)))
+                           for key, rows in parts])  # fmt: skip
+    overall = mean_interval(_per_seed(pairs))
+    comparisons = [_per_seed(pairs)] if claim.quantifier == "average" else [_per_seed(rows) for _, rows in parts]
+    verdict = decide(comparisons, claim.quantifier, claim.relevant)
+    untrained = any((side["status"] == UNTRAINED).any() for side in sides)
+    if verdict == "holds" and (len(sides[0]) or untrained or _opposite(pairs, claim)):
         verdict = "undecided"
-    strata = _strata(pairs, chosen, claim)
     groups = groups.assign(claim=claim.id, verdict=verdict)[GROUP_COLUMNS]
-    return Judgement(claim, verdict, effect, low, high, len(pairs), diverged, groups, strata)
+    ends = overall.mean, overall.low, overall.high
+    return Judgement(claim, verdict, *ends, len(pairs), count, groups, _strata(pairs, everything, claim))
 
 
-def _verdict(claim: Claim, groups: pd.DataFrame, pairs: pd.DataFrame, overall: tuple[float, float]) -> Verdict:
-    if claim.quantifier == "average":
-        low, high = overall
-        return "holds" if low > claim.threshold else "does not hold" if high < claim.refuted_below else "undecided"
-    if claim.quantifier != "some" and (groups["low"] > claim.threshold).all():
-        return "holds"
-    strict = 1 - (1 - LEVEL) / len(groups)
-    ends = [_mean(rows, strict)[1:]
-            for _, rows in pairs.groupby(["group", "metric", "subset"], sort=False)]  # fmt: skip
-    if claim.quantifier == "some":
-        if any(low > claim.threshold for low, _ in ends):
-            return "holds"
-        return "does not hold" if (groups["high"] < claim.refuted_below).all() else "undecided"
-    if claim.quantifier == "none_best":  # the shortfall of a scheme that is best everywhere is 0 at every seed
-        return "does not hold" if any(high <= 0 for _, high in ends) else "undecided"
-    return "does not hold" if any(high < claim.refuted_below for _, high in ends) else "undecided"
+def _without(metrics: pd.DataFrame, replicas: pd.DataFrame) -> pd.DataFrame:
+    """The rows of all other replicas."""
+    if replicas.empty:
+        return metrics
+    marked = metrics.merge(replicas[REPLICA].assign(_out=True), on=REPLICA, how="left")["_out"]
+    return metrics[marked.isna().to_numpy()]
 
 
-def _mean(pairs: pd.DataFrame, level: float = LEVEL) -> tuple[float, float, float]:
-    """Mean effect over all strata with its interval.
+def _per_seed(pairs: pd.DataFrame) -> list[float]:
+    """Mean effect of every seed over its strata, over those seeds alone that every stratum has."""
+    table = pairs.groupby(["seed", "metric", "subset", "experiment", "stratum"])["effect"].mean().unstack("seed")
+    means = table.loc[:, table.notna().all()].mean()
+    return [float(value) for value in means] if len(means) else [float(pairs["effect"].mean())]
 
-    Strata of one data set are not independent: one seed fixes the data and the initial weights of all of them, and
-    several may share a cell. Their mean is taken seed by seed, and those means are what is resampled.
-    """
-    by_seed, strata = [], []
-    for _, part in pairs.groupby(["experiment", "dataset_worse"], sort=False):
-        by_seed.append(part.groupby("seed")["effect"].mean().tolist())
-        strata.append(len(part[["metric", "subset", "stratum"]].drop_duplicates()))
-    return bootstrap_mean(by_seed, level, weights=strata)
+
+def _opposite(pairs: pd.DataFrame, claim: Claim) -> bool:
+    """Whether an average joins data sets with effects of opposite signs, neither interval holding 0."""
+    if claim.quantifier != "average":
+        return False
+    found = [mean_interval(_per_seed(rows)) for _, rows in pairs.groupby(["experiment", "dataset_worse"], sort=False)]
+    return any(one.low > 0 for one in found) and any(one.high < 0 for one in found)
 
 
 def _group(rows: pd.DataFrame, names: dict[str, Any]) -> dict[str, Any]:
-    effect, low, high = _mean(rows)
-    return {**names, "effect": effect, "low": low, "high": high, "pairs": len(rows)}
+    values = _per_seed(rows)
+    found = mean_interval(values)
+    return {
+        **names, "dataset": rows["dataset_worse"].iloc[0], "effect": found.mean, "low": found.low, "high": found.high,
+        "pairs": len(rows), "interquartile_mean": interquartile_mean(values), "improvement": improvement(values),
+    }  # fmt: skip
 
 
 def _strata(pairs: pd.DataFrame, chosen: pd.DataFrame, claim: Claim) -> pd.DataFrame:

@@ -172,8 +172,8 @@ def _counts(row: pd.Series) -> str:
 
 def _exceptions(groups: pd.DataFrame, claim: Claim) -> str:
     """The groups whose interval does not lie on the claimed side; those against are marked."""
-    rows = groups[(groups["claim"] == claim.id) & ~(groups["low"] > claim.threshold)]
-    against = rows.groupby("group", sort=False)["high"].min() < claim.threshold
+    rows = groups[(groups["claim"] == claim.id) & ~(groups["low"] > claim.relevant)]
+    against = rows.groupby("group", sort=False)["high"].min() < 0
     named = [f"**{group}**" if bad else str(group) for group, bad in against.items()]
     more = f" and {len(named) - MOST_GROUPS} more" if len(named) > MOST_GROUPS else ""
     return ("; ".join(named[:MOST_GROUPS]) + more) or "none"  # a group's own name can have a comma

@@ -20,7 +20,7 @@ CLAIM_ENTRIES = {"t10_claims", "t11_verdicts", "f9_claims", "f9_images"}  # draw
 
 def judge(results: Results, claims_path: Path | str | None = None) -> list[Judgement]:
     """Verdicts on all claims of ``claims_path`` (default ``config/claims.yaml``)."""
-    return evaluate(results.metrics, read_claims(claims_path))
+    return evaluate(results.metrics, read_claims(claims_path), results.baselines)
 
 
 def tables(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str | None = None,

@@ -26,14 +26,16 @@ from pimvae.report.wording import (
 )
 from pimvae.results.files import Results
 
-SENTENCE = {"undecided": "is undecided", "not run": "was not examined"}  # the other verdicts are their own sentence
+# The other verdict, "holds", is its own sentence.
+SENTENCE = {"refuted": "is refuted", "negligible": "has a negligible effect", "undecided": "is undecided",
+            "not run": "was not examined"}  # fmt: skip
 REFERENCES = ("true", "classifier")  # priors of rows that are no model's: true models and classifiers
 IMAGE_DATA = {
     "embedded": "Made from embedded stand-ins (digits of MNIST, procedural house numbers): not comparable with the "
     "publication's numbers.",
     "full": "Made from MNIST and SVHN.",
 }
-GROUPS = {"Hold": "holds", "Fail": "does not hold", "Undecided": "undecided", "NotRun": "not run"}
+GROUPS = {"Hold": "holds", "Fail": "refuted", "Negligible": "negligible", "Undecided": "undecided", "NotRun": "not run"}
 
 
 def macros(results: Results, judgements: Sequence[Judgement], scale: str) -> str:
@@ -86,7 +88,7 @@ def _claim(judgement: Judgement) -> Iterator[tuple[str, str]]:
     yield f"{name}Diverged", str(judgement.diverged)
     yield f"{name}OpenGroups", exceptions(judgement, against=False)
     yield f"{name}AgainstGroups", exceptions(judgement, against=True)
-    yield f"{name}Relevant", f"{judgement.claim.refuted_below:g}"
+    yield f"{name}Relevant", f"{judgement.claim.relevant:g}"
 
 
 def _overall(results: Results) -> Iterator[tuple[str, str]]:

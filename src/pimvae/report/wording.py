@@ -9,7 +9,8 @@ from pimvae.report.tables._layout import escape
 
 NUMBERS = ["Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"]
 # In the order of the sentences: what is said of one claim and of several.
-SAID = {"holds": ("holds", "hold"), "does not hold": ("does not hold", "do not hold"),
+SAID = {"holds": ("holds", "hold"), "refuted": ("is refuted", "are refuted"),
+        "negligible": ("has a negligible effect", "have negligible effects"),
         "undecided": ("is undecided", "are undecided")}  # fmt: skip
 
 
@@ -71,9 +72,9 @@ def _lower_first(text: str) -> str:
 
 def exceptions(judgement: Judgement, against: bool) -> str:
     """Groups that some measure puts wholly on the other side, or (not ``against``) leaves open; ``none`` if empty."""
-    groups, threshold = judgement.groups, judgement.claim.threshold
+    groups = judgement.groups
     if "high" not in groups:
         return "none"
-    wrong = groups["high"] < threshold
-    rows = groups[wrong if against else ~wrong & ~(groups["low"] > threshold)]
+    wrong = groups["high"] < 0
+    rows = groups[wrong if against else ~wrong & ~(groups["low"] > judgement.claim.relevant)]
     return escape(join(list(dict.fromkeys(rows["group"])))) or "none"

@@ -17,7 +17,7 @@ from pimvae.report.figures._drawing import Drawing, empty_figure
 from pimvae.report.style import MUTED, figure
 
 FOR, OPEN, AGAINST = "#00705A", "#9A7400", "#B00020"
-COLOURS = {"holds": FOR, "does not hold": AGAINST, "undecided": OPEN}
+COLOURS = {"holds": FOR, "refuted": AGAINST, "negligible": OPEN, "undecided": OPEN}
 SUBSETS = {"unimodal": "one modality", "all": "all modalities", "average": "mean over subsets"}
 IMAGES = "images"  # an experiment, whose claims have a figure of their own
 PER_ROW = 5
@@ -37,7 +37,7 @@ def claim_figure(images: bool) -> Drawing:
 def data(judgements: list[Judgement]) -> pd.DataFrame:
     """Effect, interval and number of pairs of every group of every claim that has rows."""
     tables = [
-        judgement.groups.assign(threshold=judgement.claim.threshold, scale=judgement.claim.effect,
+        judgement.groups.assign(relevant=judgement.claim.relevant, scale=judgement.claim.effect,
                                 title=judgement.claim.short)
         for judgement in judgements if len(judgement.groups) and not isinstance(judgement.claim, AuditClaim)
     ]  # fmt: skip
@@ -90,11 +90,11 @@ def _band(part: SubFigure, band: list[pd.DataFrame]) -> None:
 
 
 def _panel(panel: plt.Axes, rows: pd.DataFrame) -> None:
-    first, threshold = rows.iloc[0], rows["threshold"].iloc[0]
-    panel.axvline(threshold, color=MUTED, lw=0.8, ls="--")
+    first, relevant = rows.iloc[0], rows["relevant"].iloc[0]
+    panel.axvline(relevant, color=MUTED, lw=0.8, ls="--")
     panel.grid(axis="x")
     for height, (effect, low, high) in enumerate(rows[["effect", "low", "high"]].to_numpy(dtype=float)):
-        colour = FOR if low > threshold else AGAINST if high < threshold else OPEN
+        colour = FOR if low > relevant else AGAINST if high < 0 else OPEN
         panel.hlines(height, low, high, color=colour, lw=1.2)
         panel.plot(effect, height, "o", ms=3.4, color=colour)
     panel.set_title(_measure_label(first["metric"], first["subset"]), loc="left", fontsize=7, pad=4, linespacing=0.95)

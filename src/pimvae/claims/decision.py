@@ -1,0 +1,103 @@
+"""One rule for all verdicts: intervals against the smallest relevant effect, joined as the quantifier needs it."""
+
+__all__ = ["Verdict", "decide", "holm", "improvement", "interquartile_mean", "verdict_of"]
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from scipy.stats import t as student
+from scipy.stats import trim_mean
+
+from pimvae.claims.statistics import mean_interval
+
+Verdict = Literal["holds", "refuted", "negligible", "undecided", "not run"]
+ERROR = 0.025  # one-sided error of a claim, that of a two-sided 95% interval
+
+
+def verdict_of(low: float, high: float, relevant: float = 0.0) -> Verdict:
+    """Verdict on one interval of an effect that is positive where the claim is right.
+
+    ``holds`` above ``relevant``, ``refuted`` below 0, ``negligible`` inside ±``relevant``, else ``undecided``, also for
+    ends that are NaN.
+    """
+    if low > relevant:
+        return "holds"
+    if high < 0:
+        return "refuted"
+    return "negligible" if low > -relevant and high < relevant else "undecided"
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """p values adjusted by Holm's step-down method (Scandinavian Journal of Statistics 6, 1979); NaN counts as 1."""
+    values = np.nan_to_num(np.asarray(p_values, dtype=float), nan=1.0)
+    order, count = np.argsort(values, kind="stable"), len(values)
+    adjusted = np.empty(count)
+    adjusted[order] = np.minimum(np.maximum.accumulate((count - np.arange(count)) * values[order]), 1.0)
+    return adjusted
+
+
+def interquartile_mean(values: Sequence[float]) -> float:
+    """Mean of the middle half of the values; NaN without any."""
+    return float(trim_mean(values, 0.25)) if len(values) else math.nan
+
+
+def improvement(values: Sequence[float]) -> float:
+    """Share of paired differences above 0, ties counting half: an estimate of P(better > worse); NaN without any."""
+    array = np.asarray(values, dtype=float)
+    return float(np.mean((array > 0) + 0.5 * (array == 0))) if array.size else math.nan
+
+
+def decide(comparisons: Sequence[Sequence[float]], quantifier: str, relevant: float = 0.0) -> Verdict:
+    """Joint verdict on comparisons, each with one paired difference per seed.
+
+    * ``every``, ``none_best``: holds if each does. This is an intersection–union test and needs no correction. It is
+      refuted if one is, after Holm over all of them; negligible if one is, likewise. The effects of ``none_best`` are
+      cross-fitted shortfalls, whose mean is at most 0 for a scheme that is best everywhere: rejecting that for each
+      scheme is what is tested;
+    * ``some``: holds if one does after Holm; refuted if all are, negligible if all are refuted or negligible;
+    * ``average``: one comparison only, that of the means per seed.
+
+    The one-sided error of "holds" is at most 2.5% per claim.
+    """
+    if not comparisons:
+        return "not run"
+    single = [verdict_of(*_ends(values), relevant) for values in comparisons]
+    if quantifier == "average":
+        if len(single) != 1:
+            raise ValueError(f"an average is one comparison, not {len(single)}")
+        return single[0]
+    if quantifier == "some":
+        if _rejected(comparisons, relevant, upper=True):
+            return "holds"
+        if all(verdict == "refuted" for verdict in single):
+            return "refuted"
+        return "negligible" if all(verdict in ("refuted", "negligible") for verdict in single) else "undecided"
+    if all(verdict == "holds" for verdict in single):
+        return "holds"
+    if _rejected(comparisons, 0.0, upper=False):
+        return "refuted"
+    if quantifier == "none_best" and any(len(values) > 1 and not any(values) for values in comparisons):
+        return "refuted"  # the other seeds call the scheme best at every seed: it is held against itself throughout
+    return "negligible" if relevant and _rejected(comparisons, relevant, upper=False) else "undecided"
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    estimate = mean_interval(values)
+    return estimate.low, estimate.high
+
+
+def _rejected(comparisons: Sequence[Sequence[float]], bound: float, upper: bool) -> bool:
+    """Whether some mean lies above (``upper``) or below ``bound``, by one-sided Student tests after Holm."""
+    return bool((holm([_p_value(values, bound, upper) for values in comparisons]) <= ERROR).any())
+
+
+def _p_value(values: Sequence[float], bound: float, upper: bool) -> float:
+    array = (1 if upper else -1) * (np.asarray(values, dtype=float) - bound)
+    if array.size < 2:
+        return 1.0
+    mean, spread = array.mean(), array.std(ddof=1) / math.sqrt(array.size)
+    if spread == 0:
+        return 0.0 if mean > 0 else 1.0
+    return float(student.sf(mean / spread, array.size - 1))
