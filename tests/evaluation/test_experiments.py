@@ -53,7 +53,7 @@ def test_with_either_modality_missing_everything_is_a_number(vector_and_label, a
         for given in ("vector", "label"):
             assert 0 <= found["accuracy", given, split] <= 1
             assert 0 <= found["mcc_strong_mean", given, split] <= 1
-        assert {"llh", "llh_se", "ess_fraction", "rate", "reconstruction", "cluster_accuracy"} <= {
+        assert {"llh", "llh_error", "llh_encoder", "llh_encoder_se", "rate", "reconstruction", "cluster_accuracy"} <= {
             key[0] for key in found if key[1:] == ("all", split)
         }
         assert ("cross_rate", "unimodal", split) in found

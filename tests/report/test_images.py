@@ -49,7 +49,7 @@ def test_likelihoods_by_hand(results):
     assert len(row) == 10
     joint, text = (values(results, "mopoe", "mixture", "llh", name) for name in ("all", "text"))
     assert row[5] == format_estimate(mean_interval(joint)) and row[8] == format_estimate(mean_interval(text))
-    assert row[9] == format_number(100 * sum(values(results, "mopoe", "mixture", "ess_fraction", "all")) / 3)
+    assert row[9] == format_number(100 * sum(values(results, "mopoe", "mixture", "k_hat_above", "all")) / 3)
 
 
 def test_coherence_by_hand(results):

@@ -28,7 +28,7 @@ SAMPLES = {"strong": ("mcc_strong_sample", "all"), "weak": ("mcc_weak_sample", "
            "strong, in": ("mcc_strong_mean_in", "all"), "weak, in": ("mcc_weak_mean_in", "all")}  # fmt: skip
 IMAGES = {"mnist": "M", "svhn": "S", "text": "T"}
 LIKELIHOODS = {"M+S+T": ("llh", "all"), **{short: ("llh", name) for name, short in IMAGES.items()},
-               r"eff.\ (\%)": ("ess_fraction", "all")}  # fmt: skip
+               r"$\hat k>.7$": ("k_hat_above", "all")}  # fmt: skip
 COHERENCE = {"+".join(IMAGES[name] for name in given): ("coherence", "_".join(given) + "_to_{panel}")
              for size in (1, 2, 3) for given in combinations(IMAGES, size)}  # fmt: skip
 PRIOR = {"coh.": ("coherence", "prior"), "FD$_M$": ("frechet", "mnist"), "FD$_S$": ("frechet", "svhn"),

@@ -165,9 +165,11 @@ class EvaluationConfig(Strict):
     """Sample sizes of the evaluation."""
 
     samples: PositiveInt = 1000  # samples in metrics that visit every subset
-    particles: PositiveInt = 512  # importance-sampling particles
+    particles: PositiveInt = 512  # importance-sampling particles of the encoder as proposal
+    refined_particles: PositiveInt = 1024  # of the near-exact log-likelihood
+    refinement_steps: PositiveInt = 60  # natural-gradient steps of its proposals
     draws: PositiveInt = 64  # Monte-Carlo draws per component where no closed form exists
-    llh_samples: PositiveInt = 1000  # samples in the importance-sampled log-likelihood
+    llh_samples: PositiveInt = 1000  # samples in estimated log-likelihoods
     ceiling_particles: PositiveInt = 256  # importance-sampling particles under the true model
     by_size: bool = True  # recovery of the latents also by the number of modalities given
     published: bool = False  # audit: also the metrics of the released code, under names of their own

@@ -1,6 +1,6 @@
 """Evaluation that the identifiable experiments share: likelihood, recovery of the true latents, rates."""
 
-__all__ = ["evaluate_split", "likelihood_rows", "posterior_latents", "rate_rows"]
+__all__ = ["evaluate_split", "posterior_latents", "rate_rows"]
 
 import torch
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from torch import Tensor
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset, Split
 from pimvae.evaluation.identifiability import mcc
-from pimvae.evaluation.likelihood import importance_log_likelihood
+from pimvae.evaluation.likelihood_rows import likelihood_rows
 from pimvae.evaluation.rates import cross_rate, rate, reconstruction
 from pimvae.evaluation.rows import Rows
 from pimvae.models.vae import MultimodalVAE
@@ -24,9 +24,13 @@ def evaluate_split(
     """Metrics of one split (``train`` or ``test``) that every identifiable experiment reports."""
     split = data.train if name == "train" else data.test
     packed = pack(split, data.max_dim).to(torch.float64)
-    likelihood_rows(cell, model, packed, name, rows, generator)
+    part = packed.spread(cell.evaluation.llh_samples)
+    likelihood_rows(cell.evaluation, model, part, rows, generator, name)
+    if rows.scope == "distance":
+        return
     _recovery(model, split, packed, name, rows, generator)
-    rate_rows(cell, model, packed.spread(cell.evaluation.samples), name, rows, generator)
+    if rows.scope == "all":
+        rate_rows(cell, model, packed.spread(cell.evaluation.samples), name, rows, generator)
 
 
 def posterior_latents(
@@ -35,17 +39,6 @@ def posterior_latents(
     """Posterior means and one posterior sample each, of the latent that modalities share."""
     posterior, size = model.posterior(x, mask), model.config.latent
     return posterior.mean()[:, :size], posterior.sample(1, generator)[0, :, :size]
-
-
-def likelihood_rows(
-    cell: Cell, model: MultimodalVAE, packed: PackedSplit, name: str, rows: Rows, generator: torch.Generator
-) -> None:
-    """Importance-sampled log-likelihood of what is observed, its standard error, the share of particles that count."""
-    part = packed.spread(cell.evaluation.llh_samples)
-    estimate = importance_log_likelihood(model, part.x, part.mask, cell.evaluation.particles, generator)
-    rows.add("llh", float(estimate.log_likelihood.mean()), split=name)
-    rows.add("llh_se", float(estimate.error.square().sum().sqrt()) / len(part), split=name)
-    rows.add("ess_fraction", float(estimate.ess_fraction.mean()), split=name)
 
 
 def _recovery(

@@ -28,15 +28,18 @@ def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: 
     Training data is evaluated as in the publication; data held out from the same clusters beside it.
     """
     generator = torch.Generator().manual_seed(derived_seed(seed, 2))
-    for name in SPLITS if data.test is not None else SPLITS[:1]:
+    splits = SPLITS if data.test is not None else SPLITS[:1]
+    for name in splits if rows.scope == "all" else splits[-1:]:
         evaluate_split(cell, model, data, name, rows, generator)
+        if rows.scope != "all":
+            continue
         split = data.train if name == "train" else data.test
         packed = pack(split, data.max_dim).to(torch.float64)
         _one_given(model, packed.x, packed.mask, split.truth, rows, name)
         if cell.model.prior == "mixture":
             score = cluster_accuracy(model, packed.x, packed.mask, split.truth["labels"])
             rows.add("cluster_accuracy", score, split=name)
-    if rows.keys[COLUMNS.index("beta")] != 1:
+    if rows.keys[COLUMNS.index("beta")] != 1 or rows.scope != "all":
         return {}
     return _points(model, data) | {"seed": np.array(seed)}
 

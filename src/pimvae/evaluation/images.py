@@ -17,7 +17,7 @@ from pimvae.evaluation._identifiable import rate_rows
 from pimvae.evaluation.classifiers import Classifiers, load_classifiers, untrained
 from pimvae.evaluation.classifiers_job import classifiers_file
 from pimvae.evaluation.coherence import frechet_distance, generate, generate_given, probe_accuracy
-from pimvae.evaluation.likelihood import ImportanceEstimate, importance_log_likelihood
+from pimvae.evaluation.likelihood_rows import likelihood_rows
 from pimvae.evaluation.names import TRIPLE, crossing, joined
 from pimvae.evaluation.rows import COLUMNS, Rows
 from pimvae.models.likelihoods.text import POSITIONS, SYMBOLS
@@ -57,13 +57,16 @@ def evaluate(
     generator = torch.Generator(device).manual_seed(derived_seed(seed, 2))
     test = _first(data, data.test, max(sizes.samples, sizes.llh_samples), device)
     part, labels = test.spread(sizes.samples), data.test.truth["labels"][spread(len(test), sizes.samples)]
-    _likelihoods(model, test.spread(sizes.llh_samples), sizes.particles, rows, generator)
+    if _is_reference(rows):
+        _likelihoods(cell, model, test.spread(sizes.llh_samples), rows, generator)
+    if rows.scope == "distance":
+        return {}
     rate_rows(cell, model, part, SPLIT, rows, generator)
     _conditional(model, part.x, torch.from_numpy(labels).to(device), classifiers, rows, generator)
     _unconditional(model, part, classifiers, rows, generator)
     train = _first(data, data.train, sizes.samples, device)
     _latents(model, train.x, data.train.truth["labels"][: len(train)], part.x, labels, rows)
-    if rows.keys[COLUMNS.index("beta")] != 1:
+    if not _is_reference(rows) or rows.scope != "all":
         return {}
     return _pictures(model, part.spread(SHOWN), generator) | {"provenance": np.array(data.provenance)}
 
@@ -79,28 +82,18 @@ def _first(data: Dataset, split: Split, count: int, device: torch.device) -> Pac
     return PackedSplit(*IndexedSplit(split, data.max_dim, device).batch(rows), split.dims)
 
 
-def _likelihoods(
-    model: MultimodalVAE, part: PackedSplit, particles: int, rows: Rows, generator: torch.Generator
-) -> None:
-    """log p(x_M, x_S, x_T), and log p(x_s) of every modality with proposals that see nothing else; unweighted."""
-    _add_likelihood(rows, "all", importance_log_likelihood(model, part.x, part.mask, particles, generator))
-    for s, name in enumerate(TRIPLE):
+def _likelihoods(cell: Cell, model: MultimodalVAE, part: PackedSplit, rows: Rows, generator: torch.Generator) -> None:
+    """log p(x_M, x_S, x_T) and, after all steps, log p(x_s) of every modality alone; unweighted."""
+    likelihood_rows(cell.evaluation, model, part, rows, generator, SPLIT)
+    for s, name in enumerate(TRIPLE if rows.scope == "all" and _is_reference(rows) else ()):
         alone = torch.zeros_like(part.mask)
         alone[:, s] = True
-
-        def fit(x: Tensor, mask: Tensor, z: Tensor, s: int = s) -> Tensor:
-            return model.decoder.log_likelihood_of(s, x[s], model.modality_latents(z)[s])
-
-        _add_likelihood(
-            rows, name, importance_log_likelihood(model, part.x, alone, particles, generator, likelihood=fit)
-        )
+        likelihood_rows(cell.evaluation, model, part, rows, generator, SPLIT, name, alone)
 
 
-def _add_likelihood(rows: Rows, subset: str, estimate: ImportanceEstimate) -> None:
-    error = estimate.error.square().sum().sqrt() / len(estimate.error)
-    values = {"llh": estimate.log_likelihood.mean(), "llh_se": error, "ess_fraction": estimate.ess_fraction.mean()}
-    for metric, value in values.items():
-        rows.add(metric, float(value), subset, SPLIT)
+def _is_reference(rows: Rows) -> bool:
+    """Whether β = 1: what tables, claims and pictures of likelihoods show."""
+    return rows.keys[COLUMNS.index("beta")] == 1
 
 
 def _conditional(

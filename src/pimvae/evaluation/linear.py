@@ -11,7 +11,7 @@ from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset
 from pimvae.evaluation.anatomy import kl_mixture_to_posterior
 from pimvae.evaluation.bounds import SubsetPosteriors, average_anatomy, linear_gaussian
-from pimvae.evaluation.likelihood import importance_log_likelihood
+from pimvae.evaluation.likelihood_rows import likelihood_rows
 from pimvae.evaluation.oracle import LinearGaussian, maximum_likelihood
 from pimvae.evaluation.rates import cross_rate, few_draws, rate, reconstruction
 from pimvae.evaluation.rows import Rows
@@ -37,7 +37,7 @@ def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: 
     if rows.scope == "distance":
         return {}
     if rows.scope == "all":
-        _importance(rows, cell, model, exact, split, generator)
+        _estimates(rows, cell, model, exact, split, generator)
     _subset_metrics(rows, cell, model, exact, split.spread(cell.evaluation.samples), generator)
     return _examples(model, best, data, split) if cell.data.kind == "digits" and rows.scope == "all" else {}
 
@@ -57,15 +57,12 @@ def _likelihoods(
     rows.add("llh_gap", (optimum - learned) / abs(optimum))
 
 
-def _importance(
+def _estimates(
     rows: Rows, cell: Cell, model: MultimodalVAE, exact: LinearGaussian, split: PackedSplit, generator: torch.Generator
 ) -> None:
-    """The importance-sampled log-likelihood beside the exact one, on the same samples."""
+    """Estimated log-likelihoods beside the exact one, on the same samples."""
     part = split.spread(cell.evaluation.llh_samples)
-    estimate = importance_log_likelihood(model, part.x, part.mask, cell.evaluation.particles, generator)
-    rows.add("llh_is", float(estimate.log_likelihood.mean()))
-    rows.add("llh_is_se", float(estimate.error.square().sum().sqrt()) / len(part))
-    rows.add("ess_fraction", float(estimate.ess_fraction.mean()))
+    likelihood_rows(cell.evaluation, model, part, rows, generator, "train", name="llh_estimated")
     rows.add("llh_exact_same", float(exact.log_likelihood(part.x.movedim(0, 1), part.mask).mean()))
 
 

@@ -26,6 +26,8 @@ def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: 
     """All metrics of one replica into ``rows``: held-out likelihood, MCC by observed modalities, clusters, rates."""
     generator = torch.Generator().manual_seed(derived_seed(seed, 2))
     evaluate_split(cell, model, data, "test", rows, generator)
+    if rows.scope != "all":
+        return {}
     packed = pack(data.test, data.max_dim).to(torch.float64)
     truth, labels = (data.test.truth[name] for name in ("latents", "labels"))
     if cell.evaluation.by_size:

@@ -7,9 +7,10 @@ import torch
 
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset
-from pimvae.evaluation._identifiable import likelihood_rows, rate_rows
-from pimvae.evaluation.likelihood import importance_log_likelihood
+from pimvae.evaluation._identifiable import rate_rows
+from pimvae.evaluation.likelihood_rows import likelihood_rows
 from pimvae.evaluation.names import SPLITS
+from pimvae.evaluation.near_exact import log_likelihood
 from pimvae.evaluation.rows import Rows
 from pimvae.models.vae import MultimodalVAE
 from pimvae.training.packing import PackedSplit, pack
@@ -24,8 +25,9 @@ def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: 
         if split is None:
             continue
         packed = pack(split, data.max_dim).to(torch.float64)
-        likelihood_rows(cell, model, packed, name, rows, generator)
-        _single(cell, model, packed.spread(cell.evaluation.llh_samples), name, rows, generator)
+        part = packed.spread(cell.evaluation.llh_samples)
+        likelihood_rows(cell.evaluation, model, part, rows, generator, name)
+        _single(cell, model, part, name, rows, generator)
         rate_rows(cell, model, packed.spread(cell.evaluation.samples), name, rows, generator)
     return {}
 
@@ -42,6 +44,7 @@ def _single(
         only = torch.zeros_like(part.mask[seen])
         only[:, s] = True
         x = part.x[:, seen]
-        estimate = importance_log_likelihood(model, x, only, cell.evaluation.particles, generator)
+        sizes = cell.evaluation
+        estimate = log_likelihood(model, x, only, generator, sizes.refined_particles, sizes.refinement_steps)
         found.append(estimate.log_likelihood.mean())
     rows.add("llh", float(torch.stack(found).mean()), "unimodal", name)

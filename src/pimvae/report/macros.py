@@ -123,10 +123,11 @@ def _versions(settings: pd.DataFrame) -> str:
 
 def _check(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
     rows = check_rows(metrics)
-    within = rows["errors"].abs() <= 2
     yield "CheckReplicas", str(len(rows))
-    yield "CheckLargestError", format_number(rows["error"].abs().max()) if len(rows) else "--"
-    yield "CheckWithinTwo", format_number(100 * within.mean()) if rows["errors"].notna().any() else "--"
+    for name, column in (("CheckLargestError", "error"), ("CheckEncoderError", "encoder_error")):
+        yield name, format_number(rows[column].abs().max()) if len(rows) else "--"
+    within = rows["error"].abs() <= rows["llh_error"]
+    yield "CheckWithin", format_number(100 * within.mean()) if len(rows) else "--"
 
 
 def _values(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:

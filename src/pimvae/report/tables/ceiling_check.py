@@ -2,6 +2,8 @@
 
 __all__ = ["table_ceiling_check"]
 
+import math
+
 from pimvae.claims.selection import drop_diverged, select
 from pimvae.claims.statistics import format_number
 from pimvae.config.catalogue import catalogue
@@ -34,6 +36,8 @@ def table_ceiling_check(results: Results) -> str:
             value = {metric: rows["value"] for metric, rows in mine.groupby("metric")}
             numbers = [value["llh_ceiling"].mean(), value["llh_ceiling_se"].max(), 100 * value["ess_fraction"].mean(),
                        100 * value["ess_few"].max(), 100 * theirs.mean(), 100 * theirs.min()]  # fmt: skip
-            cells = [escape(catalogue().look("datasets", name).label), title, *map(format_number, numbers)]
+            # A quadrature has no particles.
+            texts = [format_number(number) if math.isfinite(number) else "--" for number in numbers]
+            cells = [escape(catalogue().look("datasets", name).label), title, *texts]
             lines.append(" & ".join(cells) + r" \\")
     return tabular("ll" + "r" * 6, lines)

@@ -7,6 +7,6 @@ from pimvae.results.files import Results
 
 
 def table_image_likelihood(results: Results) -> str:
-    """LLH of all modalities and of each (nats, unweighted), and the share of particles that count for the joint one."""
+    """LLH of all modalities and of each (nats, unweighted), and for how many triples annealing was needed."""
     measures = [Measure("M+S+T", "llh", "all"), *(Measure(short, "llh", name) for name, short in MODALITIES.items())]
-    return image_table(results, {"": [*measures, Measure(r"eff.\ (\%)", "ess_fraction", "all", interval=False)]})
+    return image_table(results, {"": [*measures, Measure(r"$\hat k>.7$", "k_hat_above", "all", interval=False)]})
