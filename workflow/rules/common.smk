@@ -8,7 +8,6 @@ import shutil
 import textwrap
 from functools import cache
 
-ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
 
 from pimvae import archive, provenance
