@@ -1,6 +1,6 @@
 """Print the exact versions of everything that the installed pimvae needs, its extras included: requirements.lock.
 
-usage: python scripts/lock.py > requirements.lock, in an environment made with pip install -e '.[dev,notebooks]'
+usage: python scripts/lock.py > requirements.lock, in an environment made with pip install -e '.[workflow,notebooks,dev]'
 """
 
 from importlib.metadata import distribution
@@ -8,7 +8,7 @@ from importlib.metadata import distribution
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-EXTRAS = ("dev", "notebooks")
+EXTRAS = ("workflow", "notebooks", "dev")
 HARDWARE = ("cuda-", "nvidia-", "triton")  # what torch brings for one kind of machine; torch itself pins it
 
 
@@ -33,6 +33,6 @@ def closure(name: str, extras: tuple[str, ...] = ()) -> dict[str, str]:
 
 if __name__ == "__main__":
     print("# Exact versions of all packages, for pip; written by scripts/lock.py.")
-    print("# pip install --constraint requirements.lock -e '.[notebooks]'")
+    print("# pip install --constraint requirements.lock -e '.[workflow,notebooks]'")
     for key, version in closure("pimvae", EXTRAS).items():
         print(f"{key}=={version}")
