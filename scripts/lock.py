@@ -1,6 +1,6 @@
 """Print the exact versions of everything that the installed pimvae needs, its extras included: requirements.lock.
 
-usage: python scripts/lock.py > requirements.lock, in an environment made with pip install -e '.[workflow,notebooks,dev]'
+usage: python scripts/lock.py > requirements.lock, where pip install -e '.[workflow,notebooks,dev]' was run
 """
 
 from importlib.metadata import distribution

@@ -20,11 +20,15 @@ rm -rf "$folder"
 import importlib.metadata, pathlib, sys
 
 lines = [line for line in pathlib.Path("requirements.lock").read_text().splitlines() if not line.startswith("#")]
-wrong = []
+same, absent, wrong = [], [], []
 for name, version in (line.split("==") for line in lines):
-    found = importlib.metadata.version(name).partition("+")[0]
-    if found != version:
-        wrong.append(f"{name} {found}, locked {version}")
-print(f"Python {sys.version.split()[0]}: {len(lines) - len(wrong)} of {len(lines)} packages as in requirements.lock")
+    try:
+        found = importlib.metadata.version(name).partition("+")[0]
+    except importlib.metadata.PackageNotFoundError:
+        absent.append(name)  # needed by other versions of Python only
+        continue
+    (same if found == version else wrong).append(f"{name} {found}, locked {version}")
+print(f"Python {sys.version.split()[0]}: {len(same)} of {len(lines)} packages as in requirements.lock,",
+      f"not needed: {', '.join(absent) or 'none'}")
 sys.exit("; ".join(wrong) or 0)
 END

@@ -6,7 +6,8 @@ import pytest
 
 from pimvae.errors import UserError
 from pimvae.report import blocks, job
-from pimvae.report.blocks import Source, refresh, rewrite
+from pimvae.report.blocks import refresh, rewrite
+from pimvae.report.source import Source, read_jobs
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "README.md", ROOT / "docs" / "REVIEWERS.md"]
@@ -70,7 +71,7 @@ def test_times_are_sums_over_jobs(source):
 
 
 def test_without_benchmarks_there_are_no_times(source, folder):
-    bare = Source("laptop", source.results, source.claims, source.verdicts, source.groups, blocks._jobs(folder / "no"))
+    bare = Source("laptop", source.results, source.claims, source.verdicts, source.groups, read_jobs(folder / "no"))
     assert "No times were recorded" in blocks.times(bare)
     assert cells(blocks.expected(bare))[2][2] == "–"
 
