@@ -78,6 +78,7 @@ def browser(folder: Path) -> Iterator[Page]:
     options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
                "--remote-debugging-port=0", "--remote-allow-origins=*", "--window-size=1200,900"]  # fmt: skip
     command = [str(PROGRAM), *options, f"--user-data-dir={folder}", "about:blank"]
+    (folder / "DevToolsActivePort").unlink(missing_ok=True)  # that of an earlier browser
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         port = _port(folder)
