@@ -26,7 +26,8 @@ PARTS = ["config", "notebooks", "paper", "src", "tests", "workflow"]
 HAS_LATEX = bool(shutil.which("latexmk") or shutil.which("tectonic"))
 PAPER = {"paper": 1} if HAS_LATEX else {}
 # Whether each picture that the report carries can be shown.
-LOADED = """Promise.all(Object.values(results).map(result => result.data_uri).filter(uri => uri.startsWith("data:image"))
+LOADED = """Promise.all(Object.values(results).map(result => result.data_uri)
+    .filter(uri => uri.startsWith("data:image"))
     .map(uri => new Promise(done => {
         const picture = new Image();
         picture.onload = () => done(picture.naturalWidth > 100);
