@@ -118,7 +118,7 @@ def _config_path(name: str) -> Path:
 def parse_yaml(path: Path) -> Any:
     """Parsed YAML file; a syntax error is told in one line with its place."""
     try:
-        return yaml.safe_load(path.read_text())
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except yaml.YAMLError as error:

@@ -49,7 +49,7 @@ def pages(tables: Path | str, out: Path | str, scale: str) -> list[Path]:
         source = Path(tables) / f"{name}.tex"
         if not source.is_file():
             raise UserError(f"{source} does not exist: write the tables first")
-        tex = source.read_text()
+        tex = source.read_text(encoding="utf-8")
         written.append(Path(out) / f"{name}.html")
         write_text(written[-1], page(summary("report.tables", name), tex, scale))
     return written
