@@ -6,6 +6,12 @@ SCALE ?=
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(SCALE),--config scale=$(SCALE))
 
+# Snakemake, pip and Jupyter keep caches below HOME: where there is none, or none that can be written, they get one here.
+ifneq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo yes),yes)
+export HOME := $(CURDIR)/build/home
+$(shell mkdir -p build/home)
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help reproduce rebuild report readme notebooks schemas rulegraph ship plan install test latex lint unit smoke \
 	test-slurm test-environment bench clean distclean

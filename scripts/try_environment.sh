@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 python=${1:-python3} folder=${2:-build/environment}
 
 # conda writes the lines to a file beside environment.yml and runs pip there.
-list=$(mktemp "condaenv.XXXXXXXX.requirements.txt")
+list=condaenv.$$.requirements.txt
 trap 'rm -f "$list"; rm -rf "$folder"' EXIT
 sed -n '/^  - pip:$/,$ s/^      - //p' environment.yml > "$list"
 [ -s "$list" ] || { echo "environment.yml has no part for pip" >&2; exit 1; }

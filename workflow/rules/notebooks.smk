@@ -73,5 +73,5 @@ rule render_notebook:
     message:
         "run notebook {wildcards.notebook}"
     shell:
-        "PIMVAE_RESULTS=$(realpath {params.results}) {params.command} {params.options} --output-dir {params.out}"
+        "PIMVAE_RESULTS=$(cd {params.results} && pwd -P) {params.command} {params.options} --output-dir {params.out}"
         " {input.notebook} > {log} 2>&1"
