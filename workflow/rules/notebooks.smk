@@ -34,7 +34,7 @@ HAS_NOTEBOOKS = bool(
 )
 NOTEBOOKS_MISSING = (
     "no nbconvert, ipykernel or pytest found: the notebooks are left out. Install them with: pip install -e "
-    "'.[notebooks]'. Then run the same command again."
+    "'.[workflow,notebooks]'. Then run the same command again."
 )
 # Where nothing is trained, only the notebook that reads results is run: the others train small models.
 NOTEBOOK_FILES = [
