@@ -9,6 +9,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 EXTRAS = ("workflow", "notebooks", "dev")
+# Newer ones cannot parse their own selectors with Python before 3.11.5, that of Debian 12 among them.
+HELD = {"soupsieve": "2.10"}
 HARDWARE = ("cuda-", "nvidia-", "triton")  # what torch brings for one kind of machine; torch itself pins it
 
 
@@ -28,6 +30,7 @@ def closure(name: str, extras: tuple[str, ...] = ()) -> dict[str, str]:
             needed = canonicalize_name(requirement.name)
             found[needed] = distribution(needed).version.partition("+")[0]  # a local build of the same version
             waiting += [(needed, option) for option in ("", *requirement.extras)]
+    found |= {key: version for key, version in HELD.items() if key in found}
     return {key: version for key, version in sorted(found.items()) if not key.startswith(HARDWARE)}
 
 
