@@ -27,8 +27,6 @@ def write_pictures(results_dir: Path, out_dir: Path, claims_path: Path | None = 
     for name in PICTURES:
         drawing = lookup("report.figures", name)
         table = drawing.data(judge(results, claims_path) if name in CLAIM_ENTRIES else results)
-        if "example" in table and len(table):  # one test triple is enough here
-            table = table[table["example"] == table["example"].min()]
         written.append(write_small(lambda drawing=drawing, table=table: drawing.plot(table), out_dir / f"{name}.png"))
     return written
 
