@@ -14,7 +14,7 @@ from pathlib import Path
 from pimvae import __version__, stages
 from pimvae.cli_archive import add_archive_commands
 from pimvae.cli_look import add_look_commands
-from pimvae.cli_parser import Parser, experiment_name, nearest_option, overview
+from pimvae.cli_parser import Parser, experiment_name, nearest_option, overview, speak_utf8
 from pimvae.cli_report import add_report_commands
 from pimvae.errors import UserError
 
@@ -30,7 +30,7 @@ OUTSIDE = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 1 for an error of the user, 130 when interrupted."""
-    _speak_utf8()
+    speak_utf8()
     options, unknown = parser().parse_known_args(arguments)
     if unknown:
         options.parser.error(f"unknown argument '{unknown[0]}'{nearest_option(unknown[0], options.parser)}")
@@ -53,15 +53,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("pimvae: interrupted", file=sys.stderr)
         return 130
     return 0
-
-
-def _speak_utf8() -> None:
-    """What goes into a file or a pipe is UTF-8, whatever the locale; a terminal gets ? for what it cannot show."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream.isatty():
-            stream.reconfigure(errors="replace")
-        else:
-            stream.reconfigure(encoding="utf-8")
 
 
 def _leave_at_once() -> None:

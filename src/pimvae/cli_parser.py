@@ -1,6 +1,6 @@
 """The parser behind the command line: one-line errors with the nearest name, commands by group, shell completion."""
 
-__all__ = ["Parser", "completion", "experiment_name", "nearest_option", "overview"]
+__all__ = ["Parser", "completion", "experiment_name", "nearest_option", "overview", "speak_utf8"]
 
 import argparse
 import difflib
@@ -103,3 +103,12 @@ def completion(commands: Mapping[str, argparse.ArgumentParser], words: Mapping[s
         "}",
         "complete -o filenames -F _pimvae pimvae",
     ])  # fmt: skip
+
+
+def speak_utf8() -> None:
+    """What goes into a file or a pipe is UTF-8, whatever the locale; a terminal gets ? for what it cannot show."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream.isatty():
+            stream.reconfigure(errors="replace")
+        else:
+            stream.reconfigure(encoding="utf-8")
