@@ -125,7 +125,8 @@ def test_equal_numbers_are_counted_among_those_that_both_runs_have():
     fresh = pd.concat([frame(SHIPPED), frame(moved, metric="other"), frame(SHIPPED, metric="new")])
     numbers = compare(fresh, pd.concat([frame(SHIPPED), frame(SHIPPED, metric="other")]))
     assert equal_numbers(numbers) == "1 of 2 numbers equal"
-    assert figure_of(numbers).get_suptitle() == "1 of 2 numbers equal"
+    (legend,) = figure_of(numbers).legends
+    assert legend.get_title().get_text() == "1 of 2 numbers equal"
 
 
 def test_a_changed_shipped_file_is_refused(tmp_path):

@@ -82,11 +82,13 @@ def figure_of(numbers: pd.DataFrame) -> Figure:
         panel.set_title(experiment, fontweight="bold")
     panels[0].set_yticks(range(len(metrics)), [_label(name) for name in metrics])
     panels[0].set_ylim(len(metrics) - 0.5, -0.5)
-    drawn.suptitle(equal_numbers(numbers), fontsize=9, fontweight="bold")
     drawn.supxlabel("fresh minus shipped, in half-widths of the shipped interval over seeds", fontsize=8)
     handles = [Line2D([], [], ls="none", marker="o", ms=3, color=colour, label=name) for name, colour in
                COLOURS.items() if (judged["verdict"] == name).any()]  # fmt: skip
-    drawn.legend(handles=handles, loc="outside upper center", ncols=len(COLOURS))
+    drawn.legend(
+        handles=handles, loc="outside upper center", ncols=len(COLOURS),
+        title=equal_numbers(numbers), title_fontproperties={"weight": "bold", "size": 9},
+    )  # fmt: skip
     return drawn
 
 
