@@ -6,12 +6,19 @@ SCALE ?=
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(SCALE),--config scale=$(SCALE))
 
+# Snakemake, pip and Jupyter keep caches below HOME: where there is none, or none that can be written, they get one here.
+ifneq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo yes),yes)
+export HOME := $(CURDIR)/build/home
+$(shell mkdir -p build/home)
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help reproduce rebuild report readme ship plan install test latex lint unit smoke test-slurm bench clean distclean
+.PHONY: help reproduce rebuild report readme notebooks schemas rulegraph ship plan install test latex lint unit smoke \
+	test-slurm test-environment bench clean distclean
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
-	@echo "variables: SCALE=smoke|laptop|paper (default: what config/config.yaml says), CORES=n, PYTHON=python3, VENV=.venv"
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
+	@echo "variables: SCALE=smoke|laptop|workstation|paper (default: what config/config.yaml says), CORES=n, PYTHON=python3, VENV=.venv"
 
 reproduce: install ## install what is needed, run everything, end with paper/paper.pdf
 	@bash scripts/ensure_latex.sh
@@ -23,8 +30,19 @@ report: install ## after 'make reproduce': report.html, all figures, tables, cla
 # Of 'snakemake beyond', if that has been run, else of 'make reproduce'.
 RUN = $(patsubst %/claims.csv,%,$(firstword $(wildcard $(addsuffix /claims.csv,$(addprefix results/$(or $(SCALE),laptop),/beyond /)))))
 
-readme: install ## after 'make reproduce': write its verdicts and times into README.md and docs/REVIEWERS.md
-	$(BIN)/pimvae readme --results $(or $(RUN),results/$(or $(SCALE),laptop)) --scale $(or $(SCALE),laptop) README.md docs/REVIEWERS.md
+readme: install ## after 'make reproduce': write its verdicts, times and pictures into README.md and docs/
+	$(BIN)/pimvae readme --results $(or $(RUN),results/$(or $(SCALE),laptop)) --scale $(or $(SCALE),laptop) \
+		--pictures docs/figures $(if $(COMPARED),--compared $(COMPARED) --machines "$(MACHINES)") \
+		README.md docs/REVIEWERS.md docs/METHODS.md
+
+notebooks: install ## run the first two notebooks on the shipped results and keep their outputs
+	$(BIN)/python scripts/run_notebooks.py $(or $(wildcard results/shipped/$(or $(SCALE),laptop)),results/$(or $(SCALE),laptop))
+
+schemas: install ## after a change of src/pimvae/config: the schemas by which editors complete config/*.yaml
+	$(BIN)/python scripts/write_schemas.py
+
+rulegraph: install ## after a change of the rules: the drawing in docs/WORKFLOW.md
+	$(BIN)/python scripts/write_rulegraph.py
 
 ship: install ## after 'make reproduce': make its results the shipped ones
 	$(BIN)/pimvae ship --results $(or $(RUN),results/$(or $(SCALE),laptop)) --out results/shipped/$(or $(SCALE),laptop)
@@ -60,6 +78,9 @@ smoke: $(VENV)/.installed-dev ## only the smoke run, in a temporary copy
 test-slurm: $(VENV)/.installed-slurm ## the smoke scale through a SLURM on this machine, as root on Debian (docs/CLUSTER.md)
 	@bash scripts/test_slurm.sh $(BIN) "$(LOCAL)" $(AGAIN)
 
+test-environment: ## what conda hands to pip, in an empty environment (minutes, 2 GB)
+	@bash scripts/try_environment.sh $(PYTHON)
+
 bench: $(VENV)/.installed ## speed and memory as ratios in one run (minutes); ONLY="stacking seeds" for some of it
 	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(DEVICE),--device $(DEVICE))
 
@@ -72,13 +93,13 @@ distclean: clean ## remove everything that was made here, results and the virtua
 	rm -rf figures/*/ paper/tables paper/paper.pdf report.html .snakemake $(VENV)
 
 $(VENV)/.installed: pyproject.toml requirements.lock scripts/install.sh
-	@bash scripts/install.sh $(PYTHON) $(VENV) '.[notebooks]'
+	@bash scripts/install.sh $(PYTHON) $(VENV) '.[workflow,notebooks]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@bash scripts/install.sh $(PYTHON) $(VENV) '.[dev,notebooks]'
+	@bash scripts/install.sh $(PYTHON) $(VENV) '.[workflow,notebooks,dev]'
 	@touch $@
 
 $(VENV)/.installed-slurm: $(VENV)/.installed-dev
-	@bash scripts/install.sh $(PYTHON) $(VENV) '.[dev,notebooks,slurm]'
+	@bash scripts/install.sh $(PYTHON) $(VENV) '.[workflow,notebooks,dev,slurm]'
 	@touch $@

@@ -1,6 +1,7 @@
 """The command line: every command explains itself; what the user gets wrong is one line and exit code 1."""
 
 import json
+import subprocess
 import threading
 
 import pytest
@@ -13,6 +14,7 @@ from pimvae.config import load
 COMMANDS = [
     *("cells", "download", "data", "train", "evaluate", "ceiling", "baselines", "collect"),
     *("tables", "figures", "claims", "macros", "ship", "unpack", "compare", "readme", "webpages"),
+    *("classifiers", "plan", "schemes", "completion"),
 ]
 
 
@@ -29,6 +31,26 @@ def test_help_lists_every_command(capsys):
     code, out, _ = run(capsys, "--help")
     assert code == 0
     assert all(f"    {name} " in out for name in COMMANDS)
+
+
+def test_without_a_command_the_help_is_shown(capsys):
+    code, out, err = run(capsys)
+    assert (code, out, err) == (*run(capsys, "--help")[:2], "")
+
+
+def test_no_command_is_listed_under_further(capsys):
+    """`pimvae.cli_parser.GROUPS` names the group of every command."""
+    assert "Further" not in run(capsys, "--help")[1]
+
+
+def test_the_script_of_completion_knows_commands_options_and_names(capsys, root, monkeypatch):
+    monkeypatch.chdir(root)
+    script = run(capsys, "completion")[1]
+    ask = 'COMP_WORDS=(pimvae {}); COMP_CWORD={}; _pimvae; printf "%s\\n" "${{COMPREPLY[@]}}"'
+    for words, expected in (("tra", {"train"}), ("cells --sc", {"--scale"}), ("cells mul", {"multimodal"})):
+        command = f"{script}\n{ask.format(words, len(words.split()))}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+        assert set(done.stdout.split()) == expected
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -49,6 +71,13 @@ def test_cells_are_listed(capsys, root):
 
 MISTAKES = {
     "command": (["trian"], "'train'"),
+    "command, nearest": (["trian"], "did you mean 'train'?"),
+    "option": (["cells", "--scael", "smoke"], "unknown argument '--scael'; did you mean '--scale'?"),
+    "word": (["cells", "linear", "dense"], "unknown argument 'dense'"),
+    "choice": (["train", "linear", "x", "--device", "cdua"], "did you mean 'cuda'?"),
+    "file": (["data", "my.csv"], "'my.csv' is a file, not an experiment"),
+    "file to train on": (["train", "my.csv"], "one array per modality"),
+    "scheme": (["schemes", "pooe"], "did you mean 'poe'?"),
     "argument": (["train", "linear"], "required: cell, --data, --out"),
     "scale": (["cells", "--scale", "smok"], "did you mean 'smoke'?"),
     "experiment": (["cells", "liner"], "did you mean 'linear'?"),

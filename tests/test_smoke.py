@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from browser import PROGRAM, browser
 from test_dag import jobs
 
 from pimvae.config import load
@@ -24,6 +25,15 @@ CELLS = 36 + 20 + 52 + 20
 PARTS = ["config", "notebooks", "paper", "src", "tests", "workflow"]
 HAS_LATEX = bool(shutil.which("latexmk") or shutil.which("tectonic"))
 PAPER = {"paper": 1} if HAS_LATEX else {}
+# Whether each picture that the report carries can be shown.
+LOADED = """Promise.all(Object.values(results).map(result => result.data_uri)
+    .filter(uri => uri.startsWith("data:image"))
+    .map(uri => new Promise(done => {
+        const picture = new Image();
+        picture.onload = () => done(picture.naturalWidth > 100);
+        picture.onerror = () => done(false);
+        picture.src = uri;
+    })))"""
 READERS = {"render_notebook": 2}  # the two notebooks that draw this figure
 
 
@@ -127,6 +137,18 @@ def test_the_report_is_one_file(copy, first):
     for name in ("f2_linear_gap.png", "t1_dense_digits.html", "claims.csv", "01_tour.html"):
         assert name in text
     assert 'src="http' not in text
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="needs Chromium")
+def test_the_report_opens_in_a_browser_with_all_of_its_pictures(copy, first, tmp_path):
+    if not (copy / "report.html").is_file():
+        assert snakemake(copy, "--report", "report.html").returncode == 0
+    with browser(tmp_path) as tab:
+        tab.open(copy / "report.html")
+        assert "Start with Claims" in tab.ask("document.body.innerText")
+        loaded = tab.ask(LOADED)
+        assert len(loaded) == len(names("report.figures")) and all(loaded)
+        assert tab.errors == []
 
 
 def test_nothing_is_left_to_do(copy, first):

@@ -1,3 +1,3 @@
 """Multi-modal VAEs with permutation-invariant encoders and tighter bounds: models, exact oracles, report."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -10,14 +10,17 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from pimvae import __version__, stages
 from pimvae.cli_archive import add_archive_commands
+from pimvae.cli_look import add_look_commands
+from pimvae.cli_parser import Parser, experiment_name, nearest_option, overview, speak_utf8
 from pimvae.cli_report import add_report_commands
 from pimvae.errors import UserError
 
 Command = Callable[[argparse.Namespace], None]
+ABOUT = """Multi-modal VAEs with permutation-invariant encoders: the stages of the workflow, one by one.
+'snakemake' runs them all in the right order."""
 # What a user can mend; any other OSError is a bug and keeps its traceback.
 OUTSIDE = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS),
@@ -25,17 +28,12 @@ OUTSIDE = {
 }
 
 
-class Parser(argparse.ArgumentParser):
-    """Tells a wrong argument in one line, like every other error."""
-
-    def error(self, message: str) -> NoReturn:
-        print(f"pimvae: error: {message} (see '{self.prog} --help')", file=sys.stderr)
-        sys.exit(1)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 1 for an error of the user, 130 when interrupted."""
-    options = parser().parse_args(arguments)
+    speak_utf8()
+    options, unknown = parser().parse_known_args(arguments)
+    if unknown:
+        options.parser.error(f"unknown argument '{unknown[0]}'{nearest_option(unknown[0], options.parser)}")
     _leave_at_once()
     try:
         options.command(options)
@@ -72,13 +70,15 @@ def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     top = Parser(
         prog="pimvae",
-        description="Multi-modal VAEs with permutation-invariant encoders: the stages of the workflow, one by one. "
-        "'snakemake' runs them all in the right order.",
-        epilog="'pimvae COMMAND --help' says what a command does. Exit code 0: done; 1: the input is at fault, told in "
-        "one line; anything else is a bug.",
+        usage="%(prog)s [--help] [--version] COMMAND ...",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="'pimvae COMMAND --help' says what a command does. Exit code 0: done; 1: the input is at fault, told\n"
+        "in one line; anything else is a bug.",
     )
     top.add_argument("--version", action="version", version=f"pimvae {__version__}")
-    commands = top.add_subparsers(dest="name", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(dest="name", metavar="COMMAND", prog="pimvae", help=argparse.SUPPRESS)
+    top.set_defaults(command=lambda _: top.print_help(), parser=top)
+    add_look_commands(commands, _command)
     _add_cells(commands)
     _add_download(commands)
     _add_data(commands)
@@ -91,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     _add_plan(commands)
     add_report_commands(commands, _command)
     add_archive_commands(commands, _command)
+    top.description = f"{ABOUT}\n{overview(commands.choices)}"
     return top
 
 
@@ -99,11 +100,10 @@ def _command(
 ) -> argparse.ArgumentParser:
     added = commands.add_parser(
         name,
-        help=summary,
         description=f"{summary[0].upper()}{summary[1:]}. {text}".strip(),
         epilog=f"example: {example}",
     )
-    added.set_defaults(command=run)
+    added.set_defaults(command=run, parser=added, summary=summary)
     return added
 
 
@@ -122,7 +122,7 @@ def _add_cells(commands: argparse._SubParsersAction) -> None:
         "A cell is one training: data set, aggregator, objective and prior, all seeds together.",
         "pimvae cells --scale laptop linear",
     )  # fmt: skip
-    added.add_argument("experiment", nargs="?", help="only this experiment")
+    added.add_argument("experiment", nargs="?", type=experiment_name, help="only this experiment")
     added.add_argument("--json", action="store_true", help="whole configurations, one JSON object per line")
     _add_scale(added)
 
@@ -145,14 +145,14 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
         "Writes one file per seed and manifest.json with their checksums.",
         "pimvae data linear dense --scale smoke --out results/smoke/linear/data/dense",
     )  # fmt: skip
-    added.add_argument("experiment", help="name of a file in config/experiments")
+    added.add_argument("experiment", type=experiment_name, help="name of a file in config/experiments")
     added.add_argument("dataset", help="one of its data sets")
     added.add_argument("--out", type=Path, required=True, help="folder to write to")
     _add_scale(added)
 
 
 def _add_cell(added: argparse.ArgumentParser) -> None:
-    added.add_argument("experiment", nargs="?", help="name of a file in config/experiments")
+    added.add_argument("experiment", nargs="?", type=experiment_name, help="name of a file in config/experiments")
     added.add_argument("cell", nargs="?", help="name of a cell; 'pimvae cells' lists them")
     added.add_argument("--data", type=Path, help="folder that 'pimvae data' wrote, or your own FILE.npz")
     own = added.add_argument_group("with FILE.npz, in place of EXPERIMENT and CELL")

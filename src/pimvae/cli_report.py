@@ -84,5 +84,11 @@ def _add_readme(commands: argparse._SubParsersAction, add: Add) -> None:
         "pimvae readme --results results/laptop --scale laptop README.md docs/REVIEWERS.md",
     )  # fmt: skip
     added.add_argument("files", nargs="+", type=Path, metavar="FILE", help="Markdown files with marked blocks")
+    added.add_argument("--pictures", type=Path, metavar="FOLDER", help="also draw the pictures that they show here")
+    added.add_argument(
+        "--compared", type=Path, metavar="FOLDER",
+        help="folder that 'pimvae compare' wrote for a run of another machine: say how many numbers are equal",
+    )  # fmt: skip
+    added.add_argument("--machines", metavar="TEXT", help="with --compared: which two machines these were")
     _add_scale_name(added)
     _add_inputs(added)

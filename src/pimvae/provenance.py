@@ -109,7 +109,7 @@ def report_sources(function: str, *modules: str) -> tuple[Path, ...]:
 
 def notebook_sources(path: Path, *extra: str) -> tuple[Path, ...]:
     """Sources of what the code cells of a notebook import, and of ``extra``, which they look up in a registry."""
-    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
     lines = [line for cell in cells for line in "".join(cell["source"]).splitlines() if not line.startswith("%")]
     named = _named(ast.parse("\n".join(lines)), "")
     return sources(*dict.fromkeys([*extra, *(name for name in named if _path(name) is not None)]))

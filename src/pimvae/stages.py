@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from pimvae.errors import UserError, did_you_mean
@@ -199,10 +200,18 @@ def _check_device(device: str) -> None:
 
 
 def readme(options: argparse.Namespace) -> None:
-    """Write verdicts and times into Markdown files."""
-    from pimvae.report.blocks import Source, rewrite
+    """Write verdicts and times into Markdown files, and draw the pictures that they show."""
+    from pimvae.report.blocks import rewrite
+    from pimvae.report.pictures import draw_comparison, write_pictures
+    from pimvae.report.source import Source
 
     source = Source.load(options.results, options.scale, options.claims)
+    if options.pictures:
+        write_pictures(options.results, options.pictures, options.claims)
+    if options.compared:
+        if not (options.pictures and options.machines):
+            raise UserError("--compared needs --pictures FOLDER and --machines TEXT")
+        source = replace(source, compared=draw_comparison(options.compared, options.pictures, options.machines))
     for path in options.files:
         rewrite(path, source)
 

@@ -1,15 +1,18 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from pimvae.errors import UserError
-from pimvae.report import blocks, job
-from pimvae.report.blocks import Source, refresh, rewrite
+from pimvae.report import blocks, first_screen, job
+from pimvae.report.blocks import refresh, rewrite
+from pimvae.report.source import Source, read_jobs
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "README.md", ROOT / "docs" / "REVIEWERS.md"]
+UNTOLD = "compared"  # the block that keeps its text unless there is a comparison to tell of
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +73,7 @@ def test_times_are_sums_over_jobs(source):
 
 
 def test_without_benchmarks_there_are_no_times(source, folder):
-    bare = Source("laptop", source.results, source.claims, source.verdicts, source.groups, blocks._jobs(folder / "no"))
+    bare = Source("laptop", source.results, source.claims, source.verdicts, source.groups, read_jobs(folder / "no"))
     assert "No times were recorded" in blocks.times(bare)
     assert cells(blocks.expected(bare))[2][2] == "–"
 
@@ -83,6 +86,36 @@ def test_only_the_blocks_change_and_twice_is_once(source, tmp_path):
     assert text.startswith("before\n<!-- begin:times (") and text.endswith("<!-- end:times -->\nafter\n")
     assert "old" not in text and "core minutes" in text
     assert refresh(text, source, "page.md") == text
+
+
+def test_a_block_without_news_keeps_its_text(source, tmp_path):
+    page = f"<!-- begin:{UNTOLD} -->\nsaid before\n<!-- end:{UNTOLD} -->\n"
+    assert "\nsaid before\n<!-- end" in refresh(page, source, "page.md")
+    told = refresh(page, replace(source, compared="2 of 3 numbers equal."), "page.md")
+    assert "said before" not in told and "2 of 3 numbers equal." in told and "docs/figures/compare.png" in told
+
+
+def test_the_sentence_counts_every_claim_once(source):
+    sentence = first_screen.summary(source)
+    named = re.findall(r"C\d+[a-z]?", sentence)
+    assert sorted(named) == sorted(source.verdicts["claim"])
+    counts = [int(number) for number in re.findall(r"(\d+) (?:holds?|do|does|stays?|was|were) ?", sentence)]
+    assert sum(counts) == len(named)
+    for verdict, part in (("holds", "hold"), ("does not hold", "not hold"), ("undecided", "undecided")):
+        expected = set(source.verdicts.loc[source.verdicts["verdict"] == verdict, "claim"])
+        found = re.search(rf"(?<!not ){part}s? \(([^)]*)\)" if verdict == "holds" else rf"{part} \(([^)]*)\)", sentence)
+        assert (set(found[1].split(", ")) if found else set()) == expected
+
+
+def test_the_ending_is_a_shortened_list_of_verdicts(source):
+    lines = first_screen.ending(source).splitlines()
+    assert lines[1] == "claims at scale laptop:" and lines[2].startswith("C1a  ")
+    assert lines[2 + first_screen.SHOWN] == f"... ({len(source.claims) - first_screen.SHOWN} more)"
+
+
+def test_the_time_of_the_laptop_scale_is_that_of_its_jobs(source):
+    assert "| 5 minutes (two cores) | `make reproduce SCALE=laptop`" in first_screen.by_time(source)
+    assert "| half an hour | `make reproduce SCALE=laptop`" in first_screen.by_time(replace(source, scale="smoke"))
 
 
 @pytest.mark.parametrize(
@@ -106,6 +139,7 @@ def test_missing_verdicts_are_a_user_error(folder, tmp_path):
 def test_the_pages_have_their_blocks(source, path):
     text = path.read_text()
     assert set(re.findall(r"<!-- begin:(\w+)", text)) <= set(blocks.BLOCKS)
+    assert refresh(refresh(text, source, path.name), source, path.name) == refresh(text, source, path.name)
     assert refresh(text, source, path.name) != text  # other results, other numbers: the blocks are alive
 
 

@@ -11,6 +11,7 @@ from pimvae.cli import main
 from pimvae.errors import UserError
 from pimvae.report import job
 from pimvae.report.comparison import UNIT, compare, read_metrics
+from pimvae.report.comparison_view import equal_numbers, figure_of, lines_of
 from pimvae.results.files import COLUMNS
 
 SHIPPED = [1.0, 2.0, 3.5, 4.0]
@@ -112,6 +113,22 @@ def test_every_number_of_two_runs_is_compared(folder, results, tmp_path, capsys)
         *(f"compare.{kind}" for kind in ("csv", "tex", "pdf", "png")), "compare_claims.csv",
     }  # fmt: skip
     assert "dense & " in (out / "compare.tex").read_text()
+
+
+def test_claims_that_a_run_left_out_are_not_counted():
+    names = {"short": ["s"] * 4, "claim": ["A", "B", "C", "D"], "effect_fresh": [0.0] * 4, "effect_shipped": [0.0] * 4}
+    verdicts = {"fresh": ["holds", "undecided", "not run", "not run"], "shipped": ["holds"] * 3 + ["not run"]}
+    summary = lines_of(compare(frame(SHIPPED), frame(SHIPPED)), pd.DataFrame(names | verdicts))[-1]
+    assert summary.endswith("; 1 of 2 claims have the same verdict (2 not examined by both)")
+
+
+def test_equal_numbers_are_counted_among_those_that_both_runs_have():
+    moved = [SHIPPED[0] + 1, *SHIPPED[1:]]
+    fresh = pd.concat([frame(SHIPPED), frame(moved, metric="other"), frame(SHIPPED, metric="new")])
+    numbers = compare(fresh, pd.concat([frame(SHIPPED), frame(SHIPPED, metric="other")]))
+    assert equal_numbers(numbers) == "1 of 2 numbers equal"
+    (legend,) = figure_of(numbers).legends
+    assert legend.get_title().get_text() == "1 of 2 numbers equal"
 
 
 def test_a_changed_shipped_file_is_refused(tmp_path):

@@ -8,7 +8,6 @@ import shutil
 import textwrap
 from functools import cache
 
-ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "src"))
 
 from pimvae import archive, provenance
@@ -70,7 +69,7 @@ SCALE_OPTIONS = f"--scale {SCALE} --root {shlex.quote(str(ROOT))}"
 
 shell.executable("bash")
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(ROOT / 'src'))} SOURCE_DATE_EPOCH=0 MPLBACKEND=agg"
+    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(ROOT / 'src'))} SOURCE_DATE_EPOCH=0 MPLBACKEND=agg PYTHONUTF8=1"
     # glibc else gives the large tensors of a step back to the system and faults them in again at the next step.
     " MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=4000000000"
     # These two change no result; as parameters of a rule, a change of them would train everything again.

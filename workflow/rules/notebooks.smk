@@ -34,7 +34,7 @@ HAS_NOTEBOOKS = bool(
 )
 NOTEBOOKS_MISSING = (
     "no nbconvert, ipykernel or pytest found: the notebooks are left out. Install them with: pip install -e "
-    "'.[notebooks]'. Then run the same command again."
+    "'.[workflow,notebooks]'. Then run the same command again."
 )
 # Where nothing is trained, only the notebook that reads results is run: the others train small models.
 NOTEBOOK_FILES = [
@@ -73,5 +73,5 @@ rule render_notebook:
     message:
         "run notebook {wildcards.notebook}"
     shell:
-        "PIMVAE_RESULTS=$(realpath {params.results}) {params.command} {params.options} --output-dir {params.out}"
+        "PIMVAE_RESULTS=$(cd {params.results} && pwd -P) {params.command} {params.options} --output-dir {params.out}"
         " {input.notebook} > {log} 2>&1"

@@ -2,10 +2,10 @@
 # Compile SOURCE/MAIN.tex to OUTPUT. Generated tables and figures are found beside OUTPUT (tables/, ../figures/).
 # usage: compile_paper.sh SOURCE OUTPUT MAIN
 set -euo pipefail
-source=$(realpath "$1")
-output=$(realpath -m "$2")
+source=$(cd "$1" && pwd -P) # not every system has realpath
+output=$(cd "$(dirname "$2")" && pwd -P)/$(basename "$2")
 main=$3
-check=$(realpath "$(dirname "$0")/check_paper_log.sh")
+check=$(cd "$(dirname "$0")" && pwd -P)/check_paper_log.sh
 # Without dates in it, the PDF is byte-identical for identical results.
 export SOURCE_DATE_EPOCH=0 FORCE_SOURCE_DATE=1
 export max_print_line=1000 # one warning, one line of the log

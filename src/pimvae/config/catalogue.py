@@ -1,6 +1,6 @@
 """Order, label, colour and marker of everything that is shown; read from ``config/methods.yaml``."""
 
-__all__ = ["Catalogue", "Look", "Metric", "catalogue", "experiments", "parse_yaml", "read_config"]
+__all__ = ["Catalogue", "Look", "Metric", "catalogue", "experiments", "parse_yaml", "read_config", "read_experiments"]
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -99,8 +99,12 @@ def read_config(name: str) -> Any:
 
 def experiments() -> dict[str, list[str]]:
     """The experiments of ``config/experiments`` with their data sets."""
-    files = sorted(_config_path("experiments").glob("*.yaml"))
-    return {path.stem: list((parse_yaml(path) or {}).get("datasets", {})) for path in files}
+    return {name: list(content.get("datasets", {})) for name, content in read_experiments().items()}
+
+
+def read_experiments() -> dict[str, dict[str, Any]]:
+    """The content of every file of ``config/experiments``."""
+    return {path.stem: parse_yaml(path) or {} for path in sorted(_config_path("experiments").glob("*.yaml"))}
 
 
 def _config_path(name: str) -> Path:
@@ -114,7 +118,7 @@ def _config_path(name: str) -> Path:
 def parse_yaml(path: Path) -> Any:
     """Parsed YAML file; a syntax error is told in one line with its place."""
     try:
-        return yaml.safe_load(path.read_text())
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except yaml.YAMLError as error:

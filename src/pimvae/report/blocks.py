@@ -1,56 +1,27 @@
-"""The parts of README.md and docs/REVIEWERS.md that come from results: verdicts, expected numbers, times."""
+"""The parts of README.md and docs/ that come from results or sources: verdicts, numbers, times, methods."""
 
 __all__ = ["BLOCKS", "Source", "refresh", "rewrite"]
 
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from pimvae.claims.schema import Claim, read_claims
+from pimvae import schemes
+from pimvae.claims.schema import Claim
 from pimvae.claims.statistics import decimals
 from pimvae.errors import UserError, did_you_mean
+from pimvae.report import first_screen
+from pimvae.report.source import Source
 from pimvae.report.tables.t10_claims import unit
-from pimvae.results.files import Results, read_csv, write_text
+from pimvae.results.files import write_text
 
 MARKED = re.compile(r"<!-- begin:(\w+)[^>]*-->\n(.*?)<!-- end:\1 -->", re.DOTALL)
 OPENED = re.compile(r"<!-- begin:(\w+)")
 NOTE = "written by 'make readme', do not edit"
 MOST_GROUPS = 4  # comparisons that are named where a claim does not hold; the rest is counted
-
-
-@dataclass(frozen=True)
-class Source:
-    """Results of one scale with what was decided from them and how long its jobs took."""
-
-    scale: str
-    results: Results
-    claims: list[Claim]
-    verdicts: pd.DataFrame
-    groups: pd.DataFrame
-    jobs: pd.DataFrame
-
-    @classmethod
-    def load(cls, folder: Path, scale: str, claims: Path | None = None) -> "Source":
-        """Read the collected results, ``claims.csv``, ``claims_groups.csv`` and ``benchmarks/`` of one scale's folder.
-
-        In ``results/<scale>/beyond`` are those of all experiments; the benchmarks lie beside it.
-
-        Raises:
-            UserError: if results or verdicts are missing. Benchmarks may be.
-        """
-        decided = [read_csv(folder / f"{name}.csv", ["claim", "verdict"], "decide the claims first")
-                   for name in ("claims", "claims_groups")]  # fmt: skip
-        results = Results.load(folder)
-        return cls(scale, results, read_claims(claims), *decided, _jobs(results.folder / "benchmarks"))
-
-    def minutes(self, experiments: Iterable[str]) -> float:
-        """Sum of the times of all jobs of these experiments; NaN where none was recorded."""
-        seconds = self.jobs.loc[self.jobs["part"].isin(list(experiments)), "seconds"]
-        return seconds.sum() / 60 if len(seconds) else math.nan
 
 
 def rewrite(path: Path, source: Source) -> None:
@@ -72,9 +43,12 @@ def refresh(text: str, source: Source, name: str) -> str:
             raise UserError(f"{name}: unknown block '{block}' ({did_you_mean(block, BLOCKS)})")
         if block not in closed:
             raise UserError(f"{name}: block '{block}' is not closed by <!-- end:{block} -->")
-    return MARKED.sub(
-        lambda match: f"<!-- begin:{match[1]} ({NOTE}) -->\n{BLOCKS[match[1]](source)}\n<!-- end:{match[1]} -->", text
-    )
+
+    def written(match: re.Match[str]) -> str:
+        content = BLOCKS[match[1]](source) or match[2].rstrip("\n")  # nothing to say: what was said before stays
+        return f"<!-- begin:{match[1]} ({NOTE}) -->\n{content}\n<!-- end:{match[1]} -->"
+
+    return MARKED.sub(written, text)
 
 
 def verdicts(source: Source) -> str:
@@ -110,18 +84,17 @@ def times(source: Source) -> str:
     return _table(heading, rows) if rows else "No times were recorded."
 
 
-BLOCKS: dict[str, Callable[[Source], str]] = {"verdicts": verdicts, "expected": expected, "times": times}
-
-
-def _jobs(folder: Path) -> pd.DataFrame:
-    """One row per job from Snakemake's benchmark files: part of the workflow, seconds, memory in MB."""
-    rows = []
-    for path in sorted(folder.rglob("*.tsv")):
-        part = path.parent.name if path.parent != folder else "tables, figures, paper, notebooks"
-        record = pd.read_csv(path, sep="\t", na_values="-").iloc[0]
-        rows.append((part, float(record["s"]), float(record["max_rss"])))
-    rows.sort(key=lambda row: row[0].startswith("tables"))
-    return pd.DataFrame(rows, columns=["part", "seconds", "memory"])
+BLOCKS: dict[str, Callable[[Source], str]] = {
+    "summary": first_screen.summary,
+    "pictures": first_screen.pictures,
+    "by_time": first_screen.by_time,
+    "ending": first_screen.ending,
+    "compared": first_screen.compared,
+    "verdicts": verdicts,
+    "expected": expected,
+    "times": times,
+    "methods": lambda source: schemes.markdown(),
+}
 
 
 def _run(source: Source) -> str:
@@ -141,8 +114,7 @@ def _seeds(metrics: pd.DataFrame) -> str:
 
 def _decided(source: Source) -> Iterable[tuple[Claim, pd.Series]]:
     """Claims with their verdicts, in the order of the file of claims."""
-    rows = source.verdicts.set_index("claim", drop=False)
-    return [(claim, rows.loc[claim.id]) for claim in source.claims if claim.id in rows.index]
+    return source.decided()
 
 
 def _experiments(claim: Claim) -> list[str]:

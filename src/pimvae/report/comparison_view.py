@@ -1,6 +1,6 @@
 """How a comparison of two runs is shown: lines, a table and a figure."""
 
-__all__ = ["figure_of", "lines_of", "table_of"]
+__all__ = ["equal_numbers", "figure_of", "lines_of", "table_of"]
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pimvae.config.catalogue import catalogue
-from pimvae.report.comparison import DIFFERS, IDENTICAL, OPEN, SAME, SMALL, UNIT, VERDICTS
+from pimvae.report.comparison import DIFFERS, IDENTICAL, LOST, NEW, OPEN, SAME, SMALL, UNIT, VERDICTS
 from pimvae.report.figures._drawing import empty_figure
 from pimvae.report.style import ALARM, GRID, MUTED, figure
 from pimvae.report.tables._layout import escape, tabular
 
 COLOURS = {IDENTICAL: MUTED, SAME: "#0072B2", SMALL: "#9A7400", DIFFERS: ALARM}
+NOT_RUN = "not run"  # the verdict on a claim whose experiment a run left out
 LISTED = 10  # differing numbers that are named
 LIMIT = 100.0  # intervals beyond which a point is drawn at the edge
 
@@ -37,9 +38,22 @@ def _summary(numbers: pd.DataFrame, claims: pd.DataFrame) -> str:
     judged = sum(counts.get(name, 0) for name in (SAME, SMALL, DIFFERS))
     beyond = sum(counts.get(name, 0) for name in (SMALL, DIFFERS))
     chance = f"; {beyond} of {judged} beyond seed noise, {0.05 * judged:.0f} would be by chance" if judged else ""
-    agreeing = int((claims["fresh"] == claims["shipped"]).sum())
-    verdicts = f"{agreeing} of {len(claims)} claims have the same verdict"
-    return f"{len(numbers)} numbers: {found or 'none'}{chance}; {verdicts}"
+    return f"{len(numbers)} numbers: {found or 'none'}{chance}; {_agreement(claims)}"
+
+
+def _agreement(claims: pd.DataFrame) -> str:
+    """How many of the claims that both runs examined have the same verdict."""
+    examined = claims[(claims[["fresh", "shipped"]] != NOT_RUN).all(axis=1)]
+    agreeing = int((examined["fresh"] == examined["shipped"]).sum())
+    rest = len(claims) - len(examined)
+    left_out = f" ({rest} not examined by both)" if rest else ""
+    return f"{agreeing} of {len(examined)} claims have the same verdict{left_out}"
+
+
+def equal_numbers(numbers: pd.DataFrame) -> str:
+    """``n of n numbers equal``: of those that both runs have, to the relative tolerance of `comparison.TOLERANCE`."""
+    both = numbers[~numbers["verdict"].isin([NEW, LOST])]
+    return f"{(both['verdict'] == IDENTICAL).sum():,} of {len(both):,} numbers equal"
 
 
 def table_of(numbers: pd.DataFrame) -> str:
@@ -71,7 +85,10 @@ def figure_of(numbers: pd.DataFrame) -> Figure:
     drawn.supxlabel("fresh minus shipped, in half-widths of the shipped interval over seeds", fontsize=8)
     handles = [Line2D([], [], ls="none", marker="o", ms=3, color=colour, label=name) for name, colour in
                COLOURS.items() if (judged["verdict"] == name).any()]  # fmt: skip
-    drawn.legend(handles=handles, loc="outside upper center", ncols=len(COLOURS))
+    drawn.legend(
+        handles=handles, loc="outside upper center", ncols=len(COLOURS),
+        title=equal_numbers(numbers), title_fontproperties={"weight": "bold", "size": 9},
+    )  # fmt: skip
     return drawn
 
 

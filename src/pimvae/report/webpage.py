@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pimvae.errors import UserError
 from pimvae.registry import names, summary
+from pimvae.report.page_style import SCRIPT, STYLE
 from pimvae.results.files import write_text
 
 RULES = re.compile(r"\\(?:toprule|midrule|bottomrule|cmidrule(?:\([lr]+\))?\{[\d-]+\}|addlinespace)")
@@ -40,21 +41,6 @@ HEADINGS = {  # what a heading of a column means
     "full": "reconstruction of all modalities given all, in nats",
     "cross": "reconstruction of the others given one modality, in nats",
 }
-STYLE = """
-body { font-family: Georgia, "Times New Roman", serif; margin: 1.5rem; color: #111; }
-h1 { font-size: 1.15rem; }
-p { max-width: 48rem; line-height: 1.4; font-size: 0.9rem; color: #444; }
-table { border-collapse: collapse; border-top: 2px solid; border-bottom: 2px solid; font-size: 0.92rem; }
-th, td { padding: 0.18rem 0.6rem; text-align: right; white-space: nowrap; }
-th { font-weight: normal; }
-thead tr:last-child th { border-bottom: 1px solid; }
-th[colspan]:not([colspan="1"]) { border-bottom: 1px solid #999; }
-.text th, .text td { text-align: left; }
-.text td { white-space: normal; vertical-align: top; }
-tr.part td { border-top: 1px solid; padding-top: 0.5rem; }
-small { color: #555; }
-.diverged { color: #b00020; }
-"""
 
 
 def pages(tables: Path | str, out: Path | str, scale: str) -> list[Path]:
@@ -68,7 +54,7 @@ def pages(tables: Path | str, out: Path | str, scale: str) -> list[Path]:
         source = Path(tables) / f"{name}.tex"
         if not source.is_file():
             raise UserError(f"{source} does not exist: write the tables first")
-        tex = source.read_text()
+        tex = source.read_text(encoding="utf-8")
         written.append(Path(out) / f"{name}.html")
         write_text(written[-1], page(summary("report.tables", name), tex, scale))
     return written
@@ -89,7 +75,8 @@ def page(title: str, tex: str, scale: str) -> str:
     heading = html.escape(title.rstrip("."))
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{heading}</title>'
-        f"<style>{STYLE}</style></head>\n<body><h1>{heading}</h1>\n{table}\n<p>{note}</p></body></html>\n"
+        f"<style>{STYLE}</style></head>\n<body><h1>{heading}</h1>\n{table}\n<p>{note}</p>\n"
+        f"<script>{SCRIPT}</script></body></html>\n"
     )
 
 

@@ -160,7 +160,7 @@ def _read(path: Path, columns: list[str], text: bool = False) -> pd.DataFrame:
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` under a temporary name and rename it."""
     with replacing(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:

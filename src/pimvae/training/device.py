@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from pimvae import __version__
@@ -14,6 +15,7 @@ from pimvae.config.schema import Cell
 from pimvae.errors import UserError
 from pimvae.models.vae import MultimodalVAE
 from pimvae.training.loop import Trainer
+from pimvae.training.origin import blas, commit, cpu_model
 from pimvae.training.packing import IndexedSplit, PackedSplit
 
 SHARE = 0.8  # of the free memory that a stack may fill: the allocator needs room
@@ -39,13 +41,20 @@ def choose_device(name: str) -> torch.device:
 
 
 def machine(device: torch.device) -> dict[str, object]:
-    """Device, threads and versions: what decides the bits of a result beside configuration and data."""
+    """Device, threads and versions: what decides the bits of a result beside configuration and data.
+
+    Commit, processor and linear algebra are for readers: a training that was cut off may go on under another commit.
+    """
     name = torch.cuda.get_device_name() if device.type == "cuda" else platform.machine()
     return {
         "device": device.type,
         "device_name": name,
         "threads": torch.get_num_threads(),
         "cpu_count": os.cpu_count(),
+        "cpu_model": cpu_model(),
+        "blas": blas(),
+        "numpy": np.__version__,
+        "commit": commit(),
         "tf32": torch.backends.cuda.matmul.allow_tf32,
         "versions": {"pimvae": __version__, "python": platform.python_version(), "torch": torch.__version__},
     }

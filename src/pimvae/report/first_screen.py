@@ -1,0 +1,84 @@
+"""The blocks of the README's first screen: the result in a sentence, pictures, what to run, how a run ends."""
+
+__all__ = ["by_time", "compared", "ending", "pictures", "summary"]
+
+import math
+
+from pimvae.config.catalogue import read_config
+from pimvae.report.pictures import PICTURES
+from pimvae.report.source import REPORT, Source
+
+CORES = 2  # for which waiting times are stated
+SHOWN = 4  # claims in the sample of a run's last lines
+VERBS = {  # of a verdict, for one claim and for several
+    "holds": ("holds", "hold"),
+    "does not hold": ("does not hold", "do not hold"),
+    "undecided": ("stays undecided", "stay undecided"),
+    "not run": ("was not examined", "were not examined"),
+}
+
+
+def summary(source: Source) -> str:
+    """One sentence: how many claims got which verdict, and which."""
+    found: dict[str, list[str]] = {}
+    for claim, row in source.decided():
+        found.setdefault(row["verdict"], []).append(claim.id)
+    parts = [
+        f"{len(found[key])} {verbs[len(found[key]) > 1]} ({', '.join(found[key])})"
+        for key, verbs in VERBS.items()
+        if key in found
+    ]
+    count = sum(map(len, found.values()))
+    return f"**Of the {count} claims that are tested, {_listed(parts)}, at scale `{source.scale}`.**"
+
+
+def pictures(source: Source) -> str:
+    """The pictures of `pimvae.report.pictures`, side by side."""
+    shown = [f'<img src="docs/figures/{name}.png" alt="{text}" width="49%">' for name, text in PICTURES.items()]
+    note = (
+        f"Scale `{source.scale}`. Left: the comparisons behind the claims on the first three experiments with 95 % "
+        "intervals; what is right of the dashed line is as claimed. Right: a digit (M), a house number (S) and a word "
+        "(T), generated from what is *given*; masked bound, embedded stand-in images."
+    )
+    return "\n".join([*shown, "", note])
+
+
+def by_time(source: Source) -> str:
+    """What to run by the time at hand; the time of the laptop scale is that of the jobs of this run."""
+    rows = [
+        ("2 minutes", "rebuild", "no training: tables, figures, verdicts and paper from the shipped results"),
+        ("5 minutes", "reproduce SCALE=smoke", "every cell for a few steps: does it run? Its numbers mean nothing"),
+        (_laptop(source), "reproduce SCALE=laptop", "the publication's experiments, smaller networks and fewer steps"),
+        ("a night", "reproduce SCALE=workstation", "larger networks, more steps and seeds"),
+        ("a GPU", "reproduce SCALE=paper", "the publication's sizes; `make plan SCALE=paper` says how long"),
+    ]
+    lines = [f"| {time} | `make {run}` | {get} |" for time, run, get in rows]
+    return "\n".join(["| you have | run | you get |", "|---|---|---|", *lines])
+
+
+def ending(source: Source) -> str:
+    """The last lines of a run, shortened."""
+    lines = [f"{claim.id}  {row['verdict']:13}  {claim.short}" for claim, row in source.decided()]
+    if len(lines) > SHOWN:
+        lines = [*lines[:SHOWN], f"... ({len(lines) - SHOWN} more)"]
+    lines = [f"claims at scale {source.scale}:", *lines, "paper: /home/you/pimvae/paper/paper.pdf"]
+    return "\n".join(["```", *lines, "```"])
+
+
+def compared(source: Source) -> str:
+    """How a run of another machine compares with this one, with the picture; empty if nothing new is known."""
+    if source.compared is None:
+        return ""
+    return f'{source.compared}\n\n<img src="docs/figures/compare.png" alt="{source.compared}" width="70%">'
+
+
+def _listed(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _laptop(source: Source) -> str:
+    """Waiting time of the experiments that 'make reproduce' runs; of another scale, nothing is known of it."""
+    minutes = source.minutes([*read_config("config.yaml")["experiments"], REPORT]) / CORES
+    if source.scale != "laptop" or math.isnan(minutes):
+        return "half an hour"
+    return f"{5 * math.ceil(minutes / 5)} minutes (two cores)"

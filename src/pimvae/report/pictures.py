@@ -1,0 +1,58 @@
+"""The pictures that the README shows: figures of the report as PNG, small enough for version control."""
+
+__all__ = ["PICTURES", "draw_comparison", "write_pictures", "write_small"]
+
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from pimvae.files import replacing
+from pimvae.registry import lookup
+from pimvae.report.job import CLAIM_ENTRIES, judge
+from pimvae.results.files import Results, read_csv
+
+PICTURES = {  # figure: what a reader is told who does not see it
+    "f9_claims": "effects and verdicts of claims",
+    "f6_masked": "conditional generation under the masked bound",
+}
+LARGEST = 300_000  # bytes
+RESOLUTIONS = (150, 120, 100, 80, 60)  # dots per inch; the finest that fits is taken
+
+
+def write_pictures(results_dir: Path, out_dir: Path, claims_path: Path | None = None) -> list[Path]:
+    """Draw every picture of ``PICTURES`` from collected results into ``out_dir``; returns the paths."""
+    results = Results.load(results_dir)
+    written = []
+    for name in PICTURES:
+        drawing = lookup("report.figures", name)
+        table = drawing.data(judge(results, claims_path) if name in CLAIM_ENTRIES else results)
+        written.append(write_small(lambda drawing=drawing, table=table: drawing.plot(table), out_dir / f"{name}.png"))
+    return written
+
+
+def write_small(draw: Callable[[], Figure], path: Path) -> Path:
+    """Write what ``draw`` draws as PNG of at most ``LARGEST`` bytes, as fine as that allows."""
+    import matplotlib.pyplot as plt
+
+    drawn = draw()
+    for dpi in RESOLUTIONS:
+        with replacing(path) as temporary:
+            drawn.savefig(temporary, format="png", dpi=dpi, metadata={"Software": None})
+        if path.stat().st_size <= LARGEST:
+            break
+    plt.close(drawn)
+    return path
+
+
+def draw_comparison(folder: Path, out_dir: Path, machines: str) -> str:
+    """Draw the comparison in ``folder/compare.csv`` into ``out_dir/compare.png``; returns its outcome in a sentence.
+
+    Raises:
+        UserError: if ``folder`` holds no comparison.
+    """
+    from pimvae.report.comparison_view import equal_numbers, figure_of
+
+    numbers = read_csv(folder / "compare.csv", ["verdict"], "compare the two runs first")
+    write_small(lambda: figure_of(numbers), out_dir / "compare.png")
+    return f"{machines}: {equal_numbers(numbers)} (to a relative 10⁻⁶)."

@@ -1,0 +1,145 @@
+"""What is registered under ``aggregators`` and ``objectives``, read from the docstrings without importing anything."""
+
+__all__ = ["Scheme", "describe", "listing", "markdown", "schemes"]
+
+import ast
+import importlib
+import inspect
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pimvae.config.catalogue import read_experiments
+from pimvae.errors import UserError, did_you_mean
+from pimvae.registry import names, summary
+
+KINDS = {"aggregators": "Aggregators", "objectives": "Bounds"}
+SHORT = 60  # characters of an equation whose terms are defined below it
+SECTIONS = ("Args:", "References:", "Raises:", "Returns:")
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One aggregator or bound.
+
+    Attributes:
+        name: the name in a configuration, which is that of its file.
+        kind: ``aggregators`` or ``objectives``.
+        summary: the first line of the file.
+        text: what the docstring says before its sections; the first paragraph is the equation.
+        references: where it comes from, one line; empty if the docstring names nothing.
+        experiments: files of ``config/experiments`` that use it.
+    """
+
+    name: str
+    kind: str
+    summary: str
+    text: str
+    references: str
+    experiments: tuple[str, ...]
+
+    @property
+    def equation(self) -> str:
+        """The first paragraph of the text in one line; after a short one also the next, which defines its terms."""
+        first, *rest = (" ".join(paragraph.split()) for paragraph in self.text.split("\n\n"))
+        return " ".join([first, *(rest[:1] if len(first) < SHORT else [])])
+
+
+def schemes() -> list[Scheme]:
+    """All of them, aggregators first."""
+    return [describe(kind, name) for kind in KINDS for name in names(kind)]
+
+
+def describe(kind: str, name: str) -> Scheme:
+    """One scheme.
+
+    Raises:
+        UserError: if there is none of this name.
+    """
+    parts = _sections(_docstring(kind, name))
+    used = tuple(
+        experiment
+        for experiment, content in _experiments().items()
+        if any(name in grid.get(kind, ()) for grid in content.get("grids", ()))
+    )
+    references = " ".join(parts.get("References:", "").split())
+    return Scheme(name, kind, summary(kind, name).rstrip("."), parts[""], references, used)
+
+
+def listing(chosen: Sequence[str] = ()) -> str:
+    """Name, equation, reference and experiments of every scheme, or all that is known of the ``chosen`` ones.
+
+    Raises:
+        UserError: for an unknown name; the message has the nearest.
+    """
+    found = {scheme.name: scheme for scheme in schemes()}  # no aggregator has the name of a bound
+    for name in chosen:
+        if name not in found:
+            raise UserError(f"unknown scheme '{name}' ({did_you_mean(name, found)})")
+    if chosen:
+        return "\n\n".join(_entry(found[name], found[name].text) for name in chosen)
+    parts = []
+    for kind, title in KINDS.items():
+        parts.append(f"{title}\n{'=' * len(title)}")
+        parts += [_entry(scheme, scheme.equation) for scheme in found.values() if scheme.kind == kind]
+    return "\n\n".join(parts)
+
+
+def markdown() -> str:
+    """A table per kind: name, equation, reference, experiments."""
+    parts = []
+    for kind, title in KINDS.items():
+        rows = ["| name | equation | reference | used in |", "| --- | --- | --- | --- |"]
+        for name in names(kind):
+            scheme = describe(kind, name)
+            cells = [f"`{name}`", scheme.equation, scheme.references, ", ".join(scheme.experiments)]
+            rows.append("| " + " | ".join(cell.replace("|", r"\|") or "–" for cell in cells) + " |")
+        parts.append(f"## {title}\n\n" + "\n".join(rows))
+    return "\n\n".join(parts)
+
+
+@cache
+def _experiments() -> dict[str, dict[str, Any]]:
+    return read_experiments()
+
+
+def _entry(scheme: Scheme, text: str) -> str:
+    used = ", ".join(scheme.experiments) or "no experiment"
+    lines = [f"{scheme.name}  ({scheme.summary})", textwrap.indent(text, "    ")]
+    lines += [f"    from: {scheme.references}"] if scheme.references else []
+    return "\n".join([*lines, f"    used in: {used}"])
+
+
+def _sections(docstring: str) -> dict[str, str]:
+    """The text of a docstring under its headings, that before the first under an empty one."""
+    found: dict[str, list[str]] = {"": []}
+    heading = ""
+    for line in docstring.splitlines():
+        if line.strip() in SECTIONS:
+            heading = line.strip()
+        found.setdefault(heading, []).append("" if line.strip() in SECTIONS else line)
+    return {name: inspect.cleandoc("\n".join(lines)).strip() for name, lines in found.items()}
+
+
+def _docstring(kind: str, name: str) -> str:
+    """The docstring of an entry: of the first name in the ``__all__`` of its file."""
+    for folder in importlib.import_module(f"pimvae.{kind}").__path__:
+        path = Path(folder) / f"{name}.py"
+        if path.is_file():
+            return _of_tree(ast.parse(path.read_bytes()))
+    raise UserError(f"unknown {kind.rstrip('s')} '{name}' ({did_you_mean(name, names(kind))})")
+
+
+def _of_tree(tree: ast.Module) -> str:
+    """The docstring of the exported class or function, else that of the module."""
+    exported = ""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            exported = ast.literal_eval(node.value)[0]
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == exported:
+            return ast.get_docstring(node) or ast.get_docstring(tree) or ""
+    return ast.get_docstring(tree) or ""

@@ -1,0 +1,58 @@
+"""The README's pictures: small, of the figures that it names, and the same bytes every time."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from pimvae.cli import main
+from pimvae.errors import UserError
+from pimvae.report import job, pictures
+from pimvae.report.style import figure
+
+
+def test_the_pictures_are_small_and_the_same_again(folder, tmp_path):
+    written = pictures.write_pictures(folder, tmp_path)
+    assert [path.name for path in written] == [f"{name}.png" for name in pictures.PICTURES]
+    first = [path.read_bytes() for path in written]
+    assert all(0 < len(content) <= pictures.LARGEST for content in first)
+    assert [path.read_bytes() for path in pictures.write_pictures(folder, tmp_path)] == first
+
+
+def test_a_picture_that_is_too_large_gets_coarser(tmp_path):
+    def noise():
+        drawn = figure(4)
+        drawn.subplots().imshow(np.random.default_rng(0).random((600, 600, 3)), interpolation="nearest")
+        return drawn
+
+    path = pictures.write_small(noise, tmp_path / "noise.png")
+    assert path.stat().st_size <= pictures.LARGEST
+    width = plt.imread(path).shape[1]
+    assert width in [pytest.approx(6.5 * dpi, abs=1) for dpi in pictures.RESOLUTIONS[1:]]
+    assert not plt.get_fignums()
+
+
+def test_the_pictures_of_the_repository_are_small_and_are_those_that_the_page_shows(root):
+    text = (root / "README.md").read_text(encoding="utf-8")
+    shown = {line.partition('src="')[2].partition('"')[0] for line in text.splitlines() if "<img" in line}
+    assert {f"docs/figures/{name}.png" for name in pictures.PICTURES} <= shown
+    for name in shown:
+        assert 0 < (root / name).stat().st_size <= pictures.LARGEST
+
+
+def test_a_comparison_is_drawn_and_told_in_a_sentence(folder, tmp_path):
+    job.compare(folder, folder, tmp_path / "compare")
+    sentence = pictures.draw_comparison(tmp_path / "compare", tmp_path, "Two machines")
+    count, of = sentence.removeprefix("Two machines: ").split(" numbers equal")[0].split(" of ")
+    assert count == of and (tmp_path / "compare.png").stat().st_size <= pictures.LARGEST
+    with pytest.raises(UserError, match="compare the two runs first"):
+        pictures.draw_comparison(tmp_path, tmp_path, "x")
+
+
+def test_a_comparison_without_its_machines_is_a_user_error(folder, tmp_path, capsys):
+    job.claims(folder, tmp_path)
+    for name in ("metrics", "runs", "history", "settings"):
+        (tmp_path / f"{name}.csv").write_bytes((folder / f"{name}.csv").read_bytes())
+    (tmp_path / "page.md").write_text("")
+    command = ["readme", "--results", str(tmp_path), "--scale", "laptop", "--compared", str(tmp_path)]
+    assert main([*command, str(tmp_path / "page.md")]) == 1
+    assert "--machines" in capsys.readouterr().err

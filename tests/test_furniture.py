@@ -1,0 +1,89 @@
+"""What stands around the code: versions agree, links lead somewhere, files that other tools read have their form."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from test_dag import jobs, plan
+
+import pimvae
+from pimvae import registry
+
+PAGES = ["README.md", "CONTRIBUTING.md", "config/README.md", "figures/README.md", *(
+    f"docs/{name}.md" for name in ("ARCHITECTURE", "CLUSTER", "METHODS", "REVIEWERS", "SETUP", "SPEED", "WORKFLOW")
+)]  # fmt: skip
+
+
+def text(root: Path, name: str) -> str:
+    return (root / name).read_text(encoding="utf-8")
+
+
+def test_the_version_is_the_same_everywhere(root):
+    found = {
+        "CITATION.cff": yaml.safe_load(text(root, "CITATION.cff"))["version"],
+        ".zenodo.json": json.loads(text(root, ".zenodo.json"))["version"],
+        "README.md": re.search(r"version = \{(.*?)\}", text(root, "README.md"))[1],
+        "CHANGELOG.md": re.search(r"^## (\d[\d.]*)$", text(root, "CHANGELOG.md"), re.MULTILINE)[1],
+    }
+    assert found == dict.fromkeys(found, pimvae.__version__)
+
+
+def test_the_publication_is_what_is_to_be_cited(root):
+    citation = yaml.safe_load(text(root, "CITATION.cff"))
+    assert citation["preferred-citation"]["type"] == "article" and citation["cff-version"] == "1.2.0"
+    title = citation["preferred-citation"]["title"]
+    check = yaml.safe_load(text(root, "codecheck.yml"))
+    assert check["paper"]["title"] == title and title in text(root, "README.md")
+    people = citation["preferred-citation"]["authors"]
+    names = [f"{person['given-names']} {person['family-names']}" for person in people]
+    assert names == [author["name"] for author in check["paper"]["authors"]]
+
+
+def test_what_is_to_be_checked_is_what_the_workflow_makes(root):
+    for entry in yaml.safe_load(text(root, "codecheck.yml"))["manifest"]:
+        path = Path(entry["file"])
+        kind = {"figures": "report.figures", "paper": "report.tables"}.get(path.parts[0])
+        if len(path.parts) > 2 and kind:
+            assert path.stem in registry.names(kind)
+        else:
+            assert entry["file"] in ("paper/paper.pdf", "results/laptop/claims.txt", "results/laptop/metrics.csv")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_and_pictures_of_a_page_are_there(root, name):
+    content = re.sub(r"```.*?```", "", text(root, name), flags=re.DOTALL)
+    targets = [*re.findall(r"\]\(([^)#\s]+)", content), *re.findall(r'<img src="([^"]+)"', content)]
+    for target in targets:
+        if not target.startswith("http"):
+            assert (root / name).parent.joinpath(target).exists(), target
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md"])
+def test_files_and_commands_that_a_page_names_exist(root, name):
+    content = text(root, name)
+    made = ("results/", "figures/", "paper/paper.pdf", "paper/beyond.pdf", "paper/tables/", ".venv")
+    for found in re.findall(r"`((?:src|docs|config|tests|scripts|notebooks|paper|workflow)/[\w./*-]+)`", content):
+        if not found.startswith(made) and "max_pooling" not in found and "<" not in found:
+            assert list(root.glob(found)), found
+    targets = set(re.findall(r"^([a-z-]+):", text(root, "Makefile"), re.MULTILINE))
+    for found in re.findall(r"`make ([a-z -]+)", content):
+        assert set(found.split()) <= targets, found
+
+
+def test_architecture_is_one_page(root):
+    assert len(text(root, "docs/ARCHITECTURE.md").splitlines()) < 90
+
+
+def test_both_snakefiles_are_the_workflow(root, tmp_path):
+    options = ("--config", "scale=smoke", "experiments=[linear]")
+    found = [jobs(done.stdout + done.stderr) for done in (
+        plan(root, tmp_path, "--snakefile", str(root / name), *options) for name in ("Snakefile", "workflow/Snakefile")
+    )]  # fmt: skip
+    assert found[0] == found[1] and found[0]["train"] == 36
+
+
+def test_the_drawing_of_the_rules_has_the_rules(root):
+    drawn = set(re.findall(r"^    (\w+) --> (\w+)$", text(root, "docs/WORKFLOW.md"), re.MULTILINE))
+    assert {("train", "evaluate"), ("evaluate", "collect"), ("collect", "claims"), ("figure", "paper")} <= drawn
