@@ -134,12 +134,13 @@ def _docstring(kind: str, name: str) -> str:
 
 
 def _of_tree(tree: ast.Module) -> str:
-    """The docstring of the exported class or function, else that of the module."""
+    """The docstring of the exported class or function (or bound), else what the module's says after its first line."""
     exported = ""
     for node in tree.body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
             exported = ast.literal_eval(node.value)[0]
     for node in tree.body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == exported:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name in (exported, f"{exported}_bound"):
             return ast.get_docstring(node) or ast.get_docstring(tree) or ""
-    return ast.get_docstring(tree) or ""
+    first, _, rest = (ast.get_docstring(tree) or "").partition("\n\n")
+    return rest or first
