@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pimvae.evaluation.refinement import DenseGaussian, LogJoint, slope
 
-LEAPS = 3  # steps of the leapfrog integrator in a transition
+LEAPS = 2  # steps of the leapfrog integrator in a transition
 STEP = 0.5  # of the integrator at one latent, in units of the Gaussian; it falls with D^{1/4}
 
 
@@ -18,8 +18,8 @@ STEP = 0.5  # of the integrator at one latent, in units of the Gaussian; it fall
 def annealed_log_weights(
     log_joint: LogJoint,
     start: DenseGaussian,
-    chains: int = 16,
-    temperatures: int = 30,
+    chains: int = 8,
+    temperatures: int = 24,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "chain n"]:
     r"""Unbiased log weights of p(x_O) along f_t ∝ N^{1−t} p(x_O, ·)^t, t from 0 to 1.

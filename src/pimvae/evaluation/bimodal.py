@@ -12,7 +12,7 @@ from pimvae.evaluation._identifiable import evaluate_split
 from pimvae.evaluation.identifiability import mcc
 from pimvae.evaluation.multimodal import cluster_accuracy
 from pimvae.evaluation.names import PAIR, SPLITS
-from pimvae.evaluation.rows import COLUMNS, Rows
+from pimvae.evaluation.rows import Rows
 from pimvae.models.vae import MultimodalVAE
 from pimvae.training.packing import pack
 from pimvae.training.streams import derived_seed
@@ -28,6 +28,8 @@ def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: 
     Training data is evaluated as in the publication; data held out from the same clusters beside it.
     """
     generator = torch.Generator().manual_seed(derived_seed(seed, 2))
+    if rows.scope != "all" and not rows.is_reference:
+        return {}
     splits = SPLITS if data.test is not None else SPLITS[:1]
     for name in splits if rows.scope == "all" else splits[-1:]:
         evaluate_split(cell, model, data, name, rows, generator)
@@ -39,7 +41,7 @@ def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: 
         if cell.model.prior == "mixture":
             score = cluster_accuracy(model, packed.x, packed.mask, split.truth["labels"])
             rows.add("cluster_accuracy", score, split=name)
-    if rows.keys[COLUMNS.index("beta")] != 1 or rows.scope != "all":
+    if not rows.is_reference or rows.scope != "all":
         return {}
     return _points(model, data) | {"seed": np.array(seed)}
 

@@ -19,7 +19,7 @@ from pimvae.evaluation.classifiers_job import classifiers_file
 from pimvae.evaluation.coherence import frechet_distance, generate, generate_given, probe_accuracy
 from pimvae.evaluation.likelihood_rows import likelihood_rows
 from pimvae.evaluation.names import TRIPLE, crossing, joined
-from pimvae.evaluation.rows import COLUMNS, Rows
+from pimvae.evaluation.rows import Rows
 from pimvae.models.likelihoods.text import POSITIONS, SYMBOLS
 from pimvae.models.vae import MultimodalVAE
 from pimvae.posteriors import standard_noise
@@ -57,16 +57,18 @@ def evaluate(
     generator = torch.Generator(device).manual_seed(derived_seed(seed, 2))
     test = _first(data, data.test, max(sizes.samples, sizes.llh_samples), device)
     part, labels = test.spread(sizes.samples), data.test.truth["labels"][spread(len(test), sizes.samples)]
-    if _is_reference(rows):
+    if rows.is_reference:
         _likelihoods(cell, model, test.spread(sizes.llh_samples), rows, generator)
     if rows.scope == "distance":
         return {}
     rate_rows(cell, model, part, SPLIT, rows, generator)
+    if rows.scope != "all" and not rows.is_reference:
+        return {}
     _conditional(model, part.x, torch.from_numpy(labels).to(device), classifiers, rows, generator)
     _unconditional(model, part, classifiers, rows, generator)
     train = _first(data, data.train, sizes.samples, device)
     _latents(model, train.x, data.train.truth["labels"][: len(train)], part.x, labels, rows)
-    if not _is_reference(rows) or rows.scope != "all":
+    if not rows.is_reference or rows.scope != "all":
         return {}
     return _pictures(model, part.spread(SHOWN), generator) | {"provenance": np.array(data.provenance)}
 
@@ -85,15 +87,10 @@ def _first(data: Dataset, split: Split, count: int, device: torch.device) -> Pac
 def _likelihoods(cell: Cell, model: MultimodalVAE, part: PackedSplit, rows: Rows, generator: torch.Generator) -> None:
     """log p(x_M, x_S, x_T) and, after all steps, log p(x_s) of every modality alone; unweighted."""
     likelihood_rows(cell.evaluation, model, part, rows, generator, SPLIT)
-    for s, name in enumerate(TRIPLE if rows.scope == "all" and _is_reference(rows) else ()):
+    for s, name in enumerate(TRIPLE if rows.scope == "all" and rows.is_reference else ()):
         alone = torch.zeros_like(part.mask)
         alone[:, s] = True
         likelihood_rows(cell.evaluation, model, part, rows, generator, SPLIT, name, alone)
-
-
-def _is_reference(rows: Rows) -> bool:
-    """Whether β = 1: what tables, claims and pictures of likelihoods show."""
-    return rows.keys[COLUMNS.index("beta")] == 1
 
 
 def _conditional(

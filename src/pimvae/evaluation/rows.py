@@ -30,6 +30,11 @@ class Rows:
                      float(share), "")  # fmt: skip
         self.rows: list[tuple[object, ...]] = []
 
+    @property
+    def is_reference(self) -> bool:
+        """Whether β = 1: what claims and tables of likelihoods read."""
+        return self.keys[COLUMNS.index("beta")] == 1
+
     def add(self, metric: str, value: float, subset: str = "all", split: str = "train") -> None:
         """One number of this replica, of a subset and a split that `pimvae.evaluation.names` knows."""
         check_names(subset, split)
