@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pimvae.errors import UserError
-from pimvae.files import replacing
+from pimvae.files import remove_leftovers, replacing
 from pimvae.training.loop import Trainer
 
 FORMAT = "pimvae-checkpoint-2"
@@ -109,6 +109,7 @@ class Checkpoint:
         """Delete the file: the training is done."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+            remove_leftovers(self.path)
 
 
 def _state(trainer: Trainer) -> dict[str, Tensor]:
