@@ -158,6 +158,12 @@ def cell_data(wildcards):
     return data_files(cell.experiment, cell.dataset, cell.seeds)
 
 
+def cell_manifest(wildcards):
+    """The manifest that the data of a cell are held to."""
+    cell = cell_of(wildcards)
+    return f"{data_folder(cell.experiment, cell.dataset)}/manifest.json"
+
+
 def cell_data_folder(wildcards):
     """The folder of the data set of a cell."""
     return data_folder(wildcards.experiment, cell_of(wildcards).dataset)

@@ -12,10 +12,11 @@ import torch
 from safetensors.torch import save_file
 from tqdm import tqdm
 
+from pimvae import chain
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset, load, sha256
-from pimvae.data.job import data_file
-from pimvae.files import replacing, write_csv, write_json
+from pimvae.data.job import check_drawn, data_file
+from pimvae.files import replacing, write_csv
 from pimvae.models.vae import MultimodalVAE, build_model, parameter_count
 from pimvae.training.checkpoint import Checkpoint
 from pimvae.training.device import Clock, choose_device, machine, stack_width
@@ -69,11 +70,12 @@ def run(
         strict: refuse a checkpoint that is damaged or of another training, instead of starting afresh.
 
     Raises:
-        UserError: CUDA asked for but absent, missing or damaged data, a name that does not exist.
+        UserError: CUDA asked for but absent, data that are missing, damaged or of other settings, a name that does not
+            exist. What an earlier run left in ``out`` then stays as it is.
     """
-    (Path(out) / "run.json").unlink(missing_ok=True)  # until the new run is whole, there is none
     clock = Clock()
     chosen = choose_device(device)
+    check_drawn(cell.data, data_dir, cell.seeds)
     datasets = {seed: load(data_file(data_dir, seed)) for seed in cell.seeds}
     checksums = {str(seed): sha256(data_file(data_dir, seed)) for seed in cell.seeds}
     about = machine(chosen)
@@ -123,7 +125,8 @@ def _train(trainer: Trainer, saved: Checkpoint, cell: Cell) -> int:
 
 
 def _write(cell: Cell, trainers: Sequence[Trainer], out: Path, about: dict[str, object]) -> None:
-    """The files of the run, run.json last: where it stands, the run is whole."""
+    """The files of the run in the place of an earlier one's, run.json last: where it stands, the run is whole."""
+    chain.clear(out)
     places = [(trainer, r) for trainer in trainers for r in range(len(trainer.stack))]  # in the order of the members
     parts = [trainer.stack.parameters() for trainer in trainers]
     state = {name: torch.cat([part[name].detach().cpu() for part in parts]) for name in parts[0]}
@@ -133,7 +136,7 @@ def _write(cell: Cell, trainers: Sequence[Trainer], out: Path, about: dict[str, 
     counts = [_counts(member, *place) for member, place in zip(replicas(cell), places, strict=True)]
     steps = max(trainer.step for trainer in trainers)
     content = {"cell": cell.model_dump(mode="json"), "steps": steps, "entries": trainers[0].optimiser.entries}
-    write_json(out / "run.json", content | {"replicas": counts} | about)
+    chain.write_record(out, content | {"replicas": counts} | about)
 
 
 def _history(members: Sequence[Replica], places: Sequence[tuple[Trainer, int]]) -> list[tuple[object, ...]]:
