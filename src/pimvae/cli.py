@@ -16,6 +16,7 @@ from pimvae import __version__, stages
 from pimvae.cli_archive import add_archive_commands
 from pimvae.cli_report import add_report_commands
 from pimvae.errors import UserError
+from pimvae.signals import Stopped, raising
 
 Command = Callable[[argparse.Namespace], None]
 # What a user can mend; any other OSError is a bug and keeps its traceback.
@@ -34,11 +35,12 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 1 for an error of the user, 130 when interrupted."""
+    """Run one command; returns the exit code: 0, 1 for an error of the user, 130 or 143 when stopped."""
     options = parser().parse_args(arguments)
     _leave_at_once()
     try:
-        options.command(options)
+        with raising():
+            options.command(options)
         sys.stdout.flush()  # here, where a reader that went away is still noticed
     except UserError as error:
         print(f"pimvae: error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -51,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"pimvae: error: {error.strerror}: {error.filename}", file=sys.stderr)
         return 1
+    except Stopped as stop:
+        print(f"pimvae: {stop}", file=sys.stderr)
+        return stop.code
     except KeyboardInterrupt:
         print("pimvae: interrupted", file=sys.stderr)
         return 130
@@ -75,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
         description="Multi-modal VAEs with permutation-invariant encoders: the stages of the workflow, one by one. "
         "'snakemake' runs them all in the right order.",
         epilog="'pimvae COMMAND --help' says what a command does. Exit code 0: done; 1: the input is at fault, told in "
-        "one line; anything else is a bug.",
+        "one line; 130 or 143: told to stop; anything else is a bug.",
     )
     top.add_argument("--version", action="version", version=f"pimvae {__version__}")
     commands = top.add_subparsers(dest="name", metavar="COMMAND", required=True)

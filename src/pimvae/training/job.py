@@ -4,7 +4,7 @@ __all__ = ["Replica", "build_models", "replicas", "run"]
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from pimvae.data.dataset import Dataset, load, sha256
 from pimvae.data.job import check_drawn, data_file
 from pimvae.files import replacing, write_csv
 from pimvae.models.vae import MultimodalVAE, build_model, parameter_count
+from pimvae.signals import Stop, Stopped, deferred
 from pimvae.training.checkpoint import Checkpoint
 from pimvae.training.device import Clock, choose_device, machine, stack_width
 from pimvae.training.loop import Trainer
@@ -86,19 +87,34 @@ def run(
     clock.start_loop()
     members, trainers, timed = replicas(cell), [], 0
     width = stack_width(cell, models, [packed[member.seed] for member in members], chosen)
-    for start in range(0, len(members), width):
-        part = slice(start, start + width)
-        seeds, betas = ([getattr(member, name) for member in members[part]] for name in ("seed", "beta"))
-        trainer = Trainer(cell, models[part], [packed[seed] for seed in seeds], seeds, betas, chosen)
-        place = Path(f"{checkpoint}.{start}") if checkpoint and width < len(members) else checkpoint
-        saved = Checkpoint(Path(place) if place else None, f"{identity} {part}", checkpoint_seconds, strict)
-        timed += _train(trainer, saved, cell)
-        trainers.append((trainer, saved))
-    content = about | {"times": clock.read(chosen), "parameters": parameter_count(models[0]), "data_sha256": checksums}
-    content |= {"stack_width": width, "timed_replica_steps": timed, "peak_memory_mib": peak_memory(chosen)}
-    _write(cell, [trainer for trainer, _ in trainers], Path(out), content)
+    with deferred() as stop:
+        for start in range(0, len(members), width):
+            part = slice(start, start + width)
+            seeds, betas = ([getattr(member, name) for member in members[part]] for name in ("seed", "beta"))
+            trainer = Trainer(cell, models[part], [packed[seed] for seed in seeds], seeds, betas, chosen)
+            place = Path(f"{checkpoint}.{start}") if checkpoint and width < len(members) else checkpoint
+            saved = Checkpoint(Path(place) if place else None, f"{identity} {part}", checkpoint_seconds, strict)
+            trainers.append((trainer, saved))
+            timed += _train(trainer, saved, cell, lambda: _leave_if_told(stop, trainers))
+        content = about | {"times": clock.read(chosen), "parameters": parameter_count(models[0])}
+        content |= {"data_sha256": checksums, "stack_width": width, "timed_replica_steps": timed}
+        _write(cell, [pair[0] for pair in trainers], Path(out), content | {"peak_memory_mib": peak_memory(chosen)})
     for _, saved in trainers:
         saved.remove()
+
+
+def _leave_if_told(stop: Stop, trainers: Sequence[tuple[Trainer, Checkpoint]]) -> None:
+    """Between two steps: if a signal came, save everything and leave.
+
+    Raises:
+        Stopped: then.
+    """
+    if not stop.number:
+        return
+    kept = [saved.write(trainer) for trainer, saved in trainers]
+    step = trainers[-1][0].step
+    note = "the same command goes on from there" if all(kept) else "without a checkpoint of this step"
+    raise Stopped(stop.number, f"after step {step}, {note}")
 
 
 def _prepared(data: Dataset, device: torch.device) -> PackedSplit | IndexedSplit:
@@ -108,8 +124,11 @@ def _prepared(data: Dataset, device: torch.device) -> PackedSplit | IndexedSplit
     return IndexedSplit(data.train, data.max_dim, device)
 
 
-def _train(trainer: Trainer, saved: Checkpoint, cell: Cell) -> int:
-    """Run the loop with a progress bar, from the checkpoint if there is one; returns steps × replicas."""
+def _train(trainer: Trainer, saved: Checkpoint, cell: Cell, between: Callable[[], None]) -> int:
+    """Run the loop with a progress bar, from the checkpoint if there is one; returns steps × replicas.
+
+    After each step comes ``between``.
+    """
     message = saved.resume(trainer)
     if message:
         print(f"pimvae: {message}", file=sys.stderr)
@@ -117,6 +136,7 @@ def _train(trainer: Trainer, saved: Checkpoint, cell: Cell) -> int:
     def progress(step: int) -> None:
         bar.update()
         saved.after_step(trainer)
+        between()
 
     with tqdm(total=cell.train.steps, initial=trainer.step, desc=cell.name, unit="step", mininterval=5) as bar:
         first = trainer.step
