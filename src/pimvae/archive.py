@@ -14,6 +14,7 @@ from typing import NamedTuple
 from pimvae import __version__
 from pimvae.errors import UserError
 from pimvae.files import replacing, write_json
+from pimvae.limits import gunzip
 
 MANIFEST = "manifest.json"
 FORMAT = "pimvae-shipped-1"  # raise it when results of an older format can no longer be read
@@ -125,7 +126,7 @@ def unpack(folder: Path | str, out: Path | str) -> list[Path]:
         content = (Path(folder) / name).read_bytes()
         path = Path(out) / name.removesuffix(PACKED)
         with replacing(path) as temporary:
-            temporary.write_bytes(gzip.decompress(content) if name.endswith(PACKED) else content)
+            temporary.write_bytes(gunzip(content, f"{Path(folder) / name}") if name.endswith(PACKED) else content)
         written.append(path)
     return written
 

@@ -2,7 +2,6 @@
 
 __all__ = ["COLUMNS", "KEYS", "Results", "cell_folder", "final", "read_csv", "read_metrics", "write_frame", "write_text"]
 
-import gzip
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import pandas as pd
 from pimvae.archive import MANIFEST, verify
 from pimvae.errors import UserError
 from pimvae.files import replacing
+from pimvae.limits import gunzip
 from pimvae.config.catalogue import catalogue
 
 KEYS = ["experiment", "dataset", "aggregator", "objective", "prior", "beta"]
@@ -174,7 +174,7 @@ def _text(path: Path) -> str:
     """Content of a file, or of its compressed form where only that is there."""
     packed = path.with_name(f"{path.name}.gz")
     if packed.is_file() and not path.is_file():
-        return gzip.decompress(packed.read_bytes()).decode("utf-8")
+        return gunzip(packed.read_bytes(), f"{packed}").decode("utf-8")
     return path.read_text(encoding="utf-8")
 
 
