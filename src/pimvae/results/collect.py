@@ -39,8 +39,7 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, references: Sequen
         metrics.append(frame)
         history.append(_with_keys(_read_csv(folder / "history.csv"), keys))
         runs.append({**keys, **_run_row(record, folder / "run.json")})
-        settings.extend({**keys, "key": key, "value": value}
-                        for part in SETTINGS for key, value in _flat(record.get(part, {}), f"{part}."))  # fmt: skip
+        settings.extend({**keys, "key": key, "value": value} for key, value in _settings(record, folder / "run.json"))
     out = Path(out_dir)
     joined = pd.concat([*metrics, *(_reference(Path(path)) for path in references)], ignore_index=True)
     _refuse_duplicates(joined)
@@ -141,6 +140,13 @@ def _run_row(record: dict[str, Any], path: Path) -> dict[str, Any]:
         }  # fmt: skip
     except (KeyError, TypeError, ZeroDivisionError) as error:
         raise UserError(f"{path} is not the record of a run: {error!r}") from None
+
+
+def _settings(record: dict[str, Any], path: Path) -> Iterator[tuple[str, str]]:
+    for part in SETTINGS:
+        if not isinstance(record.get(part, {}), dict):
+            raise UserError(f"{path} is not the record of a run: '{part}' is no mapping")
+        yield from _flat(record.get(part, {}), f"{part}.")
 
 
 def _flat(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
