@@ -137,3 +137,68 @@ def test_a_comparison_needs_shipped_results_before_anything_is_trained(root, che
     shutil.rmtree(checkout / "results")
     done = plan(checkout, checkout, *options)
     assert done.returncode == 1 and "results/shipped/laptop/manifest.json" in done.stdout + done.stderr
+
+
+ONE = "results/smoke/linear/dense-poe-masked"
+
+
+def made_up(checkout: Path) -> None:
+    """Every file of the smoke scale, empty, with what Snakemake notes about how it was made."""
+    options = ("--config", "scale=smoke", "device=cpu")
+    listed = plan(checkout, checkout, *options, "--summary").stdout.splitlines()[1:]
+    for line in listed:
+        path = checkout / line.split("\t")[0]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--touch", *options]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def due(folder: Path, python: str = sys.executable) -> dict[str, int]:
+    command = [python, "-m", "snakemake", "--dry-run", "--config", "scale=smoke", "device=cpu"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if "site-packages" in path)}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = jobs(done.stdout + done.stderr)
+    found.pop("all", None)
+    return found
+
+
+@pytest.fixture(scope="module")
+def finished(root, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    for part in ("config", "notebooks", "profiles", "src", "tests", "workflow"):
+        (folder / part).symlink_to(root / part)
+    shutil.copytree(root / "paper", folder / "paper", ignore=shutil.ignore_patterns("tables", "build", "*.pdf"))
+    shutil.copy(root / "Snakefile", folder)
+    made_up(folder)
+    return folder
+
+
+def test_a_moved_project_and_another_python_make_nothing_due(finished, tmp_path):
+    assert due(finished) == {}
+    moved = tmp_path / "moved elsewhere"
+    subprocess.run(["cp", "-a", finished, moved], check=True)
+    (tmp_path / "python").symlink_to(os.path.realpath(sys.executable))
+    assert due(moved) == {}
+    assert due(moved, str(tmp_path / "python")) == {}
+
+
+@pytest.mark.parametrize(("lost", "made"), [("", ["train", "evaluate"]), ("metrics.csv", ["evaluate"])])
+def test_a_deleted_cell_is_made_again(finished, tmp_path, lost, made):
+    moved = tmp_path / "moved"
+    subprocess.run(["cp", "-a", finished, moved], check=True)
+    shutil.rmtree(moved / ONE) if not lost else (moved / ONE / lost).unlink()
+    found = due(moved)
+    assert {name: found[name] for name in ("train", "evaluate", "collect") if name in found} == dict.fromkeys(
+        [*made, "collect"], 1
+    )
+
+
+def test_a_home_that_cannot_be_written_to(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/dev/null")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    done = plan(root, tmp_path, "--config", "scale=smoke", "device=cpu", "--", f"{ONE}/metrics.csv")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "Traceback" not in done.stderr

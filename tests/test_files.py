@@ -1,5 +1,6 @@
-"""Files are whole or absent, readable as the user's mask says, and UTF-8 whatever the locale."""
+"""Writing of files: whole or not there, for others to read, nothing left behind."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -7,29 +8,78 @@ import sys
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from pimvae.files import replacing, write_json
+from pimvae import files
+from pimvae.files import remove_leftovers, replacing, write_json
 
 
-@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
-def test_permissions_are_those_of_the_mask(tmp_path, mask, mode):
-    """Also where the writer is stricter: safetensors makes files that only their owner can read."""
-    before = os.umask(mask)
-    try:
-        write_json(tmp_path / "a.json", {})
-        with replacing(tmp_path / "b.safetensors") as temporary:
-            save_file({"x": np.zeros(2)}, temporary)
-        assert os.umask(mask) == mask
-    finally:
-        os.umask(before)
-    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {mode}
+@pytest.fixture(params=[0o022, 0o002, 0o077], ids=oct)
+def umask(request):
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
 
 
-def test_a_failed_write_leaves_nothing(tmp_path):
-    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "a") as temporary:
+def test_permissions_are_what_the_umask_leaves(tmp_path, umask):
+    """safetensors itself writes 0600."""
+    with replacing(tmp_path / "w.safetensors") as temporary:
+        save_file({"x": np.zeros(3)}, temporary)
+    write_json(tmp_path / "a.json", {})
+    for path in tmp_path.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+
+
+def gone() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    dead, other, living = (tmp_path / f".{name}.tmp" for name in (f"a.json.{gone()}", f"b.json.{gone()}", "a.json.1"))
+    for path in (dead, other, living):
+        path.touch()
+    write_json(tmp_path / "a.json", {})
+    assert not dead.exists() and other.exists() and living.exists()
+    remove_leftovers(tmp_path / "b.json")
+    assert not other.exists()
+    remove_leftovers(tmp_path / "no folder" / "b.json")
+
+
+def test_content_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    order = []
+    monkeypatch.setattr(files.os, "fsync", lambda handle: order.append("fsync"))
+    replace = os.replace
+    monkeypatch.setattr(files.os, "replace", lambda *paths: (order.append("replace"), replace(*paths)))
+    write_json(tmp_path / "a.json", {})
+    assert order == ["fsync", "replace", "fsync"]
+
+
+FULL = {
+    "in Python": OSError(errno.ENOSPC, "No space left on device"),
+    "in safetensors": SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+}
+
+
+@pytest.mark.parametrize("error", FULL.values(), ids=FULL)
+def test_a_full_disk_names_the_file_and_leaves_the_old_one(tmp_path, error):
+    write_json(tmp_path / "a.json", {"old": 1})
+    before = (tmp_path / "a.json").read_bytes()
+    with pytest.raises(OSError) as caught, replacing(tmp_path / "a.json") as temporary:
         temporary.write_text("half")
+        raise error
+    assert caught.value.errno == errno.ENOSPC and caught.value.filename == str(tmp_path / "a.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"] and (tmp_path / "a.json").read_bytes() == before
+
+
+def test_an_error_of_the_writer_stays_what_it_is(tmp_path):
+    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "a"):
         raise ZeroDivisionError
+    with pytest.raises(SafetensorError), replacing(tmp_path / "a"):
+        raise SafetensorError("no tensor")
     assert list(tmp_path.iterdir()) == []
 
 

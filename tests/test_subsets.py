@@ -8,6 +8,7 @@ import torch
 from builders import double_precision, generator, within
 
 from pimvae.config.schema import ObjectiveConfig
+from pimvae.errors import UserError
 from pimvae.subsets import LAWS, all_subsets, sample_subsets, subset_weights
 
 float64 = pytest.fixture(double_precision, autouse=True)
@@ -31,7 +32,7 @@ def test_all_subsets_are_there_once_from_empty_to_full():
 
 
 def test_too_many_modalities_are_refused():
-    with pytest.raises(ValueError, match="at most 12"):
+    with pytest.raises(UserError, match="at most 12"):
         all_subsets(13)
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from pimvae import __version__
 from pimvae.errors import UserError
 from pimvae.files import replacing, write_json
+from pimvae.limits import gunzip
 
 MANIFEST = "manifest.json"
 FORMAT = "pimvae-shipped-1"  # raise it when results of an older format can no longer be read
@@ -50,7 +51,7 @@ def pack(contents: Mapping[str, bytes], out: Path | str) -> None:
     out = Path(out)
     if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists and holds no shipped results: name another folder")
-    fresh = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    fresh, former = (out.with_name(f".{out.name}.{os.getpid()}.{kind}") for kind in ("tmp", "former"))
     try:
         for name, content in contents.items():
             data = gzip.compress(content, 9, mtime=0) if name.endswith(PACKED) else content
@@ -59,10 +60,16 @@ def pack(contents: Mapping[str, bytes], out: Path | str) -> None:
         files = {name: _sha256(fresh / name) for name in contents}
         write_json(fresh / MANIFEST, {"format": FORMAT, "pimvae": __version__, "files": files})
         if out.exists():
-            shutil.rmtree(out)
-        fresh.rename(out)
+            out.rename(former)
+        try:
+            fresh.rename(out)
+        except OSError:
+            if former.exists():
+                former.rename(out)
+            raise
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        for folder in (fresh, former):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def read_manifest(folder: Path | str) -> Manifest:
@@ -119,7 +126,7 @@ def unpack(folder: Path | str, out: Path | str) -> list[Path]:
         content = (Path(folder) / name).read_bytes()
         path = Path(out) / name.removesuffix(PACKED)
         with replacing(path) as temporary:
-            temporary.write_bytes(gzip.decompress(content) if name.endswith(PACKED) else content)
+            temporary.write_bytes(gunzip(content, f"{Path(folder) / name}") if name.endswith(PACKED) else content)
         written.append(path)
     return written
 

@@ -17,6 +17,7 @@ from pimvae.cli_look import add_look_commands
 from pimvae.cli_parser import Parser, experiment_name, nearest_option, overview, speak_utf8
 from pimvae.cli_report import add_report_commands
 from pimvae.errors import UserError
+from pimvae.signals import Stopped, raising
 
 Command = Callable[[argparse.Namespace], None]
 ABOUT = """Multi-modal VAEs with permutation-invariant encoders: the stages of the workflow, one by one.
@@ -29,14 +30,15 @@ OUTSIDE = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 1 for an error of the user, 130 when interrupted."""
+    """Run one command; returns the exit code: 0, 1 for an error of the user, 130 or 143 when stopped."""
     speak_utf8()
     options, unknown = parser().parse_known_args(arguments)
     if unknown:
         options.parser.error(f"unknown argument '{unknown[0]}'{nearest_option(unknown[0], options.parser)}")
     _leave_at_once()
     try:
-        options.command(options)
+        with raising():
+            options.command(options)
         sys.stdout.flush()  # here, where a reader that went away is still noticed
     except UserError as error:
         print(f"pimvae: error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -49,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"pimvae: error: {error.strerror}: {error.filename}", file=sys.stderr)
         return 1
+    except Stopped as stop:
+        print(f"pimvae: {stop}", file=sys.stderr)
+        return stop.code
     except KeyboardInterrupt:
         print("pimvae: interrupted", file=sys.stderr)
         return 130
@@ -73,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
         usage="%(prog)s [--help] [--version] COMMAND ...",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="'pimvae COMMAND --help' says what a command does. Exit code 0: done; 1: the input is at fault, told\n"
-        "in one line; anything else is a bug.",
+        "in one line; 130 or 143: told to stop; anything else is a bug.",
     )
     top.add_argument("--version", action="version", version=f"pimvae {__version__}")
     commands = top.add_subparsers(dest="name", metavar="COMMAND", prog="pimvae", help=argparse.SUPPRESS)

@@ -1,35 +1,96 @@
-"""Atomic writing: a file is complete under its name or not there."""
+"""Atomic writing: a file is complete under its name or not there, also after a loss of power."""
 
-__all__ = ["replacing", "write_csv", "write_json"]
+__all__ = ["remove_leftovers", "replacing", "write_csv", "write_json"]
 
 import csv
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside ``path``; renamed to it when the block ends well, removed when it does not."""
+    """A temporary path beside ``path``; renamed to it when the block ends well, removed when it does not.
+
+    The file gets the permissions that the umask leaves, whatever the writer of its content gave it. It is on the disk
+    before it has its name. What earlier processes left behind when they were killed is removed.
+
+    Raises:
+        OSError: if the file system refuses (no space, no permission); its filename is ``path``.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path)
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # some writers (safetensors) let nobody but their user read what they write
+        _settle(temporary)
         os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except Exception as error:
+        fault = _fault(error)
+        if fault is None:
+            raise
+        if fault.filename is None or str(fault.filename) == str(temporary):
+            fault.filename = str(path)  # the file that the user knows
+        raise fault from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    """The permissions that the user withholds from new files."""
+def _fault(error: Exception) -> OSError | None:
+    """The fault of the file system behind an exception: safetensors tells it in words."""
+    if isinstance(error, OSError):
+        return error
+    found = re.search(r"\(os error (\d+)\)", str(error)) if type(error).__name__ == "SafetensorError" else None
+    return OSError(int(found[1]), os.strerror(int(found[1]))) if found else None
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove temporary files of ``path`` that a killed process left."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.(\d+)\.tmp")
+    for name in os.listdir(path.parent) if path.parent.is_dir() else ():
+        found = pattern.fullmatch(name)
+        if found and not _alive(int(found[1])):
+            with suppress(OSError):
+                (path.parent / name).unlink()
+
+
+def _alive(process: int) -> bool:
+    """Whether a process of this number runs here; a file of another machine's process has no writer either way."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _settle(path: Path) -> None:
+    """Permissions of an ordinary new file, and the content on the disk."""
     mask = os.umask(0o077)
     os.umask(mask)
-    return mask
+    path.chmod(0o666 & ~mask)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """The new name on the disk, where the file system can do that for folders."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -103,9 +103,11 @@ def classifiers(options: argparse.Namespace) -> None:
     from pimvae.config import find_dataset, load
 
     with _importing():
+        from pimvae.data.job import check_drawn
         from pimvae.evaluation.classifiers_job import run
 
     dataset = find_dataset(load(options.scale, options.root, [options.experiment]), options.dataset)
+    check_drawn(dataset.data, options.data, dataset.seeds[:1])
     run(options.experiment, dataset.name, dataset.seeds, options.data)
 
 
@@ -114,9 +116,11 @@ def ceiling(options: argparse.Namespace) -> None:
     from pimvae.config import find_dataset, load
 
     with _importing():
+        from pimvae.data.job import check_drawn
         from pimvae.evaluation.ceiling_job import run
 
     dataset = find_dataset(load(options.scale, options.root, [options.experiment]), options.dataset)
+    check_drawn(dataset.data, options.data, dataset.seeds)
     run(options.experiment, dataset.name, dataset.evaluation, dataset.seeds, options.data, options.out)
 
 

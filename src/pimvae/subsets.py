@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from pimvae.errors import UserError
+
 Law = Literal["uniform_size", "independent", "nonempty", "single", "powerset", "full"]
 SubsetLaw = Literal[Law, "all_subsets"]
 LAWS: tuple[str, ...] = get_args(Law)
@@ -66,10 +68,10 @@ def all_subsets(modalities: int, device: torch.device | str = "cpu") -> Bool[Ten
     """All 2^M subsets of the modalities, the empty one first, the full one last.
 
     Raises:
-        ValueError: for more than 12 modalities.
+        UserError: for more than 12 modalities.
     """
     if modalities > MAX_ENUMERATED:
-        raise ValueError(f"2^{modalities} subsets cannot be enumerated; at most {MAX_ENUMERATED} modalities")
+        raise UserError(f"2^{modalities} subsets cannot be enumerated; at most {MAX_ENUMERATED} modalities")
     numbers, places = torch.arange(2**modalities, device=device), torch.arange(modalities, device=device)
     return (numbers.unsqueeze(-1) >> places) % 2 == 1
 

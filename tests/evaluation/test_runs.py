@@ -1,10 +1,9 @@
 """What an evaluation refuses to read."""
 
-import json
-
 import pytest
 from builders import training_cell
 
+from pimvae.chain import write_record
 from pimvae.config.schema import LinearData
 from pimvae.data.dataset import sha256
 from pimvae.data.job import data_file
@@ -41,6 +40,6 @@ def test_the_evaluation_checks_its_data(data, tmp_path):
     cell = training_cell("sum_pooling").model_copy(update={"data": DATA, "seeds": (0,)})
     (tmp_path / "run").mkdir()
     record = {"cell": cell.model_dump(mode="json"), "replicas": [], "data_sha256": {"0": "f" * 64}}
-    (tmp_path / "run" / "run.json").write_text(json.dumps(record))
+    write_record(tmp_path / "run", record)
     with pytest.raises(UserError, match="trained on"):
         job.run(cell, data, tmp_path / "run")

@@ -1,13 +1,14 @@
 """Made-up results of the experiments beyond the publication, in the layout of real ones."""
 
 import itertools
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from report.identifiable import ceiling_of
 from report.synthetic import COLUMNS, record_of
+
+from pimvae.chain import seal, write_record
 
 SCHEMES = ["poe", "moe", "mopoe", "hoelder", "hellinger", "wasserstein", "wasserstein_mixture", "code", "sum_pooling",
            "self_attention"]  # fmt: skip
@@ -80,7 +81,8 @@ def write_cells(root: Path, seeds: range = range(3)) -> tuple[list[Path], list[P
         count = int(dataset.rpartition("_")[2]) if experiment == "scaling" else 5
         record |= {"peak_memory_mib": 300.0 + 10 * count}
         record["times"] |= {"loop_seconds": 9.0 * count}
-        (folder / "run.json").write_text(json.dumps(record))
+        write_record(folder, record)
+        seal(folder)
         folders.append(folder)
         if not dataset.startswith("loadings"):
             datasets[dataset] = experiment

@@ -1,12 +1,13 @@
 """Made-up results of the identifiable experiments in the layout of real ones. No number here comes from a training."""
 
 import itertools
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from report.synthetic import COLUMNS, record_of
+
+from pimvae.chain import seal, write_record
 
 FIXED = ["poe", "poe_published", "moe", "sum_pooling", "self_attention"]
 LEARNED = ["moe", "sum_pooling", "self_attention", "sum_pooling_mixture", "self_attention_mixture"]
@@ -78,12 +79,17 @@ def write_cells(root: Path, seeds: range = range(3)) -> tuple[list[Path], list[P
         suffix = "" if prior == "standard" else f"-{prior}_prior"
         folder = root / experiment / f"{dataset}-{aggregator}-{objective}{suffix}"
         folder.mkdir(parents=True)
-        metrics_of(dataset, aggregator, prior, objective, seeds).to_csv(folder / "metrics.csv", index=False)
+        metrics = metrics_of(dataset, aggregator, prior, objective, seeds)
+        metrics.to_csv(folder / "metrics.csv", index=False)
         rows = [[step, seed, 1.0, "loss", -ceiling_of(seed) + LEVELS[aggregator] + 50 / step]
                 for seed in seeds for step in range(10, 101, 10)]  # fmt: skip
         history = pd.DataFrame(rows, columns=["step", "seed", "beta", "term", "value"])
         history.to_csv(folder / "history.csv", index=False)
-        (folder / "run.json").write_text(json.dumps(identifiable_record(dataset, aggregator, objective, list(seeds))))
+        record = identifiable_record(dataset, aggregator, prior, objective, list(seeds))
+        count = record["replicas"][0]
+        members = metrics[["seed", "beta"]].drop_duplicates().to_dict("records")
+        write_record(folder, record | {"replicas": [count | member for member in members]})
+        seal(folder)
         if dataset == "clusters":
             points_of(folder / "examples.npz")
         folders.append(folder)
@@ -91,13 +97,14 @@ def write_cells(root: Path, seeds: range = range(3)) -> tuple[list[Path], list[P
     return folders, ceilings
 
 
-def identifiable_record(dataset: str, aggregator: str, objective: str, seeds: list[int]) -> dict:
+def identifiable_record(dataset: str, aggregator: str, prior: str, objective: str, seeds: list[int]) -> dict:
     """A run.json."""
     record = record_of(dataset, aggregator, objective, seeds)
     cell = record["cell"]
+    cell["experiment"] = DATASETS[dataset]
     cell["data"] = {"kind": DATASETS[dataset], "samples": 4000, "test_samples": 4000, "clusters": 5, "latent": 2,
                     "noise": 0.1, "modalities": 5, "dim": 25, "layers": 3}  # fmt: skip
-    cell["model"] |= {"prior_components": 5, "components": 5, "features": 64}
+    cell["model"] |= {"prior": prior, "prior_components": 5, "components": 5, "features": 64}
     cell["train"]["batch_size"] = 125
     cell["evaluation"]["ceiling_particles"] = 256
     return record

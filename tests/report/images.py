@@ -1,12 +1,13 @@
 """Made-up results of the images in the layout of real ones. No number or picture here comes from a training."""
 
 import itertools
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from report.synthetic import COLUMNS, record_of
+
+from pimvae.chain import seal, write_record
 
 SHARED = ["poe", "moe", "mopoe", "sum_pooling", "self_attention", "poe_plus", "moe_plus"]
 PRIVATE = ["private_poe", "private_sum_pooling", "private_self_attention"]
@@ -82,7 +83,8 @@ def image_record(aggregator: str, objective: str, seeds: list[int]) -> dict:
                       "encoder_widths": [96], "features": 96, "noise_scale": 0.75, "attention_heads": 4,
                       "likelihood_weights": "balanced", "encoder_floor": 0.0005}  # fmt: skip
     cell["objective"]["betas"] = BETAS
-    return record | {"cell": cell}
+    members = [member | {"beta": beta} for member in record["replicas"] for beta in BETAS]
+    return record | {"cell": cell, "replicas": members}
 
 
 def write_classifiers(path: Path, seed: int = 0) -> Path:
@@ -105,7 +107,8 @@ def write_cells(root: Path, seeds: range = range(3)) -> tuple[list[Path], list[P
                 for seed in seeds for beta in BETAS for step in (50, 100)]  # fmt: skip
         history = pd.DataFrame(rows, columns=["step", "seed", "beta", "term", "value"])
         history.to_csv(folder / "history.csv", index=False)
-        (folder / "run.json").write_text(json.dumps(image_record(aggregator, objective, list(seeds))))
+        write_record(folder, image_record(aggregator, objective, list(seeds)))
+        seal(folder)
         pictures_of(folder / "examples.npz", place + 1)
         folders.append(folder)
     return folders, [write_classifiers(root / "images" / "classifiers.csv")]

@@ -1,11 +1,12 @@
 """Made-up results in the layout of real ones. For tests of the report only: no number here comes from a training."""
 
 import itertools
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from pimvae.chain import seal, write_record
 
 AGGREGATORS = ["poe", "poe_published", "moe", "sum_pooling", "self_attention"]
 PRIVATE = ["private_poe", "private_sum_pooling", "private_self_attention"]
@@ -73,7 +74,8 @@ def write_cells(root: Path, seeds: range = range(3), diverged: tuple[str, str, s
             metrics = metrics[~bad | (metrics["metric"] == "diverged")]
         metrics.to_csv(folder / "metrics.csv", index=False)
         history_of(seeds, LEVELS[aggregator.removeprefix("private_")]).to_csv(folder / "history.csv", index=False)
-        (folder / "run.json").write_text(json.dumps(record_of(dataset, aggregator, objective, list(seeds))))
+        write_record(folder, record_of(dataset, aggregator, objective, list(seeds)))
+        seal(folder)
         if dataset == "digits":
             examples_of(folder / "examples.npz")
         folders.append(folder)

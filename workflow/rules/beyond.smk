@@ -41,6 +41,8 @@ else:
 use rule collect as collect_beyond with:
     input:
         metrics=cell_files("metrics.csv", config=WORKFLOW),
+        seals=cell_files("metrics.json", config=WORKFLOW),
+        lost=lost_cells(BEYOND_RESULTS, WORKFLOW),
         history=cell_files("history.csv", config=WORKFLOW),
         records=cell_files("run.json", config=WORKFLOW),
         ceilings=ceiling_files(WORKFLOW),

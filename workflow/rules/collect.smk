@@ -2,6 +2,8 @@
 rule collect:
     input:
         metrics=cell_files("metrics.csv"),
+        seals=cell_files("metrics.json"),
+        lost=lost_cells(RESULTS),
         history=cell_files("history.csv"),
         records=cell_files("run.json"),
         ceilings=ceiling_files(),

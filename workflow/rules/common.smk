@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import textwrap
+import time
 from functools import cache
 
 sys.path.insert(0, str(ROOT / "src"))
@@ -64,12 +65,15 @@ if workflow.is_main_process:
 
 # Jobs run this Python, and the package as it lies here; with --sdm, Python comes from the deployed environment.
 PYTHON = "python" if workflow.deployment_settings.deployment_method else sys.executable
-PIMVAE = f"{shlex.quote(PYTHON)} -m pimvae.cli"
-SCALE_OPTIONS = f"--scale {SCALE} --root {shlex.quote(str(ROOT))}"
+# Both places are named in the environment of a job: as parameters, another path of the project or of its Python would
+# make every job due.
+PIMVAE = '"$PIMVAE_PYTHON" -m pimvae.cli'
+SCALE_OPTIONS = f'--scale {SCALE} --root "$PIMVAE_ROOT"'
 
 shell.executable("bash")
 shell.prefix(
     f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(ROOT / 'src'))} SOURCE_DATE_EPOCH=0 MPLBACKEND=agg PYTHONUTF8=1"
+    f" PIMVAE_PYTHON={shlex.quote(PYTHON)} PIMVAE_ROOT={shlex.quote(str(ROOT))}"
     # glibc else gives the large tensors of a step back to the system and faults them in again at the next step.
     " MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=4000000000"
     # These two change no result; as parameters of a rule, a change of them would train everything again.
@@ -159,6 +163,12 @@ def cell_data(wildcards):
     return data_files(cell.experiment, cell.dataset, cell.seeds)
 
 
+def cell_manifest(wildcards):
+    """The manifest that the data of a cell are held to."""
+    cell = cell_of(wildcards)
+    return f"{data_folder(cell.experiment, cell.dataset)}/manifest.json"
+
+
 def cell_data_folder(wildcards):
     """The folder of the data set of a cell."""
     return data_folder(wildcards.experiment, cell_of(wildcards).dataset)
@@ -171,6 +181,23 @@ def cell_files(name, wanted=lambda cell: True, config=CONFIG):
         for cell in config.cells
         if wanted(cell)
     ]
+
+
+def lost_cells(folder, config=CONFIG):
+    """A file that changes when cells that were collected into a folder are gone since, so that they are made again.
+
+    Snakemake by itself looks for the files between data and results only once, until the results are there.
+    """
+    place, lost = Path(folder) / "lost.txt", []
+    if workflow.is_main_process:
+        if (place.parent / "metrics.csv").is_file():
+            files = cell_files("run.json", config=config)
+            files += cell_files("metrics.csv", config=config)
+            lost = [path for path in files if not Path(path).is_file()]
+        if lost or not place.is_file():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text("\n".join([time.ctime(), *lost]), encoding="utf-8")
+    return str(place)
 
 
 def figure_sources(wildcards):

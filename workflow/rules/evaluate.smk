@@ -2,12 +2,14 @@
 rule evaluate:
     input:
         data=cell_data,
+        manifest=cell_manifest,
         classifiers=cell_classifiers,
         run=multiext(
             f"{RESULTS}/{{experiment}}/{{cell}}/", "weights.safetensors", "run.json"
         ),
     output:
         metrics=f"{RESULTS}/{{experiment}}/{{cell}}/metrics.csv",
+        seal=f"{RESULTS}/{{experiment}}/{{cell}}/metrics.json",
     log:
         f"{RESULTS}/logs/{{experiment}}/{{cell}}-evaluate.log",
     benchmark:
@@ -42,6 +44,7 @@ rule evaluate:
 use rule evaluate as evaluate_examples with:
     output:
         metrics=f"{RESULTS}/{{experiment}}/{{cell}}/metrics.csv",
+        seal=f"{RESULTS}/{{experiment}}/{{cell}}/metrics.json",
         examples=f"{RESULTS}/{{experiment}}/{{cell}}/examples.npz",
     wildcard_constraints:
         cell=one_of(cell.name for cell in WORKFLOW.cells if cell.has_examples),

@@ -65,8 +65,8 @@ rule render_notebook:
     conda:
         ENVIRONMENT
     params:
-        command=f"{shlex.quote(PYTHON)} -m nbconvert --execute --to html --template offline",
-        options=f"--TemplateExporter.extra_template_basedirs={shlex.quote(str(TEMPLATES))}",
+        command='"$PIMVAE_PYTHON" -m nbconvert --execute --to html --template offline',
+        options='--TemplateExporter.extra_template_basedirs="$PIMVAE_ROOT/workflow/notebooks"',
         out=subpath(output[0], parent=True),
         results=subpath(output[0], ancestor=2),
         sources=notebook_sources,

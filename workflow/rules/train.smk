@@ -2,6 +2,7 @@
 rule train:
     input:
         data=cell_data,
+        manifest=cell_manifest,
     output:
         weights=f"{RESULTS}/{{experiment}}/{{cell}}/weights.safetensors",
         history=f"{RESULTS}/{{experiment}}/{{cell}}/history.csv",

@@ -8,8 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
+from pimvae.config.files import parse
 from pimvae.errors import UserError, did_you_mean
 
 PRIVATE = "private_"
@@ -117,14 +116,9 @@ def _config_path(name: str) -> Path:
 
 def parse_yaml(path: Path) -> Any:
     """Parsed YAML file; a syntax error is told in one line with its place."""
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" (line {mark.line + 1})" if mark else ""
-        raise UserError(f"{path} is not valid YAML{place}: {getattr(error, 'problem', error)}") from None
+    if not path.is_file():
+        raise UserError(f"{path} does not exist")
+    return parse(path)
 
 
 @cache

@@ -1,6 +1,7 @@
 """The YAML files: their grammar, and one-line errors that name the file, the key and what is allowed there."""
 
-__all__ = ["ExperimentFile", "Grid", "Parts", "ScaleFile", "Settings", "merge", "one_line", "read"]
+__all__ = ["ExperimentFile", "Grid", "Parts", "ScaleFile", "Settings", "merge", "one_line", "parse", "parse_text",
+           "read"]  # fmt: skip
 
 import re
 import types
@@ -21,9 +22,12 @@ from pydantic import (
     create_model,
 )
 
+from pimvae import limits
 from pimvae.config.schema import (
+    AsList,
     BimodalData,
     DigitsData,
+    Distinct,
     EvaluationConfig,
     ImagesData,
     LinearData,
@@ -80,10 +84,10 @@ class Parts(Overrides):
 class Grid(Overrides):
     """All combinations of the four lists become cells."""
 
-    datasets: Annotated[tuple[str, ...], Field(min_length=1)]
-    aggregators: Annotated[tuple[str, ...], Field(min_length=1)]
-    objectives: Annotated[tuple[str, ...], Field(min_length=1)]
-    priors: Annotated[tuple[Literal["standard", "mixture"], ...], Field(min_length=1)] = ("standard",)
+    datasets: Annotated[tuple[str, ...], AsList, Field(min_length=1), Distinct]
+    aggregators: Annotated[tuple[str, ...], AsList, Field(min_length=1), Distinct]
+    objectives: Annotated[tuple[str, ...], AsList, Field(min_length=1), Distinct]
+    priors: Annotated[tuple[Literal["standard", "mixture"], ...], AsList, Field(min_length=1), Distinct] = ("standard",)
 
 
 class ExperimentFile(Overrides):
@@ -91,7 +95,7 @@ class ExperimentFile(Overrides):
 
     title: str
     datasets: dict[NAME, Parts]
-    grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
+    grids: Annotated[tuple[Grid, ...], AsList, Field(min_length=1)]
 
 
 class ScaledDataset(Parts):
@@ -110,8 +114,8 @@ class ScaledExperiment(ScaledDataset):
     ``exclude`` names data sets that this scale leaves out.
     """
 
-    seeds: PositiveInt | Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
-    exclude: tuple[str, ...] = ()
+    seeds: PositiveInt | Annotated[tuple[NonNegativeInt, ...], AsList, Field(min_length=1), Distinct]
+    exclude: Annotated[tuple[str, ...], AsList] = ()
     datasets: dict[NAME, ScaledDataset] = Field(default_factory=dict)
 
 
@@ -124,13 +128,14 @@ class Settings(Strict):
 
     scale: str = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    experiments: Annotated[tuple[str, ...], Field(min_length=1)]
-    beyond: tuple[str, ...] = ()
+    experiments: Annotated[tuple[str, ...], AsList, Field(min_length=1), Distinct]
+    beyond: Annotated[tuple[str, ...], AsList] = ()
     results: Literal["fresh", "shipped"] = "fresh"
     checkpoint_seconds: NonNegativeFloat = 60.0
     bad_checkpoint: Literal["restart", "stop"] = "restart"
 
 
+NODES = 100_000  # values of one YAML file
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -141,6 +146,8 @@ class UniqueKeyLoader(yaml.SafeLoader):
 def _mapping(loader: UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[str] = set()
     for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(problem="a key is no plain name", problem_mark=key.start_mark)
         if key.value in seen:
             raise yaml.constructor.ConstructorError(problem=f"key '{key.value}' twice", problem_mark=key.start_mark)
         seen.add(key.value)
@@ -156,17 +163,58 @@ def read(path: Path, model: type[Model]) -> Model:
     Raises:
         UserError: if the file is absent, is not YAML, or says something that ``model`` does not know.
     """
-    if not path.is_file():
-        raise UserError(f"no such configuration file: {path}")
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), UniqueKeyLoader)  # a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise UserError(f"{path}: {line}{error.problem or 'not valid YAML'}") from error
+    content = parse(path)
     try:
         return model.model_validate(content)
     except ValidationError as error:
         raise UserError(f"{path}: {one_line(error, model)}") from error
+
+
+def parse(path: Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        UserError: if the file is absent, is not YAML in UTF-8, repeats a key, or is larger than a configuration is.
+    """
+    if not path.is_file():
+        raise UserError(f"no such configuration file: {path}")
+    limits.check(path.stat().st_size, f"{path}", limits.TEXT)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8: {error}") from None
+    try:
+        return parse_text(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1}: " if mark else ""
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not valid YAML"
+        raise UserError(f"{path}: {line}{problem}") from error
+    except (ValueError, RecursionError, OverflowError) as error:  # a date that is none, brackets without end
+        raise UserError(f"{path}: not valid YAML: {error}") from None
+
+
+def parse_text(text: str) -> Any:
+    """YAML as a value; what its aliases stand for is counted before it is made, for a few can stand for gigabytes.
+
+    Raises:
+        yaml.YAMLError: if it is not YAML.
+        ValueError, RecursionError: if a value is none.
+    """
+    root = yaml.compose(text, yaml.SafeLoader)
+    if root is not None and _expanded(root, {}) > NODES:
+        raise yaml.constructor.ConstructorError(problem=f"its aliases stand for more than {NODES} values")
+    return yaml.load(text, UniqueKeyLoader)  # a SafeLoader
+
+
+def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
+    """Number of values below a node, aliases counted as what they stand for; more than ``NODES`` if without end."""
+    if id(node) not in known:
+        known[id(node)] = NODES + 1  # while it is counted: an alias to what holds it never ends
+        below = node.value if isinstance(node, yaml.CollectionNode) else []
+        children = [child for item in below for child in (item if isinstance(item, tuple) else (item,))]
+        known[id(node)] = 1 + sum(_expanded(child, known) for child in children)
+    return known[id(node)]
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,7 +239,12 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
         return f"the key '{'.'.join(key)}' is missing"
     place = f"'{'.'.join(key)}'" if key else "the file"
     same = [item for item in error.errors() if locate(item["loc"], model)[0] == key]  # one per member of a union
-    return f"{place} {' or '.join(dict.fromkeys(map(_fault, same)))}, got {first['input']!r}{_nearest(same)}"
+    return f"{place} {' or '.join(dict.fromkeys(map(_fault, same)))}, got {_short(first['input'])}{_nearest(same)}"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]} …"
 
 
 def _fault(item: Mapping[str, Any]) -> str:

@@ -1,17 +1,36 @@
 """Typed, strict configuration: one frozen model per part of a cell (no torch here: the DAG imports this)."""
 
-__all__ = ["BimodalData", "Cell", "DataConfig", "DigitsData", "EvaluationConfig", "ImagesData", "LinearData",
-           "ModelConfig", "MultimodalData", "NpzData", "ObjectiveConfig", "TrainConfig"]  # fmt: skip
+__all__ = ["AsList", "BimodalData", "Cell", "DataConfig", "DigitsData", "Distinct", "EvaluationConfig", "ImagesData",
+           "LinearData", "ModelConfig", "MultimodalData", "NpzData", "ObjectiveConfig", "TrainConfig"]  # fmt: skip
 
-from typing import Annotated, Literal
+from collections.abc import Hashable
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
+
+Item = TypeVar("Item", bound=Hashable)
+
+
+def distinct(values: tuple[Item, ...]) -> tuple[Item, ...]:
+    """The values, none of which comes twice.
+
+    Raises:
+        ValueError: if one does.
+    """
+    twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
+    if twice is not None:
+        raise ValueError(f"must not repeat a value: {twice} comes twice")
+    return values
+
+
+AsList = Field(strict=False)  # YAML and JSON have lists where Python has tuples
+Distinct = AfterValidator(distinct)
 
 
 class Strict(BaseModel):
-    """Base of every part: unknown keys are errors, values are immutable."""
+    """Base of every part: unknown keys are errors, a truth value or a text is no number, numbers are finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class LinearData(Strict):
@@ -100,7 +119,7 @@ class ModelConfig(Strict):
     private_latent: Annotated[int, Field(ge=0)] = 0  # per modality
     family: Literal["gaussian", "laplace"] = "gaussian"
     networks: Literal["vector", "image_mlp", "image_conv"] = "vector"  # of encoders and decoders
-    encoder_widths: tuple[PositiveInt, ...] = (256, 256)
+    encoder_widths: Annotated[tuple[PositiveInt, ...], AsList] = (256, 256)
     features: PositiveInt | None = None  # embedding width of learned aggregators; None: 2·latent
     pooling_width: PositiveInt = 256
     attention_blocks: PositiveInt = 1
@@ -123,7 +142,7 @@ class ObjectiveConfig(Strict):
     """The variational bound that is maximised; β values share one stack."""
 
     name: str
-    betas: tuple[Annotated[float, Field(ge=0)], ...] = (1.0,)
+    betas: Annotated[tuple[Annotated[float, Field(ge=0)], ...], AsList, Field(min_length=1), Distinct] = (1.0,)
     # Of objectives that have no law of their own; see pimvae.subsets.
     subset_law: Literal["uniform_size", "independent", "nonempty", "single", "powerset", "full", "all_subsets"] = (
         "uniform_size"
@@ -146,7 +165,7 @@ class TrainConfig(Strict):
     # Horizon of averaged weights, as a share of the steps done so far; they are what is evaluated. None: no average.
     averaging: Annotated[float, Field(gt=0, lt=1)] | None = None
     start: Literal["framework", "centred", "standardised"] = "framework"  # of the weights: pimvae.training.start
-    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (1.0,)  # of the steps after which metrics are taken
+    shares: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], AsList] = (1.0,)  # of the steps after which metrics are taken
 
     @field_validator("shares")
     @classmethod
@@ -188,7 +207,7 @@ class Cell(Strict):
     objective: ObjectiveConfig
     train: TrainConfig
     evaluation: EvaluationConfig
-    seeds: tuple[int, ...]
+    seeds: Annotated[tuple[int, ...], AsList, Distinct]
 
     @property
     def evaluator(self) -> str:

@@ -1,20 +1,33 @@
 """The data stage: draw a data set for every seed, write the files and their manifest."""
 
-__all__ = ["data_file", "run"]
+__all__ = ["check_drawn", "data_file", "run"]
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-from pimvae import registry
+from pimvae import chain, registry
 from pimvae.config.schema import DataConfig
-from pimvae.data.dataset import manifest_entry, save, write_manifest
+from pimvae.data.dataset import GENERATOR_VERSION, manifest_entry, save, write_manifest
+
+OWN = "npz"  # the user's own data are read where they are used, so nothing was drawn: the run keeps their sha256
 
 
 def data_file(folder: Path | str, seed: int) -> Path:
     """The file of one seed's data."""
     return Path(folder) / f"seed{seed}.safetensors"
+
+
+def check_drawn(config: DataConfig, folder: Path | str, seeds: Sequence[int]) -> None:
+    """Hold the data files of ``seeds`` to the manifest that `run` wrote beside them, and that to ``config``.
+
+    Raises:
+        UserError: see `pimvae.chain.check_manifest`.
+    """
+    if config.kind != OWN:
+        files = {seed: data_file(folder, seed) for seed in seeds}
+        chain.check_manifest(folder, config.model_dump(mode="json"), seeds, GENERATOR_VERSION, files)
 
 
 def run(config: DataConfig, seeds: Sequence[int], out: Path | str) -> None:

@@ -3,6 +3,7 @@
 __all__ = ["npz", "read_npz"]
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +12,11 @@ import numpy as np
 from pimvae.config.schema import NpzData
 from pimvae.data.dataset import Dataset, Split
 from pimvae.errors import UserError
+from pimvae.limits import check, check_zip
 
+# What zipfile and numpy raise for damaged archives, among them headers that are no Python.
+UNREADABLE = (OSError, ValueError, EOFError, TypeError, RuntimeError, MemoryError, SyntaxError, zipfile.BadZipFile,
+              zlib.error)  # fmt: skip
 MASK, TEST = "mask", "_test"
 
 
@@ -51,11 +56,12 @@ def read_npz(path: Path | str) -> Dataset:
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
+        check_zip(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise UserError(f"data file {path} does not exist") from None
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path} is not an .npz file of plain arrays: {error}") from None
 
 
@@ -112,6 +118,7 @@ def _others(faulty: np.ndarray) -> str:
 def _modality(values: np.ndarray, classes: int, name: str, path: Path | str) -> tuple[np.ndarray, np.ndarray]:
     """float32 [n, D], zeros where missing, and which samples have it."""
     if classes:
+        check(4 * classes * len(values), f"{path}: '{name}' with {classes} classes, one-hot,")
         seen = values >= 0
         return (np.eye(classes, dtype=np.float32)[np.where(seen, values, 0)] * seen[:, None]).astype(np.float32), seen
     values = values.reshape(len(values), -1).astype(np.float32)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from pimvae.chain import seal_file
 from pimvae.config.schema import EvaluationConfig
 from pimvae.data.dataset import Dataset, Split, load
 from pimvae.data.job import data_file
@@ -46,6 +47,7 @@ def run(
                 found = _metrics(data, split.spread(evaluation.llh_samples), evaluation.ceiling_particles, seed)
                 rows += [(*keys, name, "all", metric, value) for metric, value in found]
     write_csv(out, COLUMNS, rows)
+    seal_file(Path(out))
 
 
 def _load(path: Path) -> Dataset:

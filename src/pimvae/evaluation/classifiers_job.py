@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from pimvae.chain import seal_file
 from pimvae.data.dataset import Dataset, load
 from pimvae.data.job import data_file
 from pimvae.errors import UserError
@@ -41,6 +42,7 @@ def run(experiment: str, dataset: str, seeds: Sequence[int], data_dir: Path | st
     keys = (experiment, dataset, NAME, NAME, NAME, 1.0, seed, 1.0, "")
     rows = [(*keys, split, subset, "accuracy", value) for split, subset, value in _accuracies(data, classifiers)]
     write_csv(Path(data_dir) / "classifiers.csv", COLUMNS, rows)
+    seal_file(Path(data_dir) / "classifiers.csv")
 
 
 def _accuracies(data: Dataset, classifiers: Classifiers) -> Iterator[tuple[str, str, float]]:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from pimvae import chain
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset, load
 from pimvae.data.job import data_file
@@ -23,6 +24,8 @@ from pimvae.training.job import Replica, replicas
 
 def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
     """Evaluate the cell trained in ``run_dir``; writes ``metrics.csv`` (and ``examples.npz`` for some data) there.
+
+    Last comes ``metrics.json``, which ties the metrics to the run (`pimvae.chain.seal`).
 
     A replica that diverged gets the metric ``diverged`` = 1 and no other; the examples are those of the first replica
     that has any, an empty archive if none has.
@@ -55,6 +58,7 @@ def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
     if cell.has_examples:
         with replacing(run_dir / "examples.npz") as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **examples)
+    chain.seal(run_dir, cell.evaluation.model_dump(mode="json"))
 
 
 def _members(

@@ -2,7 +2,6 @@
 
 __all__ = ["check_data", "load_models", "read_run"]
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from pimvae.chain import check_weights, read_record
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset, sha256
 from pimvae.data.job import data_file
@@ -22,21 +22,15 @@ def read_run(folder: Path | str, cell: Cell) -> dict[str, object]:
     """The run's record.
 
     Raises:
-        UserError: if there is none, or it is of another configuration than ``cell`` (evaluation settings aside).
+        UserError: if there is none, it or the weights that it names are not as the training wrote them, or it is of
+            another configuration than ``cell`` (evaluation settings aside).
     """
-    path = Path(folder) / "run.json"
-    try:
-        record = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: train the cell first") from None
-    except ValueError as error:  # no JSON, or bytes that are no text
-        raise UserError(f"{path} is damaged, train the cell again: {error}") from None
-    if not isinstance(record, dict) or not {"cell", "replicas"} <= record.keys():
-        raise UserError(f"{path} is not the record of a run, train the cell again")
+    path, record = Path(folder) / "run.json", read_record(folder)
     trained, wanted = record["cell"], cell.model_dump(mode="json")
     differing = sorted(key for key in wanted if key != "evaluation" and trained.get(key) != wanted[key])
     if differing:
         raise UserError(f"{path} was trained with another configuration (differs in: {', '.join(differing)})")
+    check_weights(folder, record)
     return record
 
 

@@ -2,15 +2,15 @@
 
 __all__ = ["run"]
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from pimvae.chain import check_metrics, read_record
 from pimvae.errors import UserError
-from pimvae.results.files import CELL, COLUMNS, read_csv, read_metrics, write_frame
+from pimvae.results.files import CELL, COLUMNS, final, read_csv, read_metrics, write_frame
 
 RUN_COLUMNS = ["parameters", "steps", "replicas", "ms_per_step", "seconds", "device", "threads", "clipped_fraction",
                "nonfinite", "diverged", "memory_mib"]  # fmt: skip
@@ -28,19 +28,20 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, references: Sequen
             ``ceiling_gap`` is computed, and accuracies of classifiers.
 
     Raises:
-        UserError: if a file is missing, broken, or two cells have the same keys.
+        UserError: if a file is missing, broken, not as it was written or of another cell, or two cells have the same
+            keys.
     """
     metrics, runs, history, settings = [], [], [], []
     for folder in sorted(map(Path, cell_dirs)):
-        frame, record = read_metrics(folder / "metrics.csv", NOT_RUN), _read_json(folder / "run.json")
+        frame, record = _cell_files(folder)
         keys = _keys(frame, folder)
+        _check_replicas(frame, record, folder)
         metrics.append(frame)
         history.append(_with_keys(_read_csv(folder / "history.csv"), keys))
         runs.append({**keys, **_run_row(record, folder / "run.json")})
-        settings.extend({**keys, "key": key, "value": value}
-                        for part in SETTINGS for key, value in _flat(record.get(part, {}), f"{part}."))  # fmt: skip
+        settings.extend({**keys, "key": key, "value": value} for key, value in _settings(record, folder / "run.json"))
     out = Path(out_dir)
-    joined = pd.concat([*metrics, *(read_metrics(Path(path), NOT_RUN) for path in references)], ignore_index=True)
+    joined = pd.concat([*metrics, *(_reference(Path(path)) for path in references)], ignore_index=True)
     _refuse_duplicates(joined)
     joined = pd.concat([joined, _ceiling_gaps(joined)], ignore_index=True)
     write_frame(out / "metrics.csv", joined)
@@ -49,21 +50,49 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, references: Sequen
     write_frame(out / "settings.csv", pd.DataFrame(settings, columns=[*CELL, "key", "value"]))
 
 
+def _reference(path: Path) -> pd.DataFrame:
+    """Metrics that are no cell's."""
+    frame = read_metrics(path, NOT_RUN, whole=True)
+    check_metrics(path)
+    return frame
+
+
 def _read_csv(path: Path) -> pd.DataFrame:
     return read_csv(path, [], NOT_RUN)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _cell_files(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Metrics and record of one cell that belong together; the record has the settings of this evaluation."""
+    frame = read_metrics(folder / "metrics.csv", NOT_RUN, whole=True)
+    record = read_record(folder)
+    seal = check_metrics(folder / "metrics.csv", folder / "run.json")
+    if isinstance(record["cell"], dict) and seal.get("evaluation"):
+        record = record | {"cell": record["cell"] | {"evaluation": seal["evaluation"]}}
+    return frame, record
+
+
+def _check_replicas(frame: pd.DataFrame, record: dict[str, Any], folder: Path) -> None:
+    """Refuse metrics of another cell than the run's, or of other replicas than it trained."""
+    path, found = folder / "metrics.csv", final(frame)
     try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: the cell has not been run") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not valid JSON: {error}") from None
+        cell, members = record["cell"], record["replicas"]
+        model = cell["model"]
+        names = (cell["experiment"], cell["dataset"], model["aggregator"], cell["objective"]["name"],
+                 model.get("prior", "standard"))  # fmt: skip
+        trained = sorted((int(member["seed"]), float(member["beta"])) for member in members)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{folder / 'run.json'} is not the record of a run: {error!r}") from None
+    keys = _keys(frame, folder)
+    differing = [key for key, name in zip(CELL, names, strict=True) if keys[key] != name]
+    if differing:
+        raise UserError(f"{path} is of another cell than {folder / 'run.json'} (differs in: {', '.join(differing)})")
+    measured = sorted(set(zip(found["seed"].astype(int), found["beta"].astype(float), strict=True)))
+    if measured != trained:
+        raise UserError(f"{path} holds {len(measured)} replicas, {len(trained)} were trained: evaluate the cell again")
 
 
 def _keys(frame: pd.DataFrame, folder: Path) -> dict[str, Any]:
-    distinct = frame[CELL].drop_duplicates()
+    distinct = frame.loc[frame["baseline"] == "", CELL].drop_duplicates()
     if len(distinct) != 1:
         raise UserError(f"{folder / 'metrics.csv'} holds {len(distinct)} cells, expected one")
     return distinct.iloc[0].to_dict()
@@ -111,6 +140,13 @@ def _run_row(record: dict[str, Any], path: Path) -> dict[str, Any]:
         }  # fmt: skip
     except (KeyError, TypeError, ZeroDivisionError) as error:
         raise UserError(f"{path} is not the record of a run: {error!r}") from None
+
+
+def _settings(record: dict[str, Any], path: Path) -> Iterator[tuple[str, str]]:
+    for part in SETTINGS:
+        if not isinstance(record.get(part, {}), dict):
+            raise UserError(f"{path} is not the record of a run: '{part}' is no mapping")
+        yield from _flat(record.get(part, {}), f"{part}.")
 
 
 def _flat(record: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 __all__ = ["COLUMNS", "KEYS", "Results", "cell_folder", "final", "read_csv", "read_metrics", "write_frame", "write_text"]
 
-import gzip
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,11 +14,14 @@ import pandas as pd
 from pimvae.archive import MANIFEST, verify
 from pimvae.errors import UserError
 from pimvae.files import replacing
+from pimvae.limits import gunzip
 from pimvae.config.catalogue import catalogue
 
 KEYS = ["experiment", "dataset", "aggregator", "objective", "prior", "beta"]
 COLUMNS = [*KEYS, "seed", "share", "baseline", "split", "subset", "metric", "value"]
 ABSENT = {"share": 1.0, "baseline": ""}  # what these columns hold in results from before there were any
+# Names, never numbers, whatever they look like: a data set '001' is another one than '1', and 'NA' is a name too.
+TEXT = {*KEYS, "baseline", "split", "subset", "metric", "term", "key"} - {"beta"}
 NUMBERS = {"beta", "seed", "step", "share", "value"}
 BEYOND = "beyond"  # results/<scale>/beyond, see workflow/rules/beyond.smk
 COLLECT_FIRST = "collect the cells' results first"
@@ -79,18 +81,31 @@ def cell_folder(folder: Path, cell: Mapping[str, Any]) -> Path:
     return folder / cell["experiment"] / f"{cell['dataset']}-{cell['aggregator']}-{cell['objective']}{suffix}"
 
 
-def read_metrics(path: Path, remedy: str) -> pd.DataFrame:
+def read_metrics(path: Path, remedy: str, whole: bool = False) -> pd.DataFrame:
     """A file of tidy metrics with exactly ``COLUMNS``, the columns ``ABSENT`` filled.
 
+    Args:
+        path: the file.
+        remedy: what to do when it is missing.
+        whole: refuse an empty value; in collected results it is one that is not a number.
+
     Raises:
-        UserError: see `read_csv`.
+        UserError: see `read_csv`; with ``whole``, if a value is empty.
     """
     metrics = read_csv(path, [name for name in COLUMNS if name not in ABSENT], remedy)
     for name, value in ABSENT.items():
         if name not in metrics:
             metrics = metrics.assign(**{name: value})
-    named = metrics["baseline"].astype(object).where(metrics["baseline"].notna(), ABSENT["baseline"])  # an empty field
-    return metrics.assign(baseline=named.astype(str))[COLUMNS]
+    if whole and (empty := _empty(path, "value")):
+        raise UserError(f"{path}, line {empty}: 'value' is empty: make it again")
+    return metrics[COLUMNS]
+
+
+def _empty(path: Path, column: str) -> int | None:
+    """The first line whose field of ``column`` is empty."""
+    values = pd.read_csv(io.StringIO(_text(path)), usecols=[column], dtype=str, keep_default_na=False)[column]
+    empty = np.flatnonzero(values.str.strip() == "")
+    return int(empty[0]) + 2 if len(empty) else None
 
 
 def final(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -121,7 +136,7 @@ def read_csv(path: Path, columns: list[str], remedy: str, text: bool = False) ->
         content = _text(path)
         if not content.endswith("\n"):
             raise UserError(f"{path} is cut off: make it again")
-        frame = pd.read_csv(io.StringIO(content), dtype=str if text else None, keep_default_na=not text)
+        frame = _frame(content, text)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: {remedy}") from None
     except ValueError as error:  # what pandas raises for broken tables, and Python for bytes that are no text
@@ -131,6 +146,16 @@ def read_csv(path: Path, columns: list[str], remedy: str, text: bool = False) ->
         raise UserError(f"{path} lacks the column(s) {', '.join(missing)}: it is not of this version, make it again")
     numbers = [] if text else sorted(NUMBERS.intersection(frame))
     return frame.assign(**{column: _numbers(path, frame[column]) for column in numbers})
+
+
+def _frame(content: str, text: bool) -> pd.DataFrame:
+    """A table whose columns ``TEXT``, or all, are read as they stand."""
+    if text:
+        return pd.read_csv(io.StringIO(content), dtype=str, keep_default_na=False)
+    header = pd.read_csv(io.StringIO(content), nrows=0).columns
+    missing = {name: [] if name in TEXT else ["", "nan", "NaN", "NA"] for name in header}
+    kinds = {name: str for name in header if name in TEXT}
+    return pd.read_csv(io.StringIO(content), dtype=kinds, keep_default_na=False, na_values=missing)
 
 
 def _numbers(path: Path, values: pd.Series) -> pd.Series:
@@ -149,7 +174,7 @@ def _text(path: Path) -> str:
     """Content of a file, or of its compressed form where only that is there."""
     packed = path.with_name(f"{path.name}.gz")
     if packed.is_file() and not path.is_file():
-        return gzip.decompress(packed.read_bytes()).decode("utf-8")
+        return gunzip(packed.read_bytes(), f"{packed}").decode("utf-8")
     return path.read_text(encoding="utf-8")
 
 

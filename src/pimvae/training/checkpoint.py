@@ -4,6 +4,7 @@ __all__ = ["Checkpoint", "load", "save"]
 
 import hashlib
 import json
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pimvae.errors import UserError
-from pimvae.files import replacing
+from pimvae.files import remove_leftovers, replacing
 from pimvae.training.loop import Trainer
 
 FORMAT = "pimvae-checkpoint-3"
@@ -84,6 +85,7 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         self._written = time.monotonic()
+        self._told = False
 
     def resume(self, trainer: Trainer) -> str | None:
         """Continue from the file if there is one; returns what to tell the user.
@@ -104,13 +106,32 @@ class Checkpoint:
     def after_step(self, trainer: Trainer) -> None:
         """Write if it is time."""
         if self.path is not None and time.monotonic() - self._written >= self.seconds:
+            self.write(trainer)
+
+    def write(self, trainer: Trainer) -> bool:
+        """Write now; returns whether there is a checkpoint of this step.
+
+        A full disk does not end the training: the first time it is told, and the last checkpoint stays.
+        """
+        if self.path is None:
+            return False
+        try:
             save(self.path, trainer, self.identity)
+        except OSError as error:
+            if not self._told:
+                print(f"pimvae: note: no checkpoint, the training goes on: {error.strerror}: {self.path}",
+                      file=sys.stderr)  # fmt: skip
+            self._told = True
+            return False
+        finally:
             self._written = time.monotonic()
+        return True
 
     def remove(self) -> None:
         """Delete the file: the training is done."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+            remove_leftovers(self.path)
 
 
 def _state(trainer: Trainer) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ __all__ = ["Replica", "at_share", "build_models", "replicas", "run"]
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,13 @@ import torch
 from safetensors.torch import save_file
 from tqdm import tqdm
 
+from pimvae import chain
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset, load, sha256
-from pimvae.data.job import data_file
-from pimvae.files import replacing, write_csv, write_json
+from pimvae.data.job import check_drawn, data_file
+from pimvae.files import replacing, write_csv
 from pimvae.models.vae import MultimodalVAE, build_model, parameter_count
+from pimvae.signals import Stop, Stopped, deferred
 from pimvae.training.checkpoint import Checkpoint
 from pimvae.training.device import Clock, choose_device, machine, stack_width
 from pimvae.training.loop import Trainer
@@ -75,11 +77,12 @@ def run(
         strict: refuse a checkpoint that is damaged or of another training, instead of starting afresh.
 
     Raises:
-        UserError: CUDA asked for but absent, missing or damaged data, a name that does not exist.
+        UserError: CUDA asked for but absent, data that are missing, damaged or of other settings, a name that does not
+            exist. What an earlier run left in ``out`` then stays as it is.
     """
-    (Path(out) / "run.json").unlink(missing_ok=True)  # until the new run is whole, there is none
     clock = Clock()
     chosen = choose_device(device)
+    check_drawn(cell.data, data_dir, cell.seeds)
     datasets = {seed: load(data_file(data_dir, seed)) for seed in cell.seeds}
     checksums = {str(seed): sha256(data_file(data_dir, seed)) for seed in cell.seeds}
     about = machine(chosen)
@@ -93,19 +96,34 @@ def run(
     clock.start_loop()
     members, trainers, timed = replicas(cell), [], 0
     width = stack_width(cell, models, [packed[member.seed] for member in members], chosen)
-    for start in range(0, len(members), width):
-        part = slice(start, start + width)
-        seeds, betas = ([getattr(member, name) for member in members[part]] for name in ("seed", "beta"))
-        trainer = Trainer(cell, models[part], [packed[seed] for seed in seeds], seeds, betas, chosen)
-        place = Path(f"{checkpoint}.{start}") if checkpoint and width < len(members) else checkpoint
-        saved = Checkpoint(Path(place) if place else None, f"{identity} {part}", checkpoint_seconds, strict)
-        timed += _train(trainer, saved, cell)
-        trainers.append((trainer, saved))
-    content = about | {"times": clock.read(chosen), "parameters": parameter_count(models[0]), "data_sha256": checksums}
-    content |= {"stack_width": width, "timed_replica_steps": timed, "peak_memory_mib": peak_memory(chosen)}
-    _write(cell, [trainer for trainer, _ in trainers], Path(out), content)
+    with deferred() as stop:
+        for start in range(0, len(members), width):
+            part = slice(start, start + width)
+            seeds, betas = ([getattr(member, name) for member in members[part]] for name in ("seed", "beta"))
+            trainer = Trainer(cell, models[part], [packed[seed] for seed in seeds], seeds, betas, chosen)
+            place = Path(f"{checkpoint}.{start}") if checkpoint and width < len(members) else checkpoint
+            saved = Checkpoint(Path(place) if place else None, f"{identity} {part}", checkpoint_seconds, strict)
+            trainers.append((trainer, saved))
+            timed += _train(trainer, saved, cell, lambda: _leave_if_told(stop, trainers))
+        content = about | {"times": clock.read(chosen), "parameters": parameter_count(models[0])}
+        content |= {"data_sha256": checksums, "stack_width": width, "timed_replica_steps": timed}
+        _write(cell, [pair[0] for pair in trainers], Path(out), content | {"peak_memory_mib": peak_memory(chosen)})
     for _, saved in trainers:
         saved.remove()
+
+
+def _leave_if_told(stop: Stop, trainers: Sequence[tuple[Trainer, Checkpoint]]) -> None:
+    """Between two steps: if a signal came, save everything and leave.
+
+    Raises:
+        Stopped: then.
+    """
+    if not stop.number:
+        return
+    kept = [saved.write(trainer) for trainer, saved in trainers]
+    step = trainers[-1][0].step
+    note = "the same command goes on from there" if all(kept) else "without a checkpoint of this step"
+    raise Stopped(stop.number, f"after step {step}, {note}")
 
 
 def _prepared(data: Dataset, device: torch.device) -> PackedSplit | IndexedSplit:
@@ -115,8 +133,11 @@ def _prepared(data: Dataset, device: torch.device) -> PackedSplit | IndexedSplit
     return IndexedSplit(data.train, data.max_dim, device)
 
 
-def _train(trainer: Trainer, saved: Checkpoint, cell: Cell) -> int:
-    """Run the loop with a progress bar, from the checkpoint if there is one; returns steps × replicas."""
+def _train(trainer: Trainer, saved: Checkpoint, cell: Cell, between: Callable[[], None]) -> int:
+    """Run the loop with a progress bar, from the checkpoint if there is one; returns steps × replicas.
+
+    After each step comes ``between``.
+    """
     message = saved.resume(trainer)
     if message:
         print(f"pimvae: {message}", file=sys.stderr)
@@ -124,6 +145,7 @@ def _train(trainer: Trainer, saved: Checkpoint, cell: Cell) -> int:
     def progress(step: int) -> None:
         bar.update()
         saved.after_step(trainer)
+        between()
 
     with tqdm(total=cell.train.steps, initial=trainer.step, desc=cell.name, unit="step", mininterval=5) as bar:
         first = trainer.step
@@ -132,7 +154,8 @@ def _train(trainer: Trainer, saved: Checkpoint, cell: Cell) -> int:
 
 
 def _write(cell: Cell, trainers: Sequence[Trainer], out: Path, about: dict[str, object]) -> None:
-    """The files of the run, run.json last: where it stands, the run is whole."""
+    """The files of the run in the place of an earlier one's, run.json last: where it stands, the run is whole."""
+    chain.clear(out)
     places = [(trainer, r) for trainer in trainers for r in range(len(trainer.stack))]  # in the order of the members
     state = {}
     for share in cell.train.shares:
@@ -144,7 +167,7 @@ def _write(cell: Cell, trainers: Sequence[Trainer], out: Path, about: dict[str, 
     counts = [_counts(member, *place) for member, place in zip(replicas(cell), places, strict=True)]
     steps = max(trainer.step for trainer in trainers)
     content = {"cell": cell.model_dump(mode="json"), "steps": steps, "entries": trainers[0].optimiser.entries}
-    write_json(out / "run.json", content | {"replicas": counts} | about)
+    chain.write_record(out, content | {"replicas": counts} | about)
 
 
 def _history(members: Sequence[Replica], places: Sequence[tuple[Trainer, int]]) -> list[tuple[object, ...]]:

@@ -1,0 +1,175 @@
+"""What links data, weights, metrics and collected results: checksums that each stage writes and the next one checks.
+
+A run's record, ``run.json``, names the sha256 of the data and of the weights, and has a checksum of itself. Beside
+every ``metrics.csv`` lies a seal, ``metrics.json``: sha256 of the metrics and of the record, and the number of rows.
+"""
+
+__all__ = ["check_manifest", "check_metrics", "check_weights", "clear", "read_record", "seal", "seal_file",
+           "write_record"]  # fmt: skip
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pimvae.errors import UserError
+from pimvae.files import write_json
+
+RECORD, METRICS, MANIFEST = "run.json", "metrics.csv", "manifest.json"
+WEIGHTS = "weights*.safetensors"
+STALE = (RECORD, METRICS, "metrics.json", "examples.npz", "history.csv", WEIGHTS)  # what a new training replaces
+DIGEST = "record_sha256"  # key of run.json: checksum of all other keys
+Keys = tuple[Any, ...]
+
+
+def clear(folder: Path | str) -> None:
+    """Remove what an earlier training and its evaluation left: called when the files of a new run are about to come."""
+    for pattern in STALE:
+        for path in Path(folder).glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+def write_record(folder: Path | str, content: Mapping[str, Any]) -> None:
+    """Write ``run.json``: ``content``, the sha256 of the weights that lie in ``folder``, and a checksum of it all."""
+    weights = {path.name: _sha256(path) for path in sorted(Path(folder).glob(WEIGHTS))}
+    record = json.loads(json.dumps({**content, "weights_sha256": weights}))
+    write_json(Path(folder) / RECORD, record | {DIGEST: _digest(record)})
+
+
+def read_record(folder: Path | str) -> dict[str, Any]:
+    """What `write_record` wrote.
+
+    Raises:
+        UserError: if there is no ``run.json``, or it is not as it was written.
+    """
+    path = Path(folder) / RECORD
+    record = _read(path, "train the cell first", "train the cell again")
+    if not {"cell", "replicas"} <= record.keys():
+        raise UserError(f"{path} is not the record of a run of this version, train the cell again")
+    rest = {key: value for key, value in record.items() if key != DIGEST}
+    if record.get(DIGEST) != _digest(rest):
+        raise UserError(f"{path} is not what the training wrote (its checksum differs): train the cell again")
+    return record
+
+
+def check_weights(folder: Path | str, record: Mapping[str, Any]) -> None:
+    """Refuse weights that are not those of the training.
+
+    Raises:
+        UserError: if a file of weights is missing, or its sha256 is not the one in the run's record.
+    """
+    for name, digest in record.get("weights_sha256", {}).items():
+        path = Path(folder) / name
+        if not path.is_file():
+            raise UserError(f"weights {path} are missing, train the cell again")
+        if _sha256(path) != digest:
+            raise UserError(f"weights {path} are not what the training wrote (sha256 differs): train the cell again")
+
+
+def check_manifest(
+    folder: Path | str, config: Mapping[str, Any], seeds: Iterable[int], version: str, files: Mapping[int, Path]
+) -> None:
+    """Hold data files to the manifest of their folder.
+
+    Args:
+        folder: where ``manifest.json`` lies.
+        config: settings that the data must have been drawn with, as JSON.
+        seeds: seeds whose files are checked.
+        version: version of the generator of the data.
+        files: the file of each seed.
+
+    Raises:
+        UserError: if the manifest is missing or damaged, or a file has other settings, another seed or another sha256.
+    """
+    path, again = Path(folder) / MANIFEST, "make the data set again"
+    known: dict[Any, Mapping[str, Any]] = {}
+    for entry in _read(path, again, again, list):
+        if isinstance(entry, dict) and isinstance(entry.get("file"), str):
+            known[entry["file"]] = entry
+    for seed in seeds:
+        file = files[seed]
+        if not file.is_file():
+            raise UserError(f"data file {file} does not exist: make it first")
+        entry = known.get(file.name)
+        if entry is None:
+            raise UserError(f"{path} does not list {file.name}: {again}")
+        if entry.get("config") != config or entry.get("seed") != seed or entry.get("generator_version") != version:
+            found = f"kind {_kind(entry.get('config'))}, seed {entry.get('seed')}"
+            raise UserError(f"{file} was drawn with other settings than the cell's ({found}): {again}")
+        if entry.get("sha256") != _sha256(file):
+            raise UserError(f"{file} is not the file of {path} (its sha256 differs): {again}")
+
+
+def seal(folder: Path | str, evaluation: Mapping[str, Any] | None = None) -> None:
+    """Write ``metrics.json`` beside the ``metrics.csv`` of a run: the last file that an evaluation writes.
+
+    Args:
+        folder: of the run.
+        evaluation: the settings of this evaluation, which may be others than those that the training recorded.
+    """
+    record = Path(folder) / RECORD
+    facts = {"run_sha256": _sha256(record), "evaluation": dict(evaluation or {})}
+    facts["weights_sha256"] = json.loads(record.read_text(encoding="utf-8")).get("weights_sha256", {})
+    seal_file(Path(folder) / METRICS, **facts)
+
+
+def seal_file(path: Path, **facts: object) -> None:
+    """Write the seal of a table: its sha256, its number of rows, and ``facts``."""
+    write_json(path.with_suffix(".json"), {"sha256": _sha256(path), "rows": _rows(path), **facts})
+
+
+def check_metrics(path: Path, record: Path | None = None) -> dict[str, Any]:
+    """The seal of a table that is as the evaluation wrote it, computed from the run that lies beside it.
+
+    Args:
+        path: the table. One without a seal is refused if it is a run's.
+        record: ``run.json`` of the run; None for tables of no run, such as those of true models.
+
+    Raises:
+        UserError: if the seal is missing or damaged, or names another table or another record.
+    """
+    place, again = path.with_suffix(".json"), "evaluate the cell again" if record else "make it again"
+    if record is None and not place.is_file():
+        return {}
+    content = _read(place, again, again)
+    if content.get("sha256") != _sha256(path):
+        counts = f"{_rows(path)} rows, {content.get('rows')} were written"
+        raise UserError(f"{path} is not what the evaluation wrote ({counts}): {again}")
+    if record is not None and content.get("run_sha256") != _sha256(record):
+        raise UserError(f"{path} was computed from another training than that of {record}: {again}")
+    return content
+
+
+def _read(path: Path, absent: str, damaged: str, kind: type = dict) -> Any:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: {absent}") from None
+    except (ValueError, RecursionError) as error:  # no JSON, bytes that are no text, or brackets without end
+        raise UserError(f"{path} is damaged, {damaged}: {error}") from None
+    if not isinstance(content, kind):
+        raise UserError(f"{path} is damaged, {damaged}: it holds no {'list' if kind is list else 'mapping'}")
+    return content
+
+
+def _kind(config: object) -> str:
+    return str(config.get("kind")) if isinstance(config, dict) else "unknown"
+
+
+def _rows(path: Path) -> int:
+    """Lines below the header."""
+    with path.open("rb") as file:
+        return max(0, sum(1 for _ in file) - 1)
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: the cell has not been run") from None
