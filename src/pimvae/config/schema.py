@@ -165,7 +165,8 @@ class TrainConfig(Strict):
     # Horizon of averaged weights, as a share of the steps done so far; they are what is evaluated. None: no average.
     averaging: Annotated[float, Field(gt=0, lt=1)] | None = None
     start: Literal["framework", "centred", "standardised"] = "framework"  # of the weights: pimvae.training.start
-    shares: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], AsList] = (1.0,)  # of the steps after which metrics are taken
+    # Of the steps, after which metrics are taken.
+    shares: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], AsList] = (1.0,)
 
     @field_validator("shares")
     @classmethod
