@@ -16,6 +16,7 @@ from pimvae.data.modality import Modality
 from pimvae.data.readers import Collection
 from pimvae.errors import UserError
 from pimvae.evaluation.mode import WeightedDraws, at_mode, draw
+from pimvae.models.likelihoods.view import likelihood_of, output_of
 from pimvae.models.vae import MultimodalVAE
 from pimvae.objectives._base import Draws
 from pimvae.posteriors import standard_noise
@@ -122,7 +123,9 @@ class Sampler:
         noise = standard_noise(shape, cell.model.family, generator)
         objective = registry.lookup("objectives", cell.objective.name)
         stl, beta = cell.objective.sticking_the_landing, cell.objective.betas[0]
-        return -objective(self.model, x, observed, subset, Draws(noise[:, :, :1], noise[:, :, 1:]), beta, stl).value.mean()
+        return -objective(
+            self.model, x, observed, subset, Draws(noise[:, :, :1], noise[:, :, 1:]), beta, stl
+        ).value.mean()
 
     @torch.no_grad()
     def posterior(self, refined: bool, tensors: bool) -> Posterior:
@@ -180,11 +183,10 @@ class Sampler:
         z = self.model.prior.distribution().sample(count, generator)
         private = self.model.latent_size - z.shape[-1]
         z = torch.cat([z, torch.randn(count, private, generator=generator, dtype=z.dtype)], -1)
-        latents = self.model.modality_latents(z)
         found = {}
         for s, modality in enumerate(self.modalities):
-            output = self.model.decoder.output(s, latents[s])
-            found[modality.name] = modality.decode(self._likelihood(s).sample(output, generator).numpy())
+            drawn = likelihood_of(self.model, s).sample(output_of(self.model, s, z), generator)
+            found[modality.name] = modality.decode(drawn.numpy())
         return found
 
     def filled(self, name: str, prediction: Prediction) -> tuple[Array, Array]:
@@ -205,16 +207,13 @@ class Sampler:
     def _place(self, name: str) -> int:
         return [modality.name for modality in self.modalities].index(name)
 
-    def _likelihood(self, s: int) -> Any:
-        return self.model.decoder.likelihoods[s]
-
     def _blocks(self) -> list[slice]:
         return [slice(start, start + ROWS) for start in range(0, len(self.packed), ROWS)]
 
     def _weighted(
         self, rows: slice, hidden: str | None, refined: bool, draws: int, generator: torch.Generator
     ) -> WeightedDraws:
-        """Weighted draws of z given what is observed; the encoder's own, unweighted for predictions, if not refined."""
+        """Weighted draws of z given what is observed, from the encoder's posterior or the refined one."""
         x, mask = self.packed.x[:, rows], self.packed.mask[rows].clone()
         if hidden is not None:
             mask[:, self._place(hidden)] = False
@@ -228,8 +227,8 @@ class Sampler:
         self, s: int, weighted: WeightedDraws, samples: int, interval: float, generator: torch.Generator
     ) -> tuple[Tensor, ...]:
         """Mean, standard deviation, quantiles and draws in the model's numbers."""
-        likelihood, weight = self._likelihood(s), weighted.weight.unsqueeze(-1)
-        output = self.model.decoder.output(s, self.model.modality_latents(weighted.z)[s])
+        likelihood, weight = likelihood_of(self.model, s), weighted.weight.unsqueeze(-1)
+        output = output_of(self.model, s, weighted.z)
         means = likelihood.mean(output)
         mean = (weight * means).sum(0)
         variance = (weight * (likelihood.variance(output) + (means - mean).square())).sum(0)

@@ -4,6 +4,7 @@ __all__ = ["MultimodalVAE", "load"]
 
 import copy
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from pimvae.data.modality import Modality, describe
 from pimvae.data.readers import Collection, read_memory
 from pimvae.data.understand import understand
 from pimvae.errors import UserError, did_you_mean
-from pimvae.inference import LogLikelihood, Posterior, Prediction, Sampler
+from pimvae.inference import LogLikelihood, Posterior, Sampler
 from pimvae.models.vae import MultimodalVAE as Core
 from pimvae.models.vae import build_model
 from pimvae.training.device import choose_device
@@ -47,7 +48,8 @@ class MultimodalVAE:
         self.cell, self.modalities, self.models = cell, tuple(modalities), list(models)
         self.seed = cell.seeds[0]
         self.training: dict[str, Any] = {}
-        self.record: dict[str, Any] = {}
+        self.data_record: dict[str, Any] = {}  # what the command line says of the data
+        self.seconds = 0.0
         self._fitted: Any = None
 
     @classmethod
@@ -97,6 +99,7 @@ class MultimodalVAE:
         callbacks: Sequence[Any] = (),
         progress: bool = True,
         device: str = "auto",
+        polish: bool | None = None,
     ) -> "MultimodalVAE":
         """Train with all seeds at once; afterwards the seed with the best validation bound answers.
 
@@ -109,12 +112,15 @@ class MultimodalVAE:
             callbacks: called with (step, {term: one number per seed}); True ends the training.
             progress: whether to show a bar.
             device: ``auto``, ``cpu`` or ``cuda``.
+            polish: whether the decoders are then fitted to posteriors refined sample by sample, and the encoders once
+                more to these decoders (`pimvae.training.fit`); default: yes, where no modality is an image.
 
         Raises:
             UserError: if the data are not of these modalities, or a number is out of range.
         """
         from pimvae.training.fit import fit
 
+        start = time.perf_counter()
         packed = self._pack(read_memory(data, mask))
         chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
         self.cell = sizes.for_training(self.cell, len(packed), steps, chosen, validation)
@@ -125,12 +131,20 @@ class MultimodalVAE:
             _start(model, train)
         held_out = [other for _, other in parts] if share else None
         train = [part for part, _ in parts]
-        self._fitted = fit(self.cell, self.models, train, held_out, choose_device(device), callbacks, progress)
-        for r, model in enumerate(self.models):
-            model.load_state_dict({key: values[r] for key, values in self._fitted.state.items()})
+        self._fitted = fit(self.cell, self.models, train, held_out, choose_device(device), callbacks, progress,
+                           self._refines(polish))  # fmt: skip
         self.training = {"step": self._fitted.step, "bound": self._fitted.bound}
-        self.seed = self.seeds[int(np.argmax(self._fitted.bound))] if self._fitted.bound else self.seeds[0]
+        self.training["log_likelihood"] = self._fitted.log_likelihood
+        self.seconds = time.perf_counter() - start
+        self.choose_best()
         return self
+
+    def choose_best(self) -> None:
+        """Let the seed answer whose validation samples are likeliest (log-likelihood, else the bound)."""
+        likelihoods = [after for _, after in self.training.get("log_likelihood", [])]
+        scores = likelihoods or self.training.get("bound", [])
+        usable = bool(scores) and bool(np.isfinite(scores).any())
+        self.seed = self.seeds[int(np.nanargmax(scores))] if usable else self.seeds[0]
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -179,16 +193,16 @@ class MultimodalVAE:
         packed = self._pack(read_memory(data, mask))
         return Sampler(self.module, self.modalities, packed).loss(self.cell, generator)
 
-    def encode(self, data: Any, mask: Any = None, refined: bool = False) -> Posterior:
+    def encode(self, data: Any, mask: Any = None, refined: bool | None = None) -> Posterior:
         """q(z | x_O): mean and scale [n, latent], ``sample(count)`` [count, n, latent], ``log_prob(z)`` [n].
 
         Args:
             data: samples; modalities that are not named are missing.
             mask: [n, M], 0 where a modality is missing.
-            refined: the posterior of each sample found by Newton's method instead of the encoder's (slower, exact for
-                linear-Gaussian decoders).
+            refined: True: the Gaussian at the mode of each sample's p(z | x_O), by Newton's method, exact for
+                linear-Gaussian decoders; False: the encoder's, faster; default: True where no modality is an image.
         """
-        return self._sampler(data, mask).posterior(refined, _as_tensors(data))
+        return self._sampler(data, mask).posterior(self._refines(refined), _as_tensors(data))
 
     def predict(
         self,
@@ -289,13 +303,10 @@ def load(folder: Path | str, seed: int | None = None, data: Path | str | None = 
     """
     from pimvae.library_files import load_folder
 
-    model = load_folder(Path(folder), data)
-    return model if seed is None else model.replica(seed)
+    return load_folder(Path(folder), seed, data)
 
 
-def modalities_of(
-    data: Collection, kinds: Mapping[str, str] | None, standardise: bool = True
-) -> tuple[Modality, ...]:
+def modalities_of(data: Collection, kinds: Mapping[str, str] | None, standardise: bool = True) -> tuple[Modality, ...]:
     """What the modalities of training samples are, see `pimvae.data.understand`.
 
     Raises:

@@ -24,7 +24,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "model": {"encoder_widths": [128, 128], "features": 128, "pooling_width": 128, "networks": "mixed",
               "decoder": "linear", "decoder_scale": "learned", "noise_scale": 1.0},
     "objective": {},
-    "train": {"steps": 4000, "batch_size": 128, "learning_rate": 0.002, "schedule": "cosine", "clip": 1000.0,
+    "train": {"steps": 2000, "batch_size": 128, "learning_rate": 0.002, "schedule": "cosine", "clip": 1000.0,
               "history_every": 50},
     "evaluation": {},
 }  # fmt: skip
@@ -75,9 +75,7 @@ def cell(
     return Cell(experiment="own", dataset=name, data=data, seeds=(0,), **parts)
 
 
-def for_training(
-    cell: Cell, samples: int, steps: int | None, seeds: Sequence[int], validation: float | None
-) -> Cell:
+def for_training(cell: Cell, samples: int, steps: int | None, seeds: Sequence[int], validation: float | None) -> Cell:
     """The configuration with what `fit` is given.
 
     Raises:
@@ -109,6 +107,8 @@ def _nested(changes: Mapping[str, Any]) -> dict[str, Any]:
             raise UserError(f"setting '{key}': expected part.key with a part of {', '.join(PARTS)}")
         if key in OWNERS:
             owner = OWNERS[key]
-            raise UserError(f"setting '{key}': {f'say {owner} instead' if owner else 'own data have networks of their own'}")
+            raise UserError(
+                f"setting '{key}': {f'say {owner} instead' if owner else 'own data have networks of their own'}"
+            )
         found = merge(found, {part: {name: value}})
     return found

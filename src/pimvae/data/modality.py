@@ -228,7 +228,9 @@ def describe(modalities: Sequence[Modality], masks: np.ndarray) -> list[str]:
     lines = []
     for s, modality in enumerate(modalities):
         missing = int((~masks[:, s]).sum())
-        lines.append(f"{modality.name:{width}}  {modality.kind:11} {_size(modality)}; {missing} of {len(masks)} missing")
+        lines.append(
+            f"{modality.name:{width}}  {modality.kind:11} {_size(modality)}; {missing} of {len(masks)} missing"
+        )
     return lines
 
 

@@ -42,7 +42,9 @@ def understand(raw: Raw, kind: str | None = None, standardise: bool = True, also
     if kind == "image" and raw.values.ndim != 4:
         raise UserError(f"'{raw.name}' has shape {raw.values.shape}; images are [n, channels, rows, columns]")
     if kind != "image" and raw.values.ndim not in (1, 2):
-        raise UserError(f"'{raw.name}' has shape {raw.values.shape}, expected (n, D) or (n,); images need a kind: {STATE}")
+        raise UserError(
+            f"'{raw.name}' has shape {raw.values.shape}, expected (n, D) or (n,); images need a kind: {STATE}"
+        )
     values = numbers(raw).reshape(len(raw), -1)
     seen = whole_rows(raw, values)
     if not seen.any():
@@ -81,7 +83,9 @@ def _guess(raw: Raw) -> str:
         present = np.unique(known[known != -1])
         if 2 <= len(present) <= MOST_CLASSES and (present == np.arange(len(present))).all():
             return "categorical"
-        raise UserError(f"'{raw.name}' holds integers that are not 0 … K − 1 (classes, counts or measurements?): {STATE}")
+        raise UserError(
+            f"'{raw.name}' holds integers that are not 0 … K − 1 (classes, counts or measurements?): {STATE}"
+        )
     if ((known == 0) | (known == 1)).all():
         return "binary"
     raise UserError(f"'{raw.name}' holds integers in several columns (counts or measurements?): {STATE}")
@@ -96,9 +100,13 @@ def _categorical(raw: Raw, also: Raw | None) -> Modality:
         more, there = labelled(also)
         found |= {label for label, known in zip(more, there, strict=True) if known}
     if len(found) < 2:
-        raise UserError(f"'{raw.name}' has one class only, '{next(iter(found))}': leave it out (−1 marks a missing label)")
+        raise UserError(
+            f"'{raw.name}' has one class only, '{next(iter(found))}': leave it out (−1 marks a missing label)"
+        )
     if len(found) > LARGEST:
-        raise UserError(f"'{raw.name}' has {len(found)} classes, at most {LARGEST} can be modelled: are they identifiers?")
+        raise UserError(
+            f"'{raw.name}' has {len(found)} classes, at most {LARGEST} can be modelled: are they identifiers?"
+        )
     if len({isinstance(label, str) for label in found}) > 1:
         raise UserError(f"'{raw.name}' mixes text and numbers as labels")
     classes = tuple(sorted(found))

@@ -48,14 +48,16 @@ def at_mode(
     x: Float[Tensor, "modality sample dim"],
     mask: Bool[Tensor, "sample modality"],
     start: Float[Tensor, "sample latent"],
+    steps: int = STEPS,
 ) -> GaussianPosterior:
     r"""N(ẑ, (−∇² log p(x_O, ẑ))⁻¹) at the mode ẑ: Laplace's approximation, exact for linear-Gaussian decoders.
 
     Newton's method with halved steps where the full one does not gain; curvatures below a floor are raised to it.
     """
     z = start.detach().clone()
-    value = log_joint(model, x, mask, z).detach()
-    for _ in range(STEPS):
+    with torch.no_grad():
+        value = log_joint(model, x, mask, z)
+    for _ in range(steps):
         gradient, precision = _curvature(model, x, mask, z)
         step = torch.linalg.solve(precision, gradient.unsqueeze(-1)).squeeze(-1)
         moved, gained = _line_search(model, x, mask, z, value, step)
@@ -73,10 +75,11 @@ def _curvature(model: MultimodalVAE, x: Tensor, mask: Tensor, z: Tensor) -> tupl
         z = z.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(log_joint(model, x, mask, z).sum(), z, create_graph=True)
         rows = [
-            torch.autograd.grad(gradient[:, k].sum(), z, retain_graph=True, allow_unused=True, materialize_grads=True)[0]
-            if gradient.requires_grad else torch.zeros_like(z)
+            torch.autograd.grad(gradient[:, k].sum(), z, retain_graph=True, allow_unused=True, materialize_grads=True)[
+                0
+            ]
             for k in range(z.shape[-1])
-        ]  # fmt: skip
+        ]
     values, vectors = torch.linalg.eigh(-torch.stack(rows, dim=-2).detach())
     return gradient.detach(), vectors @ (values.clamp(min=FLOOR).unsqueeze(-1) * vectors.mT)
 

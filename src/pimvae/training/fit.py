@@ -1,4 +1,4 @@
-"""Training of own data: all seeds as one stack, stopped where the bound of held-out samples is best."""
+"""Training of own data: the bound with all seeds as one stack, then better decoders, then encoders that fit these."""
 
 __all__ = ["Fitted", "fit"]
 
@@ -13,10 +13,12 @@ from pimvae.config.schema import Cell
 from pimvae.models.vae import MultimodalVAE
 from pimvae.training.loop import Trainer
 from pimvae.training.packing import PackedSplit
+from pimvae.training.polish import polish
 from pimvae.training.streams import Streams, derived_seed
 
 ROWS = 1024  # validation samples × draws that one look at the bound is made of
 VALIDATION = 3  # purpose of the random numbers, see `derived_seed`
+PATIENCE = 8  # looks at the validation bound without a better one, after which training ends
 Callback = Callable[[int, dict[str, list[float]]], bool | None]
 
 
@@ -25,18 +27,29 @@ class Fitted:
     """What a training leaves.
 
     Attributes:
-        trainer: the stack after its last step.
-        state: weights of every replica, name → [R, …]: the best ones by the validation bound, else the last.
-        step: the step that each replica's weights are from.
-        bound: their validation bound, nats per sample in the model's units; empty without validation.
-        curve: (step, validation bounds of all replicas).
+        trainers: the stack after the bound's training, and after that of the encoders alone if there was one.
+        step: the step that each replica's weights are from, per part.
+        bound: validation bound of the last part, nats per sample in the model's units; empty without validation.
+        log_likelihood: of the validation samples before and after better decoders; empty without that part.
+        curve: (step, validation bounds of all replicas), over both parts.
     """
 
-    trainer: Trainer
-    state: dict[str, Tensor]
-    step: list[int]
-    bound: list[float]
+    trainers: list[Trainer] = field(default_factory=list)
+    step: list[list[int]] = field(default_factory=list)
+    bound: list[float] = field(default_factory=list)
+    log_likelihood: list[tuple[float, float]] = field(default_factory=list)
     curve: list[tuple[int, list[float]]] = field(default_factory=list)
+
+
+class EncoderTrainer(Trainer):
+    """Trains everything but decoders and prior: their gradients are 0, and Adam leaves them where they are."""
+
+    def _losses(self, flat: Tensor, *inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        free = torch.cat([
+            torch.full((shape.numel(),), not name.startswith(("decoder.", "prior.")))
+            for name, shape in zip(self.stack.names, self.stack.shapes, strict=True)
+        ]).to(flat.device)  # fmt: skip
+        return super()._losses(torch.where(free, flat, flat.detach()), *inputs)
 
 
 def fit(
@@ -47,51 +60,88 @@ def fit(
     device: torch.device,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
-    patience: int = 10,
+    polished: bool = True,
 ) -> Fitted:
-    """Train one model per seed of the cell.
+    """Train one model per seed of the cell, in place.
 
     Every ``history_every`` steps the bound of the validation samples is computed, with the same subsets and noise each
-    time. Training ends when no replica has improved on its best one for ``patience`` looks in a row.
+    time; the weights with the best one are kept, and training ends when no replica has had a better one for a while.
+    With ``polished``, the decoders then become better (`pimvae.training.polish`), and the encoders are trained once
+    more, for at most half of the steps, with the decoders fixed.
 
     Args:
         cell: the configuration.
-        models: one per seed, changed in place.
+        models: one per seed.
         data: training samples of each seed.
         validation: held-out samples of each seed, or None: train to the last step.
         device: where to train.
         callbacks: called after every look with the step and the newest terms (name → one number per seed); one that
             returns True ends the training.
         progress: whether to show a bar.
-        patience: see above.
+        polished: see above.
     """
-    trainer = Trainer(cell, models, data, cell.seeds, [cell.objective.betas[0]] * len(cell.seeds), device)
-    look = _validation(trainer, validation) if validation else None
-    replicas = range(len(models))
-    best = _weights(trainer).clone()
-    result = Fitted(trainer, {}, [0] * len(models), [-torch.inf] * len(models) if look else [])
-    waited = 0
-    with tqdm(total=cell.train.steps, desc="training", unit="step", mininterval=1, disable=not progress) as bar:
-        while trainer.step < cell.train.steps and len(trainer.stopped) < len(models):
-            trainer.advance(min(trainer.step + cell.train.history_every, cell.train.steps), lambda step: bar.update())
-            terms = {name: values.tolist() for name, values in trainer.history.rows[-1][1].items()} \
-                if trainer.history.rows else {}  # fmt: skip
-            if look:
-                bounds = look()
-                result.curve.append((trainer.step, bounds))
-                terms["validation_bound"] = bounds
-                better = [r for r in replicas if bounds[r] > result.bound[r]]
-                for r in better:
-                    result.bound[r], result.step[r] = bounds[r], trainer.step
-                    best[r] = _weights(trainer)[r]
-                waited = 0 if better else waited + 1
-                bar.set_postfix(validation=f"{sum(bounds) / len(bounds):.4g}", refresh=False)
-            if any([callback(trainer.step, terms) for callback in callbacks]) or (look and waited >= patience):
-                break
-    if not look:
-        best, result.step = _weights(trainer), [trainer.stopped.get(r, trainer.step) for r in replicas]
-    result.state = {name: values.detach().cpu().clone() for name, values in trainer.stack.parameters(best).items()}
+    result = Fitted()
+    stopped = _train(Trainer, cell, models, data, validation, device, callbacks, progress, result)
+    if not polished or stopped:
+        return result
+    rounds = max(1, min(60, cell.train.steps // 20))
+    bar = tqdm(zip(models, data, validation or [None] * len(models), cell.seeds, strict=True), total=len(models),
+               desc="decoders", unit="seed", disable=not progress)  # fmt: skip
+    for model, train, held_out, seed in bar:
+        found = polish(model, train, held_out, derived_seed(seed, VALIDATION), rounds)
+        model.load_state_dict(found.model.state_dict())
+        result.log_likelihood.append((found.before, found.after))
+    shorter = cell.train.model_copy(update={"steps": max(1, cell.train.steps // 2)})
+    shorter = shorter.model_copy(update={"history_every": min(shorter.history_every, shorter.steps)})
+    cell = cell.model_copy(update={"train": shorter})
+    _train(EncoderTrainer, cell, models, data, validation, device, callbacks, progress, result)
     return result
+
+
+def _train(
+    family: type[Trainer],
+    cell: Cell,
+    models: Sequence[MultimodalVAE],
+    data: Sequence[PackedSplit],
+    validation: Sequence[PackedSplit] | None,
+    device: torch.device,
+    callbacks: Sequence[Callback],
+    progress: bool,
+    result: Fitted,
+) -> bool:
+    """One part of the training, its weights written into the models; returns whether a callback ended it."""
+    betas = [cell.objective.betas[0]] * len(cell.seeds)
+    trainer = family(cell, models, data, cell.seeds, betas, device)
+    look = _validation(trainer, validation) if validation else None
+    before = result.trainers[-1].step if result.trainers else 0
+    best, bound = _weights(trainer).clone(), [-torch.inf] * len(models)
+    step, waited, ended = [0] * len(models), 0, False
+    with tqdm(total=cell.train.steps, desc="training" if family is Trainer else "encoders", unit="step", mininterval=1,
+              disable=not progress) as bar:  # fmt: skip
+        while (
+            trainer.step < cell.train.steps and len(trainer.stopped) < len(models) and waited < PATIENCE and not ended
+        ):
+            trainer.advance(min(trainer.step + cell.train.history_every, cell.train.steps), lambda step: bar.update())
+            rows = trainer.history.rows
+            terms = {name: values.tolist() for name, values in rows[-1][1].items()} if rows else {}
+            if look:
+                terms["validation_bound"] = found = look()
+                result.curve.append((before + trainer.step, found))
+                better = [r for r in range(len(models)) if found[r] > bound[r]]
+                for r in better:
+                    bound[r], step[r], best[r] = found[r], trainer.step, _weights(trainer)[r]
+                waited = 0 if better else waited + 1
+                bar.set_postfix(validation=f"{sum(found) / len(found):.4g}", refresh=False)
+            ended = any([callback(before + trainer.step, terms) for callback in callbacks])
+    if look is None:
+        best, step = _weights(trainer), [trainer.stopped.get(r, trainer.step) for r in range(len(models))]
+    state = {name: values.detach().cpu().clone() for name, values in trainer.stack.parameters(best).items()}
+    for r, model in enumerate(models):
+        model.load_state_dict({name: values[r] for name, values in state.items()})
+    result.trainers.append(trainer)
+    result.step.append(step)
+    result.bound = bound if look else []
+    return ended
 
 
 def _weights(trainer: Trainer) -> Tensor:

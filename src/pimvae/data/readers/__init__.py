@@ -42,7 +42,9 @@ def read(paths: Sequence[Path | str], ids: str | None = None, places: Sequence[s
     unknown = sorted(suffixes - set(TABLES))
     if unknown:
         known = ", ".join([*ARCHIVES, *TABLES, *UNITS])
-        raise UserError(f"{found[0]}: unknown format '{unknown[0]}' (known: {known}; .npz, .h5ad and .h5mu one at a time)")
+        raise UserError(
+            f"{found[0]}: unknown format '{unknown[0]}' (known: {known}; .npz, .h5ad and .h5mu one at a time)"
+        )
     from pimvae.data.readers.table import read_tables
 
     return read_tables(found, ids)

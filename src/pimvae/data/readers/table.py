@@ -88,7 +88,9 @@ def numeric_or_labels(name: str, frame: pd.DataFrame, given: np.ndarray) -> np.n
     if len(columns) == 1:
         return frame.iloc[:, 0].astype(object).where(frame.iloc[:, 0].notna(), None).to_numpy(dtype=object)
     text = frame.columns[numeric.index(False)]
-    raise UserError(f"column '{text}' of '{name}' is text beside other columns: a column of labels is a table of its own")
+    raise UserError(
+        f"column '{text}' of '{name}' is text beside other columns: a column of labels is a table of its own"
+    )
 
 
 def _converted(column: pd.Series) -> pd.Series:
