@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pimvae import registry
 from pimvae.config.schema import Cell
-from pimvae.data.modality import Modality
+from pimvae.data.modality import Modality, numbers
 from pimvae.data.readers import Collection
 from pimvae.errors import UserError
 from pimvae.evaluation.mode import WeightedDraws, at_mode, draw
@@ -194,6 +194,8 @@ class Sampler:
         s = self._place(name)
         modality, seen = self.modalities[s], self.packed.mask[:, s].numpy()
         known = modality.decode(self.packed.x[s, :, : modality.dim].numpy())
+        if modality.kind != "categorical" and name in self.source.names:
+            known = numbers(self.source.raw(name)).reshape(known.shape)  # the values themselves, not rounded to float32
         tensors = isinstance(prediction.mean, Tensor)
         sd = np.asarray(prediction.sd)
         shape = (-1, *[1] * (sd.ndim - 1))
