@@ -155,8 +155,11 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
 def _add_cell(added: argparse.ArgumentParser, training: bool) -> None:
     added.add_argument("experiment", nargs="?", help="name of a file in config/experiments")
     added.add_argument("cell", nargs="?", help="name of a cell; 'pimvae cells' lists them")
-    add_data_option(added, "folder that 'pimvae data' wrote; or your own: a .npz, .h5ad or .h5mu file, a folder of "
-                    "tables, or tables (.csv, .tsv, .parquet) one by one")
+    add_data_option(
+        added,
+        "folder that 'pimvae data' wrote; or your own: a .npz, .h5ad or .h5mu file, a folder of "
+        "tables, or tables (.csv, .tsv, .parquet) one by one",
+    )
     add_own_options(added, training)
     _add_scale(added)
 

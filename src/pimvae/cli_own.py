@@ -29,7 +29,7 @@ def add_own_options(added: argparse.ArgumentParser, training: bool) -> None:
     own.add_argument("--aggregator", metavar="NAME", help="default: sum_pooling")
     own.add_argument("--objective", metavar="NAME", help="masked (default), mixture or another bound")
     own.add_argument(
-        "--name", metavar="NAME", dest="own_name", help="of the data in tables (default: that of the file)"
+        "--name", metavar="NAME", dest="own_name", help="of the data in tables (default: its file's)"
     )
     if not training:
         own.add_argument("--colour", metavar="MODALITY", help="by which latents are coloured in the page with pictures")
@@ -41,7 +41,7 @@ def add_own_options(added: argparse.ArgumentParser, training: bool) -> None:
     own.add_argument("--no-standardise", action="store_true", dest="raw", help="do not centre and scale real numbers")
     own.add_argument("--seeds", type=int, default=None, metavar="N", help="number of replicas (default: 3)")
     own.add_argument("--set", action="append", default=[], metavar="PART.KEY=VALUE", dest="settings",
-                     help="change a setting, for example model.latent=4 or train.steps=500; may be repeated")  # fmt: skip
+                     help="change a setting, for example train.steps=500; may be repeated")  # fmt: skip
     own.add_argument("--tune", action="store_true", help="a short search for the decoder and the size of z first")
     own.add_argument("--describe", action="store_true", help="only print what the data were understood as")
 

@@ -24,6 +24,7 @@ from pimvae.subsets import sample_subsets
 from pimvae.training.packing import PackedSplit
 
 ROWS = 256  # samples that are refined at once
+SPREAD_DRAWS = 1000
 Array = Any  # np.ndarray, or Tensor where the data were tensors
 
 
@@ -135,7 +136,7 @@ class Sampler:
             q = at_mode(self.model, self.packed.x, self.packed.mask, q.mean())
             mean, scale = q.mean, q.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
         else:
-            mean, scale = q.mean(), q.variance().sqrt()
+            mean, scale = q.mean(), _deviations(q)
         return Posterior(_given(mean, tensors), _given(scale, tensors), self.ids, q, tensors)
 
     @torch.no_grad()
@@ -255,6 +256,13 @@ class Sampler:
         lower, upper = given(modality.decode(lower)), given(modality.decode(upper))
         drawn = given(drawn) if drawn is not None else None
         return Prediction(given(modality.decode(mean)), given(modality.spread(sd)), lower, upper, None, drawn, self.ids)
+
+
+def _deviations(q: Any) -> Tensor:
+    """Standard deviations per dimension of z: in closed form, or of draws where there is none."""
+    if hasattr(q, "variance"):
+        return q.variance().sqrt()
+    return q.sample(SPREAD_DRAWS, torch.Generator().manual_seed(0)).std(0)
 
 
 def _given(values: Tensor, tensors: bool) -> Array:

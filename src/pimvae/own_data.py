@@ -304,7 +304,7 @@ def _training_data(model: "MultimodalVAE", run: Path, source: Source | None) -> 
     where = recorded if source is None else replace(recorded, paths=source.paths)
     data = where.read()
     if data.sha256() != model.data_record["sha256"]:
-        raise UserError(f"{where.paths[0]} is not what the run was trained on (its sha256 differs): train the model again, "
+        raise UserError(f"{where.paths[0]} is not what the run was trained on (its sha256 differs): train it again, "
                         "or hold samples out before training (--test-fraction)")  # fmt: skip
     return data
 

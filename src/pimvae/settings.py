@@ -48,7 +48,8 @@ def cell(
     Args:
         modalities: of the data.
         samples: number of training samples.
-        aggregator: a registered name; objective: the same.
+        aggregator: a registered name.
+        objective: a registered name.
         latent: size of z, or None.
         changes: ``part.key`` → value.
         name: of the data, in tables.

@@ -1,4 +1,4 @@
-"""What is known of one modality of own data: its kind, its columns, and the way from values of a file to the model's."""
+"""One modality of own data: its kind, its columns, and the way from values of a file to the model's numbers."""
 
 __all__ = ["COUNTED", "KINDS", "Modality", "Raw", "describe"]
 
@@ -54,9 +54,9 @@ class Raw:
 class Modality:
     """A modality as a model sees it.
 
-    Values of the file become numbers of the model: (x − centre) / scale for ``gaussian`` and ``image``, one-hot rows for
-    ``categorical``, the numbers themselves for the other kinds. log p of the file's values is that of the model's plus
-    `log_jacobian`.
+    Values of the file become numbers of the model: (x − centre) / scale for ``gaussian`` and ``image``, one-hot rows
+    for ``categorical``, the numbers themselves for the other kinds. log p of the file's values is that of the
+    model's plus `log_jacobian`.
 
     Attributes:
         name: any text.

@@ -132,7 +132,7 @@ def _train(
                     bound[r], step[r], best[r] = found[r], trainer.step, _weights(trainer)[r]
                 waited = 0 if better else waited + 1
                 bar.set_postfix(validation=f"{sum(found) / len(found):.4g}", refresh=False)
-            ended = any([callback(before + trainer.step, terms) for callback in callbacks])
+            ended = bool(sum(bool(callback(before + trainer.step, terms)) for callback in callbacks))  # all are told
     if look is None:
         best, step = _weights(trainer), [trainer.stopped.get(r, trainer.step) for r in range(len(models))]
     state = {name: values.detach().cpu().clone() for name, values in trainer.stack.parameters(best).items()}

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pimvae.evaluation.mode import WeightedDraws, at_mode, draw, log_joint
+from pimvae.evaluation.mode import at_mode, draw, log_joint
 from pimvae.models.layers import Dense
-from pimvae.models.likelihoods.vector import Categorical
 from pimvae.models.vae import MultimodalVAE
 from pimvae.training.packing import PackedSplit
 
@@ -19,8 +18,6 @@ ROUNDS, UPDATES, DRAWS, ROWS = 60, 10, 8, 1024
 LEARNING_RATE = 0.03
 PATIENCE = 5  # looks without a better one
 LOOK_EVERY, LOOK_DRAWS = 5, 64
-CONDITIONAL = 1.0  # weight of log p(x_s | x_{O∖s}) of classes beside log p(x_O)
-MOST_HEADS = 4  # modalities of classes that are also predicted from the others while training
 
 
 @dataclass(frozen=True)
@@ -75,38 +72,20 @@ def _rounds(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, rounds * UPDATES)
     x, mask = train.x.double(), train.mask
     with torch.no_grad():
-        start = work.posterior(x, mask).mean()
-    classes = [s for s, part in enumerate(work.decoder.likelihoods) if isinstance(part, Categorical)][:MOST_HEADS]
-    modes = {s: start.clone() for s in (None, *classes)}
+        modes = work.posterior(x, mask).mean()
     for _ in range(rounds):
         rows = torch.randperm(len(train), generator=generator)[:ROWS]
         part_x, part_mask = x[:, rows], mask[rows]
-        drawn = {}
-        for s, mode in modes.items():
-            given = part_mask.clone()
-            if s is not None:
-                given[:, s] = False
-            posterior = at_mode(work, part_x, given, mode[rows], steps=3)
-            mode[rows] = posterior.mean
-            drawn[s] = draw(work, part_x, given, posterior, DRAWS, generator)
+        posterior = at_mode(work, part_x, part_mask, modes[rows], steps=3)
+        modes[rows] = posterior.mean
+        drawn = draw(work, part_x, part_mask, posterior, DRAWS, generator)
         for _ in range(UPDATES):
             optimiser.zero_grad()
-            whole = _expected(work, part_x, part_mask, drawn[None])
-            loss = -whole.mean()
-            for s in classes:
-                given = part_mask.clone()
-                given[:, s] = False
-                gain = whole - _expected(work, part_x, given, drawn[s])
-                loss = loss - CONDITIONAL * torch.where(part_mask[:, s] & given.any(1), gain, 0.0).mean()
+            loss = -(drawn.weight * log_joint(work, part_x, part_mask, drawn.z)).sum(0).mean()
             loss.backward()
             optimiser.step()
             schedule.step()
         yield
-
-
-def _expected(work: MultimodalVAE, x: Tensor, mask: Tensor, drawn: WeightedDraws) -> Tensor:
-    """E log p(x_O, z) over draws of p(z | x_O): its gradient is that of log p(x_O)."""
-    return (drawn.weight * log_joint(work, x, mask, drawn.z)).sum(0)
 
 
 def _joined(first: PackedSplit, second: PackedSplit) -> PackedSplit:
@@ -115,7 +94,7 @@ def _joined(first: PackedSplit, second: PackedSplit) -> PackedSplit:
 
 @torch.no_grad()
 def _turn(model: MultimodalVAE, data: PackedSplit) -> None:
-    """Rotate z: p(x) stays the same under a standard Gaussian prior, the mean precision of p(z | x) becomes diagonal."""
+    """Rotate z: under a standard Gaussian prior p(x) stays the same; the mean precision of p(z|x) gets diagonal."""
     config = model.config
     if config.private_latent or config.prior != "standard" or config.family != "gaussian":
         return

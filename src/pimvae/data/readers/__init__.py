@@ -19,7 +19,8 @@ def read(paths: Sequence[Path | str], ids: str | None = None, places: Sequence[s
     Args:
         paths: one .npz, .h5ad or .h5mu file; or tables (.csv, .tsv, .parquet), one per modality, or a folder of them.
         ids: tables: the column that joins them; default: the only one that all of them have.
-        places: .h5ad: where the modalities are, ``name=X``, ``name=obsm:key``, ``name=layers:key``, ``name=obs:column``.
+        places: .h5ad: where the modalities are: ``name=X``, ``name=obsm:key``, ``name=layers:key``,
+            ``name=obs:column``.
 
     Raises:
         UserError: if a file is missing, damaged, of an unknown format, or breaks a rule of its format.

@@ -59,7 +59,7 @@ class Collection:
         """The same with a random share of the samples held out.
 
         Raises:
-            UserError: if the share is not between 0 and 1, one side would be empty, or there are held-out samples already.
+            UserError: if the share is not between 0 and 1, a side would be empty, or some samples are held out already.
         """
         if not 0 < fraction < 1:
             raise UserError(f"the held-out share is {fraction}, must lie between 0 and 1")

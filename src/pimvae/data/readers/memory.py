@@ -21,7 +21,7 @@ def collect(data: Any, mask: Any = None) -> Collection:
     Args:
         data: name → array, tensor, data frame or series (pandas objects are joined by their index, an outer join); or a
             Collection; or an AnnData or MuData object.
-        mask: [n, M] of 0 and 1, modalities in the order of ``data``, or name → [n]; 0: missing, whatever the values are.
+        mask: [n, M] of 0 and 1, modalities in the order of ``data``, or name → [n]; 0: missing, whatever is there.
 
     Raises:
         UserError: if the data are nothing of this, or the mask does not fit.
