@@ -30,9 +30,9 @@ WEIGHTS, RECORD, HISTORY = "weights.safetensors", "run.json", "history.csv"
 def save(model: "MultimodalVAE", folder: Path) -> None:
     """Write weights, training curves and the record; the record last: where it stands, the rest is whole.
 
-    What an earlier run left there and this one does not write (``metrics.csv``) is removed.
+    What an earlier run left there and this one does not write (metrics, pages) is removed.
     """
-    for stale in (RECORD, "metrics.csv"):
+    for stale in (RECORD, "metrics.csv", "baselines.csv", "report.html"):
         (folder / stale).unlink(missing_ok=True)
     states = [dict(part.named_parameters()) for part in model.models]
     tensors = {name: torch.stack([state[name].detach().cpu() for state in states]) for name in states[0]}

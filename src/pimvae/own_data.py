@@ -197,7 +197,7 @@ def _refuse_other_run(folder: Path, cell: Mapping[str, Any], record: Mapping[str
 
 
 def evaluate(run: Path, source: Source | None = None, colour: str | None = None) -> list[str]:
-    """Metrics of a run into ``metrics.csv``, pictures into ``report.html``; returns lines that summarise them.
+    """``metrics.csv``, ``baselines.csv`` of simple models, pictures in ``report.html``; returns a summary, by lines.
 
     Raises:
         UserError: if there is no run, or the data are not those of the training.
@@ -211,7 +211,9 @@ def evaluate(run: Path, source: Source | None = None, colour: str | None = None)
     if colour is not None and colour not in model.names:
         raise UserError(f"--colour {colour}: no such modality ({did_you_mean(colour, model.names)})")
     rows = metrics(model, data, data.test)
-    write_csv(run / "metrics.csv", COLUMNS, rows)
+    baseline = COLUMNS.index("baseline")
+    write_csv(run / "metrics.csv", COLUMNS, [row for row in rows if not row[baseline]])  # one cell, for collect
+    write_csv(run / "baselines.csv", COLUMNS, [row for row in rows if row[baseline]])
     from pimvae.report.own_page import write_page
 
     write_page(model, data, rows, run, colour)

@@ -24,11 +24,12 @@ SIZES: dict[str, dict[str, Any]] = {
     "model": {"encoder_widths": [128, 128], "features": 128, "pooling_width": 128, "networks": "mixed",
               "decoder": "linear", "decoder_scale": "learned", "noise_scale": 1.0},
     "objective": {},
-    "train": {"steps": 2000, "batch_size": 128, "learning_rate": 0.002, "schedule": "cosine", "clip": 1000.0,
+    "train": {"batch_size": 128, "learning_rate": 0.002, "schedule": "cosine", "clip": 1000.0,
               "history_every": 50},
     "evaluation": {},
 }  # fmt: skip
 OWNERS = {"model.aggregator": "aggregator", "objective.name": "objective", "model.networks": None}
+EPOCHS = 20  # where there are many samples; at least 1000 steps
 VALIDATION = 0.15  # share of the samples that decides when training stops
 FEWEST = 20  # samples with which a share of them can decide anything
 
@@ -63,7 +64,10 @@ def cell(
             raise UserError(f"unknown {kind.rstrip('s')} '{chosen}' ({did_you_mean(chosen, names(kind))})")
     columns = sum(1 if m.kind == "categorical" else m.dim for m in modalities)
     model = {"aggregator": aggregator, "latent": latent or max(2, min(16, columns // 2))}
-    values = merge(SIZES, {"model": model, "objective": {"name": objective}}, _nested(changes))
+    steps = max(1000, min(20000, EPOCHS * samples // SIZES["train"]["batch_size"]))
+    values = merge(
+        SIZES, {"model": model, "train": {"steps": steps}, "objective": {"name": objective}}, _nested(changes)
+    )
     parts = {}
     for part, schema in PARTS.items():
         try:

@@ -13,10 +13,10 @@ from pimvae.config.schema import Cell
 from pimvae.models.vae import MultimodalVAE
 from pimvae.training.loop import Trainer
 from pimvae.training.packing import PackedSplit
-from pimvae.training.polish import polish
+from pimvae.training.polish import ROUNDS, polish
 from pimvae.training.streams import Streams, derived_seed
 
-ROWS = 1024  # validation samples × draws that one look at the bound is made of
+ROWS_LOOKED_AT = 1024  # validation samples × draws that one look at the bound is made of
 VALIDATION = 3  # purpose of the random numbers, see `derived_seed`
 PATIENCE = 8  # looks at the validation bound without a better one, after which training ends
 Callback = Callable[[int, dict[str, list[float]]], bool | None]
@@ -84,7 +84,7 @@ def fit(
     stopped = _train(Trainer, cell, models, data, validation, device, callbacks, progress, result)
     if not polished or stopped:
         return result
-    rounds = max(1, min(60, cell.train.steps // 20))
+    rounds = max(1, min(ROUNDS, cell.train.steps // 16))
     bar = tqdm(zip(models, data, validation or [None] * len(models), cell.seeds, strict=True), total=len(models),
                desc="decoders", unit="seed", disable=not progress)  # fmt: skip
     for model, train, held_out, seed in bar:
@@ -151,7 +151,7 @@ def _weights(trainer: Trainer) -> Tensor:
 
 def _validation(trainer: Trainer, validation: Sequence[PackedSplit]) -> Callable[[], list[float]]:
     """A function that gives the validation bound of every replica, on samples, subsets and noise that stay the same."""
-    repeats = max(1, ROWS // len(validation[0]))
+    repeats = max(1, ROWS_LOOKED_AT // len(validation[0]))
     device = trainer.stack.flat.device
     x = torch.stack([split.x.repeat(1, repeats, 1) for split in validation]).to(device)
     observed = torch.stack([split.mask.repeat(repeats, 1) for split in validation]).to(device)
