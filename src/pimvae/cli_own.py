@@ -28,9 +28,7 @@ def add_own_options(added: argparse.ArgumentParser, training: bool) -> None:
     own = added.add_argument_group("own data, in place of EXPERIMENT and CELL")
     own.add_argument("--aggregator", metavar="NAME", help="default: sum_pooling")
     own.add_argument("--objective", metavar="NAME", help="masked (default), mixture or another bound")
-    own.add_argument(
-        "--name", metavar="NAME", dest="own_name", help="of the data in tables (default: its file's)"
-    )
+    own.add_argument("--name", metavar="NAME", dest="own_name", help="of the data in tables (default: its file's)")
     if not training:
         own.add_argument("--colour", metavar="MODALITY", help="by which latents are coloured in the page with pictures")
         return

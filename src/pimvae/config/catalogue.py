@@ -89,7 +89,7 @@ class Catalogue:
 
 
 def read_config(name: str) -> Any:
-    """Parsed ``config/<name>`` of the working directory, else of the checkout that holds this package.
+    """Parsed ``config/<name>`` of the working directory, else of the checkout or wheel that holds this package.
 
     Raises:
         UserError: if neither exists or the file is not valid YAML.
@@ -103,8 +103,12 @@ def experiments() -> dict[str, list[str]]:
     return {path.stem: list((parse_yaml(path) or {}).get("datasets", {})) for path in files}
 
 
+PACKAGED = "configuration"  # where a wheel has config/, see setup.py
+
+
 def _config_path(name: str) -> Path:
-    folders = [Path("config"), Path(__file__).resolve().parents[3] / "config"]
+    here = Path(__file__).resolve()
+    folders = [Path("config"), here.parents[3] / "config", here.parents[1] / PACKAGED]
     path = next((folder / name for folder in folders if (folder / name).exists()), None)
     if path is None:
         raise UserError(f"config/{name} is missing: run from the root of the repository")

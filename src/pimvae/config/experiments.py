@@ -111,7 +111,7 @@ def load(
     Raises:
         UserError: for any unknown key, name or value; the message names the key, the file and what is allowed.
     """
-    folder = Path(root) / "config"
+    folder = _folder(Path(root))
     chosen = _settings(folder, settings)
     wished = device or chosen.device
     device, _ = resolve_device(wished)
@@ -161,6 +161,12 @@ def find_dataset(config: Config, name: str) -> DataSet:
     known = {dataset.name: dataset for dataset in config.datasets}
     _known(name, list(known), "data set")
     return known[name]
+
+
+def _folder(root: Path) -> Path:
+    """``root/config``; where there is none in the working directory, the one in an installed wheel (see setup.py)."""
+    folder, packaged = root / "config", Path(__file__).resolve().parents[1] / "configuration"
+    return packaged if root == Path(".") and not folder.is_dir() and packaged.is_dir() else folder
 
 
 def _scale(scale: str, results: str, device: str, root: Path | str) -> tuple[str, str]:
