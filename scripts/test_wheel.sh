@@ -14,12 +14,13 @@ bin=$folder/venv/bin
 mkdir "$folder/tree"
 tar -C "$root" -cf - pyproject.toml setup.py README.md LICENSE src config | tar -C "$folder/tree" -xf -
 "$bin/pip" wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir "$folder" "$folder/tree"
-constraints=()
+# Of torch always the locked version: others come with gigabytes for GPUs.
+grep '^torch==' "$root/requirements.lock" > "$folder/constraints"
 if [ "$which" = oldest ]; then
-    sed -nE '/^dependencies = \[/,/^\]/s/^ *"([a-zA-Z0-9_-]+)>=([0-9.]+).*/\1==\2/p' "$root/pyproject.toml" > "$folder/oldest"
-    constraints=(--constraint "$folder/oldest")
+    sed -nE '/^dependencies = \[/,/^\]/s/^ *"([a-zA-Z0-9_-]+)>=([0-9.]+).*/\1==\2/p' "$root/pyproject.toml" |
+        grep -v '^torch==' >> "$folder/constraints"
 fi
-"$bin/pip" install --quiet --disable-pip-version-check ${constraints[@]+"${constraints[@]}"} "$folder"/pimvae-*.whl
+"$bin/pip" install --quiet --disable-pip-version-check --constraint "$folder/constraints" "$folder"/pimvae-*.whl
 for absent in snakemake jupyter mlxtend pytest; do
     if "$bin/python" -c "import $absent" 2> /dev/null; then
         echo "the wheel brings $absent" >&2
