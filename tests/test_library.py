@@ -6,11 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from builders import single_cell
 from scipy import stats
 
 import pimvae
+from pimvae.config.schema import BimodalData, LinearData
+from pimvae.data.dataset import load as load_data
+from pimvae.data.job import data_file
+from pimvae.data.job import run as draw_data
 from pimvae.errors import UserError
+from pimvae.evaluation.runs import load_models
 from pimvae.library import MultimodalVAE
+from pimvae.training.job import run as train_cell
+from pimvae.training.packing import pack
 
 DIMS = {"a b": 3, "c/d": 2, "é": 4}
 LATENT, DRAWS = 2, 4000
@@ -268,13 +276,17 @@ def test_what_cannot_be_done_is_one_line(truth, call, message):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("damage", ["no record", "no weights", "cut weights", "other record", "no JSON"])
+@pytest.mark.parametrize("damage", ["no record", "no weights", "cut weights", "one bit", "other record", "no JSON"])
 def test_a_damaged_folder_is_one_line(truth, tmp_path, damage):
     truth.model().save(tmp_path)
     if damage == "no record":
         (tmp_path / "run.json").unlink()
     elif damage == "no weights":
         (tmp_path / "weights.safetensors").unlink()
+    elif damage == "one bit":
+        content = bytearray((tmp_path / "weights.safetensors").read_bytes())
+        content[-100] ^= 1
+        (tmp_path / "weights.safetensors").write_bytes(content)
     elif damage == "cut weights":
         (tmp_path / "weights.safetensors").write_bytes((tmp_path / "weights.safetensors").read_bytes()[:100])
     else:
@@ -286,3 +298,29 @@ def test_a_damaged_folder_is_one_line(truth, tmp_path, damage):
 def test_weights_can_be_read_by_others(truth, tmp_path):
     truth.model().save(tmp_path)
     assert (tmp_path / "weights.safetensors").stat().st_mode & 0o777 == (tmp_path / "run.json").stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize(("kind", "names"), [("linear", ["0", "1"]), ("bimodal", ["0", "1"])])
+def test_a_cell_of_the_experiments_can_be_loaded(tmp_path, kind, names):
+    sizes = {"linear": {"loading": "dense", "modalities": 2, "dim_low": 3, "dim_high": 9, "latent": 2, "samples": 40},
+             "bimodal": {"samples": 40, "test_samples": 40}}[kind]  # fmt: skip
+    config = {"linear": LinearData, "bimodal": BimodalData}[kind](**sizes)
+    cell = single_cell(kind, config, "poe", "standard").model_copy(update={"seeds": (0, 4), "dataset": "d"})
+    draw_data(config, cell.seeds, tmp_path / "data" / "d")
+    train_cell(cell, tmp_path / "data" / "d", tmp_path / "d-poe-masked", "cpu")
+    model = pimvae.load(tmp_path / "d-poe-masked", seed=4)
+    assert model.seed == 4 and list(model.names) == names
+    dataset = load_data(data_file(tmp_path / "data" / "d", 4))
+    packed = pack(dataset.train, dataset.max_dim).to(torch.float64)
+    expected = load_models(tmp_path / "d-poe-masked", cell, {s: load_data(data_file(tmp_path / "data" / "d", s))
+                                                             for s in cell.seeds})[1]  # fmt: skip
+    data = {"0": dataset.train.x[0].argmax(1) if kind == "bimodal" else dataset.train.x[0].astype(float)}
+    data["1"] = dataset.train.x[1].astype(float)
+    found = model.encode(data, refined=False)
+    np.testing.assert_allclose(found.mean, expected.posterior(packed.x, packed.mask).mean().detach(), atol=1e-6)
+    assert model.predict(data, target="1").mean.shape == dataset.train.x[1].shape
+    assert len(model.sample(3)["0"]) == 3 and np.isfinite(model.log_likelihood(data).value).all()
+    with pytest.raises(UserError, match="no seed 1"):
+        pimvae.load(tmp_path / "d-poe-masked", seed=1)
+    with pytest.raises(UserError, match="say where"):
+        pimvae.load(tmp_path / "d-poe-masked", data=tmp_path)

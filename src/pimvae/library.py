@@ -50,6 +50,7 @@ class MultimodalVAE:
         self.training: dict[str, Any] = {}
         self.data_record: dict[str, Any] = {}  # what the command line says of the data
         self.seconds = 0.0
+        self.width: int | None = None  # to which modalities are padded, where it is more than the widest one's
         self._fitted: Any = None
 
     @classmethod
@@ -277,7 +278,7 @@ class MultimodalVAE:
         return build_model(self.cell.model, dims, max(dims), kinds, None, derived_seed(seed, 0))
 
     def _pack(self, data: Collection) -> PackedSplit:
-        return pack_collection(data, self.modalities)
+        return pack_collection(data, self.modalities, self.width)
 
     def _double(self) -> Core:
         return copy.deepcopy(self.module).to(torch.float64).requires_grad_(False).eval()
@@ -328,7 +329,7 @@ def modalities_of(data: Collection, kinds: Mapping[str, str] | None, standardise
         raise UserError(f"{data.source}: {error}") from None
 
 
-def pack_collection(data: Collection, modalities: Sequence[Modality]) -> PackedSplit:
+def pack_collection(data: Collection, modalities: Sequence[Modality], width: int | None = None) -> PackedSplit:
     """The model's numbers [M, n, max_dim] and mask [n, M]; modalities that the data do not have are missing.
 
     Raises:
@@ -339,7 +340,7 @@ def pack_collection(data: Collection, modalities: Sequence[Modality]) -> PackedS
         if name not in names:
             raise UserError(f"{data.source}: unknown modality '{name}' ({did_you_mean(name, names)})")
     dims = tuple(modality.dim for modality in modalities)
-    x = torch.zeros(len(modalities), len(data), max(dims))
+    x = torch.zeros(len(modalities), len(data), width or max(dims))
     mask = torch.zeros(len(data), len(modalities), dtype=torch.bool)
     for s, modality in enumerate(modalities):
         if modality.name in data.names:

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from pimvae.config.schema import Cell
+from pimvae.data.dataset import sha256
 from pimvae.data.modality import Modality
 from pimvae.errors import UserError
 from pimvae.files import replacing, write_csv, write_json
@@ -40,7 +41,8 @@ def save(model: "MultimodalVAE", folder: Path) -> None:
         save_file(tensors, temporary)
         os.chmod(temporary, 0o666 & ~_umask())
     write_csv(folder / HISTORY, ["step", "seed", "beta", "term", "value"], _history(model))
-    write_json(folder / RECORD, _record(model) | {"data": model.data_record})
+    weights = {"weights_sha256": {WEIGHTS: sha256(folder / WEIGHTS)}}
+    write_json(folder / RECORD, _record(model) | weights | {"data": model.data_record})
 
 
 def _umask() -> int:
@@ -116,6 +118,7 @@ def load_folder(folder: Path, seed: int | None = None, data: Path | str | None =
     modalities = [Modality.of(entry) for entry in record["modalities"]]
     model = MultimodalVAE(cell, modalities, [])
     model.models = [model._fresh(seed) for seed in cell.seeds]
+    _check_weights(folder, record)
     _fill(model.models, folder / WEIGHTS)
     model.training = record.get("training", {})
     model.data_record = record.get("data", {})
@@ -145,8 +148,16 @@ def _of_experiment(cell: Cell, folder: Path, seed: int | None, data: Path | str 
     first = cell.objective.model_copy(update={"betas": cell.objective.betas[:1]})
     alone = cell.model_copy(update={"seeds": (chosen,), "objective": first})
     model = MultimodalVAE(alone, modalities, build_models(alone, {chosen: dataset}))
+    model.width = dataset.max_dim
     _fill(model.models, folder / WEIGHTS, cell.seeds.index(chosen) * len(cell.objective.betas))
     return model
+
+
+def _check_weights(folder: Path, record: dict[str, Any]) -> None:
+    """Hold the weights to the record."""
+    known = record.get("weights_sha256", {}).get(WEIGHTS)
+    if not (folder / WEIGHTS).is_file() or sha256(folder / WEIGHTS) != known:
+        raise UserError(f"weights {folder / WEIGHTS} are missing or not what the training wrote, train the model again")
 
 
 def _fill(models: Iterable[torch.nn.Module], path: Path, first: int = 0) -> None:
