@@ -16,7 +16,7 @@ from report.synthetic import write_cells
 from pimvae import chain
 from pimvae.claims.schema import read_claims
 from pimvae.config.files import ExperimentFile, ScaleFile, Settings, read
-from pimvae.data.npz import read_npz
+from pimvae.data.readers.npz import read_npz
 from pimvae.errors import UserError
 from pimvae.results import collect
 

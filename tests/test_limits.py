@@ -13,7 +13,7 @@ from builders import training_cell
 from pimvae import archive, limits
 from pimvae.config.files import Settings, parse, read
 from pimvae.config.schema import Cell, ObjectiveConfig, TrainConfig
-from pimvae.data.npz import read_npz
+from pimvae.data.readers.npz import read_npz
 from pimvae.errors import UserError
 from pimvae.results.files import read_csv
 from pimvae.subsets import all_subsets

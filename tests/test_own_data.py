@@ -1,17 +1,20 @@
-"""Own data through the command line: train, evaluate, collect."""
+"""Own data through the command line: describe, train, evaluate, encode, impute, collect."""
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from pimvae.claims.statistics import mean_interval
 from pimvae.cli import main
 
-TINY = ["--seeds", "2", "--set", "train.steps=3", "--set", "train.history_every=1", "--set", "model.latent=2",
+TINY = ["--seeds", "2", "--set", "train.steps=4", "--set", "train.history_every=2", "--set", "model.latent=2",
         "--set", "model.encoder_widths=[8]", "--set", "model.features=8", "--set", "model.pooling_width=8",
         "--set", "train.batch_size=16", "--set", "evaluation.particles=8", "--set", "evaluation.draws=2"]  # fmt: skip
-SCHEME = ["--aggregator", "sum_pooling", "--objective", "masked"]
+FOLDER = Path("results") / "own" / "my-sum_pooling-masked"
 
 
 def arrays() -> dict[str, np.ndarray]:
@@ -28,58 +31,159 @@ def file(tmp_path, monkeypatch):
     return "my.npz"
 
 
+@pytest.fixture
+def tables(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    generator = np.random.default_rng(0)
+    for name, kept in (("blood, values", slice(0, 40)), ("scan", slice(10, 50))):
+        ids = [f"{i:03d}" for i in range(50)][kept]
+        pd.DataFrame({"id": ids, "a": generator.normal(size=40), "b": generator.normal(size=40)}).to_csv(
+            f"{name}.csv", index=False
+        )
+    (tmp_path / "group.csv").write_text(
+        "id,group\n" + "".join(f"{i:03d},{'hi' if i % 2 else 'lo'}\n" for i in range(45))
+    )
+    return ["--data", "blood, values.csv", "--data", "scan.csv", "--data", "group.csv"]
+
+
+def rows_of(path):
+    with path.open(encoding="utf-8") as opened:
+        return list(csv.DictReader(opened))
+
+
 def test_from_a_file_to_metrics(file, tmp_path, capsys):
-    assert main(["train", "--data", file, *SCHEME, *TINY]) == 0
-    folder = tmp_path / "results" / "own" / "my-sum_pooling-masked"
-    assert capsys.readouterr().out == "results/own/my-sum_pooling-masked\n"
-    record = json.loads((folder / "run.json").read_text())
-    assert record["cell"]["data"] == {"kind": "npz", "path": "my.npz", "samples": 40}
-    assert record["cell"]["train"]["steps"] == 3 and record["cell"]["seeds"] == [0, 1]
+    assert main(["train", "--data", file, *TINY]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{FOLDER}\n"
+    assert "label  categorical 3 classes: 0, 1, 2; 10 of 40 missing" in captured.err  # said before it trains
+    record = json.loads((FOLDER / "run.json").read_text())
+    assert record["cell"]["data"] == {"kind": "own", "source": "my.npz", "samples": 40, "validation": 0.15}
+    assert record["cell"]["train"]["steps"] == 4 and record["cell"]["seeds"] == [0, 1]
 
-    assert main(["evaluate", "--data", file, *SCHEME]) == 0
+    assert main(["evaluate", "--data", file]) == 0
     printed = capsys.readouterr().out.splitlines()
-    with (folder / "metrics.csv").open() as opened:
-        rows = list(csv.DictReader(opened))
-    found = {(row["split"], row["metric"], row["subset"]) for row in rows}
+    rows = rows_of(FOLDER / "metrics.csv")
+    trained = len(rows)
+    rows += rows_of(FOLDER / "baselines.csv")
+    found = {(row["split"], row["metric"], row["subset"], row["baseline"]) for row in rows}
     for split in ("train", "test"):
-        assert {(split, "llh", "all"), (split, "llh", "unimodal"), (split, "rate", "all"),
-                (split, "cross_rate", "unimodal"), (split, "reconstruction", "all")} <= found  # fmt: skip
+        assert {(split, "llh", "all", ""), (split, "llh", "modality:x", ""), (split, "rate", "all", ""),
+                (split, "r2", "modality:y", ""), (split, "accuracy", "modality:label", ""),
+                (split, "cross_rate", "unimodal", ""), (split, "reconstruction", "all", ""),
+                (split, "llh", "all", "independent"), (split, "llh", "all", "gaussian"),
+                (split, "r2", "modality:y", "regression")} <= found  # fmt: skip
     assert np.isfinite([float(row["value"]) for row in rows]).all()
-    assert len(printed) == len(found) + 1
-    mean = np.mean([float(row["value"]) for row in rows
-                    if (row["split"], row["metric"], row["subset"]) == ("test", "llh", "all")])  # fmt: skip
-    assert any(line.split()[:3] == ["test", "llh", "all"] and float(line.split()[3]) == pytest.approx(mean, rel=1e-4)
-               for line in printed)  # fmt: skip
+    values = [float(row["value"]) for row in rows
+              if [row[k] for k in ("split", "metric", "subset", "baseline")] == ["test", "llh", "all", ""]]  # fmt: skip
+    shown = next(line.split() for line in printed if line.split()[:3] == ["test", "llh", "all"])
+    assert float(shown[3]) == pytest.approx(mean_interval(values).mean, rel=1e-4) and "gaussian" in shown
+    page = (FOLDER / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 4 and "llh" in page
+    assert {p.name for p in FOLDER.glob("*.png")} == {"curves.png", "latents.png", "predictions.png", "rates.png"}
 
-    assert main(["collect", "--out", "joined", str(folder)]) == 0
-    assert len((tmp_path / "joined" / "metrics.csv").read_text().splitlines()) == len(rows) + 1
+    more = ["--references", str(FOLDER / "baselines.csv")]
+    assert main(["collect", "--out", "joined", str(FOLDER)]) == 0
+    assert len(rows_of(tmp_path / "joined" / "metrics.csv")) == trained
+    assert main(["collect", "--out", "joined", str(FOLDER), *more]) == 0
+    assert len(rows_of(tmp_path / "joined" / "metrics.csv")) == len(rows)
 
     changed = arrays()
     changed["y"][0, 0] += 1
     np.savez("other.npz", **changed)
-    before = (folder / "metrics.csv").read_bytes()
-    assert main(["evaluate", "--data", "other.npz", "--run", str(folder)]) == 1
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith("pimvae: error: ") and "is not what the run was trained on" in error
-    assert (folder / "metrics.csv").read_bytes() == before
+    before = (FOLDER / "metrics.csv").read_bytes()
+    assert main(["evaluate", "--data", "other.npz", "--run", str(FOLDER)]) == 1
+    assert "is not what the run was trained on" in capsys.readouterr().err.splitlines()[-1]
+    assert (FOLDER / "metrics.csv").read_bytes() == before
+    # a run is evaluated without naming its data, and its metrics go when it is trained again
+    assert main(["evaluate", "--run", str(FOLDER)]) == 0
+    assert (FOLDER / "metrics.csv").read_bytes() == before
+    assert main(["train", "--data", file, *TINY]) == 0
+    assert not (FOLDER / "metrics.csv").exists()
 
 
+def test_from_tables_to_latents_and_imputations(tables, tmp_path, capsys):
+    assert main(["train", *tables, "--name", "my", "--test-fraction", "0.2", *TINY]) == 0
+    assert main(["encode", "--run", str(FOLDER)]) == 0
+    latents = pd.read_csv(FOLDER / "latents.csv", dtype={"id": str}).set_index("id")
+    assert sorted(latents.index) == [f"{i:03d}" for i in range(50)]
+    assert list(latents) == ["z0", "z1", "z0_sd", "z1_sd"] and (latents[["z0_sd", "z1_sd"]] > 0).all(axis=None)
+    assert main(["impute", "--run", str(FOLDER), "--out", "filled"]) == 0
+    blood = pd.read_csv("filled/blood%2C values.csv", dtype={"id": str}).set_index("id")
+    given = pd.read_csv("blood, values.csv", dtype={"id": str}).set_index("id")
+    assert list(blood) == ["a", "b", "a_sd", "b_sd"] and len(blood) == 50
+    np.testing.assert_allclose(blood.loc[given.index, ["a", "b"]], given, rtol=1e-8)
+    assert (blood.loc[given.index, "a_sd"] == 0).all() and (blood["a_sd"].drop(given.index) > 0).all()
+    group = pd.read_csv("filled/group.csv", dtype={"id": str}).set_index("id")
+    assert list(group) == ["group", "group=hi", "group=lo"] and set(group["group"]) == {"hi", "lo"}
+    np.testing.assert_allclose(group[["group=hi", "group=lo"]].sum(axis=1), 1)
+
+    # other samples, of some modalities only
+    pd.DataFrame({"id": ["new"], "a": [0.5], "b": [1.5]}).to_csv("scan.csv", index=False)
+    assert main(["encode", "--run", str(FOLDER), "--data", "scan.csv", "--id", "id", "--out", "new.csv"]) == 0
+    assert rows_of(tmp_path / "new.csv")[0]["id"] == "new"
+    capsys.readouterr()
+    assert main(["encode", "--run", str(FOLDER), "--out", "latents.txt"]) == 1
+    assert "unknown format '.txt'" in capsys.readouterr().err
+
+
+def test_describe_trains_nothing(file, tmp_path, capsys):
+    assert main(["train", "--data", file, "--describe", "--kind", "label=categorical"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1] == "40 training samples, 20 held out" and len(printed) == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["my.npz"]
+
+
+def test_a_search_decides_by_validation_samples(file, capsys, monkeypatch):
+    monkeypatch.setattr("pimvae.tuning.CANDIDATES", ({}, {"decoder": "injective", "latent": 0.5}))
+    assert main(["train", "--data", file, "--tune", *TINY]) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith(("tried", "chosen"))]
+    scores = {line.split(": ")[0].removeprefix("tried "): float(line.split()[-5]) for line in told[:-1]}
+    assert told[-1] == f"chosen: {max(scores, key=scores.get)}"
+
+
+def test_a_used_folder_is_not_written_over_by_another_run(file, capsys):
+    assert main(["train", "--data", file, *TINY]) == 0
+    before = (FOLDER / "run.json").read_bytes()
+    assert main(["train", "--data", file, *TINY, "--set", "train.learning_rate=0.1"]) == 1
+    assert "holds a run of other settings (train): name this run with --name" in capsys.readouterr().err
+    Path("folder").mkdir()
+    np.savez("folder/my.npz", **{name: values[::-1] for name, values in arrays().items()})
+    assert main(["train", "--data", "folder/my.npz", *TINY]) == 1
+    assert "holds the run of other data" in capsys.readouterr().err
+    assert (FOLDER / "run.json").read_bytes() == before
+    assert main(["train", "--data", file, *TINY, "--set", "train.learning_rate=0.1", "--name", "fast"]) == 0
+    fast = json.loads(Path("results/own/fast-sum_pooling-masked/run.json").read_text())
+    assert fast["cell"]["dataset"] == "fast" and fast["cell"]["train"]["learning_rate"] == 0.1
+
+
+TRAIN = ["train", "--data", "my.npz"]
 MISTAKES = {
-    "no scheme": (["train", "--data", "my.npz"], "required: --aggregator, --objective"),
-    "no run": (["evaluate", "--data", "my.npz"], "required: --aggregator, --objective"),
-    "aggregator": (["train", "--data", "my.npz", "--aggregator", "sum", "--objective", "masked"], "unknown aggregator"),
-    "objective": (["train", "--data", "my.npz", "--aggregator", "poe", "--objective", "maskd"], "mean 'masked'?"),
-    "cell": (["train", "linear", "dense-poe-masked", "--data", "my.npz", *SCHEME], "leave 'linear' out"),
-    "folder": (["train", "--data", "folder", *SCHEME], "go with --data FILE.npz"),
-    "file": (["train", "--data", "mine.npz", *SCHEME], "mine.npz does not exist"),
-    "setting": (["train", "--data", "my.npz", *SCHEME, "--set", "steps=3"], "expected part.key=value"),
-    "part": (["train", "--data", "my.npz", *SCHEME, "--set", "modle.latent=3"], "did you mean 'model'?"),
-    "key": (["train", "--data", "my.npz", *SCHEME, "--set", "model.latents=3"], "did you mean 'latent'?"),
-    "value": (["train", "--data", "my.npz", *SCHEME, "--set", "train.steps=many"], "got 'many'"),
-    "batch": (["train", "--data", "my.npz", *SCHEME, "--set", "train.batch_size=99"], "exceeds the 40 samples"),
-    "seeds": (["train", "--data", "my.npz", *SCHEME, "--seeds", "0"], "--seeds is 0"),
-    "private": (["train", "--data", "my.npz", "--aggregator", "private_poe", "--objective", "masked"], "needs private"),
-    "nothing there": (["evaluate", "--data", "my.npz", *SCHEME], "run.json does not exist"),
+    "aggregator": ([*TRAIN, "--aggregator", "sum"], "unknown aggregator"),
+    "objective": ([*TRAIN, "--objective", "maskd"], "mean 'masked'?"),
+    "cell": (["train", "linear", "dense-poe-masked", "--data", "my.npz"], "leave 'linear' out"),
+    "folder": (["train", "--data", "folder"], "folder"),
+    "file": (["train", "--data", "mine.npz"], "mine.npz does not exist"),
+    "setting": ([*TRAIN, "--set", "steps=3"], "expected part.key=value"),
+    "part": ([*TRAIN, "--set", "modle.latent=3"], "did you mean 'model'?"),
+    "key": ([*TRAIN, "--set", "model.latents=3"], "did you mean 'latent'?"),
+    "value": ([*TRAIN, "--set", "train.steps=many"], "got 'many'"),
+    "twice": ([*TRAIN, "--set", "train.steps=3", "--set", "train.steps=4"], "is given twice"),
+    "owner": ([*TRAIN, "--set", "model.aggregator=poe"], "say aggregator instead"),
+    "batch": ([*TRAIN, "--set", "train.batch_size=99"], "exceeds the 40 samples"),
+    "seeds": ([*TRAIN, "--seeds", "0"], "--seeds is 0"),
+    "private": ([*TRAIN, "--aggregator", "private_poe"], "needs private"),
+    "kind": ([*TRAIN, "--kind", "label=class"], "unknown kind 'class'"),
+    "kind of nothing": ([*TRAIN, "--kind", "lable=categorical"], "did you mean 'label'?"),
+    "form of a kind": ([*TRAIN, "--kind", "label"], "expected NAME=KIND"),
+    "held out twice": ([*TRAIN, "--test-fraction", "0.1"], "has held-out samples already"),
+    "checkpoint": ([*TRAIN, "--checkpoint", "c"], "--checkpoint does not go with own data"),
+    "scale": ([*TRAIN, "--scale", "smoke"], "--scale does not go with own data"),
+    "root": ([*TRAIN, "--root", "elsewhere"], "--root does not go with own data"),
+    "nothing there": (["evaluate", "--data", "my.npz"], "run.json does not exist"),
+    "names beside a run": (["evaluate", "--run", "r", "--name", "n"], "leave --aggregator, --objective and --name out"),
+    "own options": (["train", "linear", "c", "--data", "d", "--out", "o", "--tune"], "--tune goes with own data only"),
+    "no data": (["train"], "required: "),
+    "encode": (["encode", "--run", "nowhere"], "run.json does not exist"),
 }
 
 
@@ -90,12 +194,6 @@ def test_a_mistake_is_one_line(file, tmp_path, capsys, arguments, message):
     assert captured.out == "" and message in captured.err
     assert captured.err.startswith("pimvae: error: ") and captured.err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["my.npz"]
-
-
-def test_data_far_from_unit_scale_are_pointed_out(file, capsys):
-    np.savez(file, **{name: values * (1000 if name.startswith("y") else 1) for name, values in arrays().items()})
-    assert main(["train", "--data", file, *SCHEME, *TINY]) == 0
-    assert "pimvae: note: the spread of modality 1 is " in capsys.readouterr().err
 
 
 def test_the_record_of_another_version_is_one_line(file, tmp_path, capsys):

@@ -14,6 +14,7 @@ from pathlib import Path
 from pimvae import __version__, stages
 from pimvae.cli_archive import add_archive_commands
 from pimvae.cli_look import add_look_commands
+from pimvae.cli_own import add_data_option, add_own_commands, add_own_options
 from pimvae.cli_parser import Parser, experiment_name, nearest_option, overview, speak_utf8
 from pimvae.cli_report import add_report_commands
 from pimvae.errors import UserError
@@ -94,6 +95,7 @@ def parser() -> argparse.ArgumentParser:
     _add_classifiers(commands)
     _add_collect(commands)
     _add_plan(commands)
+    add_own_commands(commands, _command)
     add_report_commands(commands, _command)
     add_archive_commands(commands, _command)
     top.description = f"{ABOUT}\n{overview(commands.choices)}"
@@ -156,13 +158,15 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
     _add_scale(added)
 
 
-def _add_cell(added: argparse.ArgumentParser) -> None:
+def _add_cell(added: argparse.ArgumentParser, training: bool) -> None:
     added.add_argument("experiment", nargs="?", type=experiment_name, help="name of a file in config/experiments")
     added.add_argument("cell", nargs="?", help="name of a cell; 'pimvae cells' lists them")
-    added.add_argument("--data", type=Path, help="folder that 'pimvae data' wrote, or your own FILE.npz")
-    own = added.add_argument_group("with FILE.npz, in place of EXPERIMENT and CELL")
-    own.add_argument("--aggregator", metavar="NAME", help="for example sum_pooling")
-    own.add_argument("--objective", metavar="NAME", help="masked, mixture or tc")
+    add_data_option(
+        added,
+        "folder that 'pimvae data' wrote; or your own: a .npz, .h5ad or .h5mu file, a folder of "
+        "tables, or tables (.csv, .tsv, .parquet) one by one",
+    )
+    add_own_options(added, training)
     _add_scale(added)
 
 
@@ -172,13 +176,8 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
         "Writes weights.safetensors, history.csv and run.json.",
         "pimvae train linear dense-poe-masked --scale smoke --data results/smoke/linear/data/dense --out run",
     )  # fmt: skip
-    _add_cell(added)
-    added.add_argument("--out", type=Path, help="folder to write to (FILE.npz: default below results/own)")
-    added.add_argument("--seeds", type=int, default=3, metavar="N", help="FILE.npz: number of replicas (default: 3)")
-    added.add_argument(
-        "--set", action="append", default=[], metavar="PART.KEY=VALUE", dest="settings",
-        help="FILE.npz: change a size, for example model.latent=4 or train.steps=500; may be repeated",
-    )  # fmt: skip
+    _add_cell(added, training=True)
+    added.add_argument("--out", type=Path, help="folder to write to (own data: default below results/own)")
     added.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: CUDA if torch finds it (default)"
     )
@@ -201,7 +200,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         commands, "evaluate", stages.evaluate, "evaluate one trained cell", "Writes metrics.csv beside the weights.",
         "pimvae evaluate linear dense-poe-masked --scale smoke --data results/smoke/linear/data/dense --run run",
     )  # fmt: skip
-    _add_cell(added)
+    _add_cell(added, training=False)
     added.add_argument("--run", type=Path, help="folder that 'pimvae train' wrote")
 
 

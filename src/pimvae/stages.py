@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from pimvae.cli_own import evaluate_own, is_own, train_own
 from pimvae.errors import UserError, did_you_mean
 
 
@@ -57,15 +58,8 @@ def data(options: argparse.Namespace) -> None:
 
 def train(options: argparse.Namespace) -> None:
     """Train one cell, of an experiment or on the user's own data."""
-    if _is_own(options):
-        from pimvae import own_data
-
-        _require(options, "aggregator", "objective")
-        out = options.out or own_data.folder_of(options.data, options.aggregator, options.objective)
-        _check_writable(out)
-        own_data.train(options.data, options.aggregator, options.objective, out, options.seeds, options.settings,
-                       options.device)  # fmt: skip
-        print(out)
+    if is_own(options):
+        train_own(options, _check_writable)
         return
     _require(options, "experiment", "cell", "data", "out")
     from pimvae.config import find_cell, load
@@ -76,17 +70,13 @@ def train(options: argparse.Namespace) -> None:
         from pimvae.training.job import run
 
     strict = options.bad_checkpoint == "stop"
-    run(cell, options.data, options.out, options.device, options.checkpoint, options.checkpoint_seconds, strict)
+    run(cell, options.data[0], options.out, options.device, options.checkpoint, options.checkpoint_seconds, strict)
 
 
 def evaluate(options: argparse.Namespace) -> None:
     """Evaluate one trained cell, of an experiment or on the user's own data."""
-    if _is_own(options):
-        from pimvae import own_data
-
-        _require(options, *([] if options.run else ["aggregator", "objective"]))
-        folder = options.run or own_data.folder_of(options.data, options.aggregator, options.objective)
-        print("\n".join(own_data.evaluate(options.data, folder)))
+    if is_own(options):
+        evaluate_own(options)
         return
     _require(options, "experiment", "cell", "data", "run")
     from pimvae.config import find_cell, load
@@ -95,7 +85,7 @@ def evaluate(options: argparse.Namespace) -> None:
     with _importing():
         from pimvae.evaluation.job import run
 
-    run(cell, options.data, options.run)
+    run(cell, options.data[0], options.run)
 
 
 def classifiers(options: argparse.Namespace) -> None:
@@ -249,16 +239,6 @@ def compare(options: argparse.Namespace) -> None:
     from pimvae.report import job
 
     print("\n".join(job.compare(options.fresh, options.shipped, options.out, options.claims)))
-
-
-def _is_own(options: argparse.Namespace) -> bool:
-    """Whether the data are the user's own, in place of an experiment's."""
-    own = options.data is not None and options.data.suffix == ".npz"
-    if own and options.experiment:
-        raise UserError(f"{options.data} stands in place of an experiment and a cell: leave '{options.experiment}' out")
-    if not own and (options.aggregator or options.objective):
-        raise UserError("--aggregator and --objective go with --data FILE.npz; a cell has both in its name")
-    return own
 
 
 def _require(options: argparse.Namespace, *names: str) -> None:

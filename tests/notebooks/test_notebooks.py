@@ -55,8 +55,8 @@ def images(content: dict) -> int:
     return sum("image/png" in output.get("data", {}) for output in outputs)
 
 
-def test_there_are_three():
-    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03"]
+def test_there_are_four():
+    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04"]
 
 
 def test_outputs_are_kept_where_they_are_read_and_nothing_of_the_machine(content, request):
@@ -121,6 +121,15 @@ def test_a_new_aggregator_passes_the_laws(tmp_path):
     assert re.search(r"^\d{2} passed", printed(done), re.M)
     assert "max_pooling − sum_pooling" in printed(done)
     assert not (FOLDER.parent / "src/pimvae/aggregators/max_pooling.py").exists()
+
+
+def test_own_tables_become_latents_and_imputations(tmp_path):
+    done = execute(FOLDER / "04_own_data.ipynb", tmp_path)
+    text = printed(done)
+    assert re.search(r"diagnosis +categorical +2 classes: benign, malignant", text)
+    assert float(re.search(r"R² ([\d.]+)", text)[1]) > 0.7 and int(re.search(r"(\d+) % lie in", text)[1]) > 85
+    assert int(re.search(r"(\d+) % of the held-out diagnoses", text)[1]) > 85
+    assert images(done) == 2
 
 
 def test_the_scheme_of_the_notebook_is_that_of_the_readme():

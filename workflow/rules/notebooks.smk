@@ -18,11 +18,18 @@ NOTEBOOKS = {  # what they look up in a registry, beside what they import
         "pimvae.evaluation.linear",
         "pimvae.objectives.masked",
     ],
+    "04_own_data": [
+        "pimvae.aggregators.sum_pooling",
+        "pimvae.library",
+        "pimvae.models.networks.mixed",
+        "pimvae.objectives.masked",
+    ],
 }
 NOTEBOOK_TITLES = {
     "01_tour": "01 A tour: two bounds and one exact answer",
     "02_read_the_results": "02 Read the results",
     "03_add_an_aggregator": "03 Add an aggregator",
+    "04_own_data": "04 Your own data",
 }
 NOTEBOOK_FOLDER = ROOT / "notebooks"
 TEMPLATES = ROOT / "workflow" / "notebooks"

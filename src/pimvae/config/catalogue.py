@@ -88,7 +88,7 @@ class Catalogue:
 
 
 def read_config(name: str) -> Any:
-    """Parsed ``config/<name>`` of the working directory, else of the checkout that holds this package.
+    """Parsed ``config/<name>`` of the working directory, else of the checkout or wheel that holds this package.
 
     Raises:
         UserError: if neither exists or the file is not valid YAML.
@@ -106,8 +106,12 @@ def read_experiments() -> dict[str, dict[str, Any]]:
     return {path.stem: parse_yaml(path) or {} for path in sorted(_config_path("experiments").glob("*.yaml"))}
 
 
+PACKAGED = "configuration"  # where a wheel has config/, see setup.py
+
+
 def _config_path(name: str) -> Path:
-    folders = [Path("config"), Path(__file__).resolve().parents[3] / "config"]
+    here = Path(__file__).resolve()
+    folders = [Path("config"), here.parents[3] / "config", here.parents[1] / PACKAGED]
     path = next((folder / name for folder in folders if (folder / name).exists()), None)
     if path is None:
         raise UserError(f"config/{name} is missing: run from the root of the repository")

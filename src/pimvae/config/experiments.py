@@ -111,7 +111,7 @@ def load(
     Raises:
         UserError: for any unknown key, name or value; the message names the key, the file and what is allowed.
     """
-    folder = Path(root) / "config"
+    folder = _folder(Path(root))
     chosen = _settings(folder, settings)
     wished = device or chosen.device
     device, _ = resolve_device(wished)
@@ -167,6 +167,12 @@ def shared_model(config: Config, dataset: DataSet) -> ModelConfig:
     """The model of the first cell of a data set that has no private latents, else of its first cell."""
     cells = [cell for cell in config.of(dataset.experiment) if cell.dataset == dataset.name]
     return min(cells, key=lambda cell: cell.model.private_latent > 0).model
+
+
+def _folder(root: Path) -> Path:
+    """``root/config``; where there is none in the working directory, the one in an installed wheel (see setup.py)."""
+    folder, packaged = root / "config", Path(__file__).resolve().parents[1] / "configuration"
+    return packaged if root == Path(".") and not folder.is_dir() and packaged.is_dir() else folder
 
 
 def _scale(scale: str, results: str, device: str, root: Path | str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Typed, strict configuration: one frozen model per part of a cell (no torch here: the DAG imports this)."""
 
 __all__ = ["AsList", "BimodalData", "Cell", "DataConfig", "DigitsData", "Distinct", "EvaluationConfig", "ImagesData",
-           "LinearData", "ModelConfig", "MultimodalData", "NpzData", "ObjectiveConfig", "TrainConfig"]  # fmt: skip
+           "LinearData", "ModelConfig", "MultimodalData", "ObjectiveConfig", "OwnData", "TrainConfig"]  # fmt: skip
 
 from collections.abc import Hashable
 from typing import Annotated, Literal, TypeVar
@@ -98,16 +98,17 @@ class ImagesData(Strict):
     matchings: PositiveInt = 20  # of all base pairs
 
 
-class NpzData(Strict):
-    """The user's own modalities, from the command line; no experiment file names them."""
+class OwnData(Strict):
+    """The user's own modalities, from Python or the command line; no experiment file names them."""
 
-    kind: Literal["npz"] = "npz"
-    path: str
+    kind: Literal["own"] = "own"
+    source: str  # files, or what they are called
     samples: PositiveInt
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of the samples that decides when training stops
 
 
 DataConfig = Annotated[
-    LinearData | DigitsData | BimodalData | MultimodalData | ImagesData | NpzData, Field(discriminator="kind")
+    LinearData | DigitsData | BimodalData | MultimodalData | ImagesData | OwnData, Field(discriminator="kind")
 ]
 
 
@@ -118,7 +119,7 @@ class ModelConfig(Strict):
     latent: PositiveInt  # shared latent
     private_latent: Annotated[int, Field(ge=0)] = 0  # per modality
     family: Literal["gaussian", "laplace"] = "gaussian"
-    networks: Literal["vector", "image_mlp", "image_conv"] = "vector"  # of encoders and decoders
+    networks: Literal["vector", "image_mlp", "image_conv", "mixed"] = "vector"  # of encoders and decoders
     encoder_widths: Annotated[tuple[PositiveInt, ...], AsList] = (256, 256)
     features: PositiveInt | None = None  # embedding width of learned aggregators; None: 2·latent
     pooling_width: PositiveInt = 256
@@ -195,7 +196,7 @@ class EvaluationConfig(Strict):
     published: bool = False  # audit: also the metrics of the released code, under names of their own
 
 
-EVALUATORS = {"digits": "linear", "npz": "own"}  # kinds of data that are evaluated as another kind is
+EVALUATORS = {"digits": "linear"}  # kinds of data that are evaluated as another kind is
 
 
 class Cell(Strict):

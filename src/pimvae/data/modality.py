@@ -1,0 +1,271 @@
+"""One modality of own data: its kind, its columns, and the way from values of a file to the model's numbers."""
+
+__all__ = ["COUNTED", "KINDS", "Modality", "Raw", "describe"]
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pimvae.errors import UserError, did_you_mean
+
+KINDS = ("gaussian", "categorical", "binary", "counts", "poisson", "image")  # counts: negative binomial
+COUNTED = ("counts", "poisson")
+MISSING_CLASS = -1  # among labels that are numbers
+Label = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Raw:
+    """One modality as it was read, before anybody says what it means.
+
+    Args:
+        name: any text.
+        values: [n], [n, D] or [n, c, h, w]; numbers, truth values or labels.
+        columns: names of the D columns, or empty.
+        given: bool [n]; False where the source says that the modality is missing, whatever ``values`` holds there.
+    """
+
+    name: str
+    values: np.ndarray
+    columns: tuple[str, ...] = ()
+    given: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one number or label per sample."""
+        return self.values.ndim == 1 or self.values.shape[1:] == (1,)
+
+    def select(self, rows: np.ndarray) -> "Raw":
+        """Some of the samples."""
+        given = None if self.given is None else self.given[rows]
+        return Raw(self.name, self.values[rows], self.columns, given)
+
+    def marked(self) -> np.ndarray:
+        """bool [n], rows that the source does not call missing."""
+        return np.ones(len(self), dtype=bool) if self.given is None else self.given
+
+
+@dataclass(frozen=True)
+class Modality:
+    """A modality as a model sees it.
+
+    Values of the file become numbers of the model: (x − centre) / scale for ``gaussian`` and ``image``, one-hot rows
+    for ``categorical``, the numbers themselves for the other kinds. log p of the file's values is that of the
+    model's plus `log_jacobian`.
+
+    Attributes:
+        name: any text.
+        kind: one of `KINDS`.
+        dim: numbers per sample, D_s; for ``categorical`` the number of classes.
+        columns: names of the columns, empty where the file has none (or one).
+        classes: labels of a categorical modality, in the order of the one-hot rows.
+        centre: per column (one number for an image).
+        scale: standard deviations, positive.
+        shape: (c, h, w) of an image.
+    """
+
+    name: str
+    kind: str
+    dim: int
+    columns: tuple[str, ...] = ()
+    classes: tuple[Label, ...] = ()
+    centre: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    shape: tuple[int, ...] = field(default=())
+
+    @property
+    def likelihood(self) -> str:
+        """Name of the decoder's likelihood."""
+        return {"counts": "negative_binomial", "image": "gaussian"}.get(self.kind, self.kind)
+
+    @property
+    def log_jacobian(self) -> float:
+        """log |d(model's values) / d(file's values)|, in nats per sample."""
+        if not self.scale:
+            return 0.0
+        repeats = self.dim // len(self.scale)
+        return -float(np.log(self.scale).sum()) * repeats
+
+    def encode(self, raw: Raw) -> tuple[np.ndarray, np.ndarray]:
+        """float32 [n, D] in the model's numbers, zeros where missing, and bool [n], where it is not.
+
+        Raises:
+            UserError: if the values are not of this kind, size or range; the message names modality and sample.
+        """
+        if self.kind == "categorical":
+            return self._encode_labels(raw)
+        values = numbers(raw).reshape(len(raw), -1)
+        width = f"'{self.name}' has {values.shape[1]} numbers per sample, expected {self.dim}"
+        _require(values.shape[1] == self.dim, width)
+        seen = whole_rows(raw, values)
+        self._check_range(values, seen)
+        if self.scale:
+            values = (values - np.array(self.centre)) / np.array(self.scale)
+        return np.where(seen[:, None], values, 0.0).astype(np.float32), seen
+
+    def _check_range(self, values: np.ndarray, seen: np.ndarray) -> None:
+        rules = {
+            "binary": ("0 and 1", lambda x: (x == 0) | (x == 1)),
+            "counts": ("counts 0, 1, 2, …", lambda x: (x >= 0) & (x == np.round(x))),
+        }
+        rules["poisson"] = rules["counts"]
+        if self.kind in rules:
+            words, rule = rules[self.kind]
+            wrong = np.flatnonzero(seen & ~rule(np.where(seen[:, None], values, 0)).all(1))
+            _require(not wrong.size, f"sample {wrong[:1]} of '{self.name}' holds other values than {words}")
+
+    def _encode_labels(self, raw: Raw) -> tuple[np.ndarray, np.ndarray]:
+        labels, seen = labelled(raw)
+        place = {label: k for k, label in enumerate(self.classes)}
+        unknown = [label for label, there in zip(labels, seen, strict=True) if there and label not in place]
+        if unknown:
+            shown = ", ".join(map(str, self.classes[:10]))
+            raise UserError(f"'{self.name}' has the class '{unknown[0]}', which training did not have (known: {shown})")
+        values = np.zeros((len(labels), self.dim), np.float32)
+        for i in np.flatnonzero(seen):
+            values[i, place[labels[i]]] = 1
+        return values, seen
+
+    def decode(self, values: np.ndarray) -> np.ndarray:
+        """The file's values [*sample, D] (images [*sample, c, h, w]) from the model's; labels [*sample] of classes."""
+        if self.kind == "categorical":
+            return self.labels(values.argmax(-1))
+        if self.scale:
+            values = values * np.array(self.scale) + np.array(self.centre)
+        return values.reshape(*values.shape[:-1], *self.shape) if self.shape else values
+
+    def labels(self, index: np.ndarray) -> np.ndarray:
+        """Labels of classes by number."""
+        kind = object if any(isinstance(label, str) for label in self.classes) else None
+        return np.array(self.classes, dtype=kind)[index]
+
+    def spread(self, deviations: np.ndarray) -> np.ndarray:
+        """Standard deviations in the file's units."""
+        if self.scale:
+            deviations = deviations * np.array(self.scale)
+        return deviations.reshape(*deviations.shape[:-1], *self.shape) if self.shape else deviations
+
+    def column_names(self) -> tuple[str, ...]:
+        """One name per number: the file's, else the modality's with a number behind it."""
+        if self.kind == "categorical":
+            return (self.columns or (self.name,))[:1]
+        if self.columns:
+            return self.columns
+        return (self.name,) if self.dim == 1 else tuple(f"{self.name}[{d}]" for d in range(self.dim))
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        names = ("name", "kind", "dim", "columns", "classes", "centre", "scale", "shape")
+        return {name: list(v) if isinstance(v := getattr(self, name), tuple) else v for name in names}
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> "Modality":
+        """From what `record` gave.
+
+        Raises:
+            UserError: if it is no record of a modality.
+        """
+        try:
+            return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in record.items()})
+        except (TypeError, AttributeError):
+            raise UserError("the description of a modality in run.json is damaged") from None
+
+
+def numbers(raw: Raw) -> np.ndarray:
+    """The values as float64.
+
+    Raises:
+        UserError: if they are not numbers.
+    """
+    values = raw.values
+    if values.dtype.kind not in "fiub":
+        raise UserError(f"'{raw.name}' holds text or objects where numbers are expected")
+    return values.astype(np.float64)
+
+
+def whole_rows(raw: Raw, values: np.ndarray) -> np.ndarray:
+    """bool [n], where the modality is observed: as a whole, and finite.
+
+    Raises:
+        UserError: for a row of which a part is missing, or that is infinite.
+    """
+    absent = np.isnan(values)
+    seen = raw.marked() & ~absent.all(1)
+    partly = np.flatnonzero(seen & absent.any(1))
+    rule = "a modality is missing as a whole or not at all: fill it, or make its columns a modality of their own"
+    _require(not partly.size, f"sample {partly[:1]} of '{raw.name}' is partly NaN{_others(partly)}: {rule}")
+    infinite = np.flatnonzero(seen & np.isinf(values).any(1))
+    _require(not infinite.size, f"sample {infinite[:1]} of '{raw.name}' is not finite{_others(infinite)}")
+    return seen
+
+
+def labelled(raw: Raw) -> tuple[list[Label | None], np.ndarray]:
+    """The labels as plain Python values, and where there is one: not None, NaN, empty text or −1."""
+    if not raw.single:
+        raise UserError(f"'{raw.name}' has shape {raw.values.shape}; classes are one label per sample")
+    labels = [_plain(label) for label in raw.values.reshape(-1).tolist()]
+    seen = raw.marked() & np.array([label is not None for label in labels], dtype=bool)
+    return labels, seen
+
+
+def _plain(label: Any) -> Label | None:
+    """A label as text or number; None for the ways to say that there is none."""
+    if label is None or label != label or label == "" or (label == MISSING_CLASS and not isinstance(label, bool)):
+        return None
+    if isinstance(label, float) and label.is_integer():
+        return int(label)  # 1.0 and 1 are one class
+    return label if isinstance(label, (str, int, float, bool)) else str(label)
+
+
+def describe(modalities: Sequence[Modality], masks: np.ndarray) -> list[str]:
+    """One line per modality: what it was understood as; masks [n, M] say where it is observed."""
+    width = max(len(m.name) for m in modalities)
+    lines = []
+    for s, modality in enumerate(modalities):
+        missing = int((~masks[:, s]).sum())
+        lines.append(
+            f"{modality.name:{width}}  {modality.kind:11} {_size(modality)}; {missing} of {len(masks)} missing"
+        )
+    return lines
+
+
+def _size(modality: Modality) -> str:
+    if modality.kind == "categorical":
+        shown = ", ".join(map(str, modality.classes[:6])) + (", …" if modality.dim > 6 else "")
+        return f"{modality.dim} classes: {shown}"
+    if modality.kind == "image":
+        return f"{'×'.join(map(str, modality.shape))}; mean {modality.centre[0]:.4g}, sd {modality.scale[0]:.4g}"
+    columns = f"{modality.dim} column{'s' if modality.dim > 1 else ''}"
+    if modality.kind != "gaussian":
+        return columns
+    return f"{columns}; means {_range(modality.centre)}, sd {_range(modality.scale)}"
+
+
+def _range(values: Iterable[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:.4g}" if low == high else f"{low:.4g} … {high:.4g}"
+
+
+def _require(rule: bool | np.bool_, message: str) -> None:
+    if not rule:
+        raise UserError(message)
+
+
+def _others(faulty: np.ndarray) -> str:
+    """How many samples share a fault with the first one."""
+    return f", and so are {len(faulty) - 1} more" if len(faulty) > 1 else ""
+
+
+def check_kind(name: str, kind: str) -> None:
+    """Refuse a kind that is none.
+
+    Raises:
+        UserError: with the known kinds.
+    """
+    if kind not in KINDS:
+        raise UserError(f"unknown kind '{kind}' of '{name}' ({did_you_mean(kind, KINDS)})")

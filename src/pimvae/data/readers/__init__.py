@@ -1,0 +1,58 @@
+"""Readers of people's own data: every format becomes a `Collection`, modalities by name with the ids of the samples."""
+
+__all__ = ["Collection", "read", "read_memory"]
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pimvae.data.readers._collection import Collection
+from pimvae.errors import UserError
+
+ARCHIVES, UNITS = (".npz",), (".h5ad", ".h5mu")
+TABLES = (".csv", ".tsv", ".parquet")
+
+
+def read(paths: Sequence[Path | str], ids: str | None = None, places: Sequence[str] = ()) -> Collection:
+    """Own data from files.
+
+    Args:
+        paths: one .npz, .h5ad or .h5mu file; or tables (.csv, .tsv, .parquet), one per modality, or a folder of them.
+        ids: tables: the column that joins them; default: the only one that all of them have.
+        places: .h5ad: where the modalities are: ``name=X``, ``name=obsm:key``, ``name=layers:key``,
+            ``name=obs:column``.
+
+    Raises:
+        UserError: if a file is missing, damaged, of an unknown format, or breaks a rule of its format.
+    """
+    found = [Path(path) for path in paths]
+    if len(found) == 1 and found[0].is_dir():
+        folder = found[0]
+        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLES)
+        if not found:
+            raise UserError(f"{folder} has no tables ({', '.join(TABLES)})")
+    suffixes = {path.suffix.lower() for path in found}
+    if len(found) == 1 and suffixes <= {*ARCHIVES, *UNITS}:
+        if suffixes <= set(ARCHIVES):
+            from pimvae.data.readers.npz import read_npz
+
+            return read_npz(found[0])
+        from pimvae.data.readers.anndata import read_units
+
+        return read_units(found[0], places)
+    unknown = sorted(suffixes - set(TABLES))
+    if unknown:
+        known = ", ".join([*ARCHIVES, *TABLES, *UNITS])
+        raise UserError(
+            f"{found[0]}: unknown format '{unknown[0]}' (known: {known}; .npz, .h5ad and .h5mu one at a time)"
+        )
+    from pimvae.data.readers.table import read_tables
+
+    return read_tables(found, ids)
+
+
+def read_memory(data: Any, mask: Any = None) -> Collection:
+    """Own data that are in memory already, see `pimvae.data.readers.memory`."""
+    from pimvae.data.readers.memory import collect
+
+    return collect(data, mask)

@@ -1,0 +1,150 @@
+"""Modalities from tables (CSV, TSV, parquet), one per modality, joined by a column of ids."""
+
+__all__ = ["join_frames", "numeric_or_labels", "read_tables"]
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pimvae.data.modality import Raw
+from pimvae.data.readers._collection import Collection
+from pimvae.errors import UserError
+
+EMPTY = ["", "NA", "NaN", "nan", "N/A", "null"]
+
+
+def read_tables(paths: Sequence[Path], ids: str | None = None) -> Collection:
+    """One modality per table, named after its file; an outer join: ids that a table lacks are missing modalities there.
+
+    Text stays text: ``001`` is no number, neither as an id nor as a label. A row without any value is a missing
+    modality, too.
+
+    Args:
+        paths: the files.
+        ids: the column that joins them; default: the only column that all tables have.
+
+    Raises:
+        UserError: if a file cannot be read, the column is not there, an id is empty or occurs twice, or two files have
+            one name.
+    """
+    frames: dict[str, pd.DataFrame] = {}
+    for path in paths:
+        if path.stem in frames:
+            raise UserError(f"two tables are called '{path.stem}': a modality has the name of its file")
+        frames[path.stem] = _read(path)
+    column = ids or _common(frames)
+    for path, (name, frame) in zip(paths, frames.items(), strict=True):
+        if column not in frame:
+            raise UserError(f"{path} has no column '{column}' (it has: {', '.join(map(str, frame.columns[:10]))})")
+        if frame[column].isna().any():
+            raise UserError(f"{path}: row {int(frame[column].isna().argmax()) + 1} has no '{column}'")
+        frames[name] = frame.set_index(frame[column].astype(str)).drop(columns=column)
+    return join_frames(frames, ", ".join(map(str, paths)))
+
+
+def join_frames(frames: Mapping[str, pd.DataFrame], source: str) -> Collection:
+    """An outer join of tables by their index, in the order in which ids are first met.
+
+    Raises:
+        UserError: if a table has no columns or rows, or an id occurs twice in it.
+    """
+    for name, frame in frames.items():
+        if not len(frame.columns):
+            raise UserError(f"{source}: '{name}' has no columns")
+        twice = frame.index[frame.index.duplicated()]
+        if len(twice):
+            raise UserError(f"{source}: the id '{twice[0]}' occurs twice in '{name}'")
+    ids = list(dict.fromkeys(key for frame in frames.values() for key in frame.index))
+    raws = []
+    for name, frame in frames.items():
+        given = pd.Index(ids).isin(frame.index)
+        whole = frame.reindex(ids)
+        values = numeric_or_labels(str(name), whole, given)
+        given = given & ~whole.isna().all(axis=1).to_numpy()
+        raws.append(Raw(str(name), values, tuple(map(str, frame.columns)), given))
+    return Collection(tuple(raws), tuple(map(str, ids)), source)
+
+
+def numeric_or_labels(name: str, frame: pd.DataFrame, given: np.ndarray) -> np.ndarray:
+    """The values of a table as one array: integers, floats, truth values, or labels of its only column.
+
+    Raises:
+        UserError: if some of several columns are text.
+    """
+    columns = [_converted(frame[column]) for column in frame]
+    numeric = [column.dtype.kind in "fiub" for column in columns]
+    if all(numeric):
+        values = np.stack([column.to_numpy() for column in columns], axis=1)
+        missing = ~(given & frame.notna().all(axis=1).to_numpy())
+        whole = all(_is_integer(frame[column]) for column in frame) and values.dtype.kind in "fi"
+        if not whole:
+            return values
+        partly = given & frame.notna().any(axis=1).to_numpy() & missing
+        if partly.any():
+            return values  # told later, with the sample
+        return np.where(missing[:, None], -1, np.nan_to_num(values, nan=-1)).astype(np.int64)
+    if len(columns) == 1:
+        return frame.iloc[:, 0].astype(object).where(frame.iloc[:, 0].notna(), None).to_numpy(dtype=object)
+    text = frame.columns[numeric.index(False)]
+    raise UserError(
+        f"column '{text}' of '{name}' is text beside other columns: a column of labels is a table of its own"
+    )
+
+
+def _converted(column: pd.Series) -> pd.Series:
+    """Text that is a number in every row as numbers; other text as it is."""
+    if column.dtype.kind in "fiub" and not isinstance(column.dtype, pd.CategoricalDtype):
+        return column.astype(np.float64) if pd.api.types.is_extension_array_dtype(column.dtype) else column
+    known = column.dropna()
+    if len(known) == 0:
+        return column.astype(np.float64)
+    if isinstance(column.dtype, pd.CategoricalDtype) or any(_padded(str(value)) for value in known):
+        return column.astype(object)
+    if not all(isinstance(value, str) for value in known):
+        return column.astype(object)
+    converted = pd.to_numeric(known, errors="coerce")
+    return column.astype(object) if converted.isna().any() else converted.astype(np.float64).reindex(column.index)
+
+
+def _padded(text: str) -> bool:
+    """Whether text has leading zeros that a number would lose."""
+    return len(text) > 1 and text[0] == "0" and text.isdigit()
+
+
+def _is_integer(column: pd.Series) -> bool:
+    """Whether integers were written, not floats that happen to be whole."""
+    known = column.dropna()
+    if known.dtype.kind in "iu":
+        return True
+    if column.dtype.kind == "f":
+        return False
+    return len(known) > 0 and all(str(value).lstrip("+-").isdigit() for value in known)
+
+
+def _common(frames: Mapping[str, pd.DataFrame]) -> str:
+    common = [column for column in next(iter(frames.values())) if all(column in frame for frame in frames.values())]
+    if len(frames) > 1 and len(common) == 1:
+        return str(common[0])
+    if "id" in common:
+        return "id"
+    names = f"they share: {', '.join(map(str, common))}" if common else "they share none"
+    raise UserError(f"which column has the ids that join the tables? {names}; say --id COLUMN (in Python: ids=)")
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        if path.suffix.lower() == ".parquet":
+            return pd.read_parquet(path)
+        separator = "\t" if path.suffix.lower() == ".tsv" else ","
+        frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=EMPTY)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist") from None
+    except ImportError:
+        raise UserError(f"{path}: reading parquet needs the package pyarrow: pip install pyarrow") from None
+    except (OSError, ValueError, UnicodeDecodeError) as error:  # pandas' errors of parsing are ValueErrors
+        raise UserError(f"{path} is not a table: {' '.join(str(error).split())}") from None
+    if not len(frame):
+        raise UserError(f"{path} has no rows")
+    return frame

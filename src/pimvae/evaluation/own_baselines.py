@@ -1,0 +1,169 @@
+"""Simple models beside those of own data: is the model any good?"""
+
+__all__ = ["Baselines"]
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import gammaln
+
+from pimvae.data.modality import Modality
+from pimvae.evaluation.oracle import LOG_2PI
+from pimvae.training.packing import PackedSplit
+
+RIDGE, WIDEST = 0.1, 2000  # shrinkage of the one Gaussian; columns beyond which it is left out
+CONTINUOUS = ("gaussian", "image")
+Row = tuple[str, str, str, float]  # baseline, subset, metric, value
+
+
+class Baselines:
+    """``independent`` columns, one ``gaussian``, ``ppca``, and ``regression`` (ridge or logistic) of each modality.
+
+    Densities of all that is observed: ``gaussian`` and ``ppca`` are of the Gaussian modalities, times a logistic
+    regression of every categorical modality on them, times independent columns of the other kinds. Missing modalities
+    are integrated out (as inputs of a regression they are at their mean).
+
+    Args:
+        modalities: of the data.
+        train: training samples in the model's numbers.
+    """
+
+    def __init__(self, modalities: Sequence[Modality], train: PackedSplit) -> None:
+        self.modalities = tuple(modalities)
+        self.x, self.mask = _columns(train), train.mask.numpy()
+        self.places = [s for s, m in enumerate(self.modalities) if m.kind in CONTINUOUS]
+        self.means = [self._mean(s) for s in range(len(self.modalities))]
+        self.complete = self.mask[:, self.places].all(1)
+        self.classifiers = {s: self._regression(s, self.places) for s, m in enumerate(self.modalities)
+                            if m.kind == "categorical"}  # fmt: skip
+        self.covariances = self._covariances()
+
+    def rows(self, data: PackedSplit) -> Iterator[Row]:
+        """What each model says of these samples, in the units of the data."""
+        from pimvae.evaluation.own import modality_subset, score
+
+        x, mask = _columns(data), data.mask.numpy()
+        jacobian = mask @ np.array([m.log_jacobian for m in self.modalities])
+        independent = sum(mask[:, s] * self._independent(s, x[s]) for s in range(len(x)))
+        yield "independent", "all", "llh", float((independent + jacobian).mean())
+        rest = sum((mask[:, s] * self._given_numbers(s, x, mask) for s in range(len(x)) if s not in self.places), 0.0)
+        for name, covariance in self.covariances.items():
+            joint = self._joint(covariance, x, mask) + rest
+            yield name, "all", "llh", float((joint + jacobian).mean())
+        for s, modality in enumerate(self.modalities):
+            both = np.flatnonzero(mask[:, s] & (mask.sum(1) > 1))
+            others = [t for t in range(len(x)) if t != s]
+            model = self._regression(s, others)
+            if len(both) < 2 or model is None:
+                continue
+            mean = _predicted(model, self._inputs(others, [v[both] for v in x], mask[both]), modality.dim)
+            for metric, value in score(modality, x[s][both], mean):
+                yield "regression", modality_subset(modality.name), metric, value
+
+    def _mean(self, s: int) -> np.ndarray:
+        return self.x[s][self.mask[:, s]].mean(0)
+
+    def _independent(self, s: int, x: np.ndarray) -> np.ndarray:
+        """log p of the modality with independent columns."""
+        kind, mean = self.modalities[s].kind, self.means[s]
+        seen = self.x[s][self.mask[:, s]]
+        if kind in CONTINUOUS:
+            scale = np.maximum(seen.std(0), 1e-6)
+            return (-0.5 * ((x - mean) / scale) ** 2 - np.log(scale) - 0.5 * LOG_2PI).sum(1)
+        if kind == "categorical":
+            smooth = (seen.sum(0) + 0.5) / (len(seen) + 0.5 * len(mean))
+            return x @ np.log(smooth)
+        if kind == "binary":
+            smooth = (seen.sum(0) + 0.5) / (len(seen) + 1)
+            return x @ np.log(smooth) + (1 - x) @ np.log(1 - smooth)
+        mean = np.maximum(mean, 1e-3)
+        if kind == "poisson":
+            return (x * np.log(mean) - mean - gammaln(x + 1)).sum(1)
+        size = mean**2 / np.maximum(seen.var(0) - mean, 1e-3 * mean)  # of the moments
+        choose = gammaln(x + size) - gammaln(size) - gammaln(x + 1)
+        return (choose + size * np.log(size / (size + mean)) + x * np.log(mean / (size + mean))).sum(1)
+
+    def _given_numbers(self, s: int, x: Sequence[np.ndarray], mask: np.ndarray) -> np.ndarray:
+        """log p of a modality that is not Gaussian, given those that are."""
+        model = self.classifiers.get(s)
+        if model is None:
+            return self._independent(s, x[s])
+        probabilities = _predicted(model, self._inputs(self.places, x, mask), self.modalities[s].dim)
+        return np.log(np.maximum((probabilities * x[s]).sum(1), 1e-6))
+
+    def _inputs(self, places: Sequence[int], x: Sequence[np.ndarray], mask: np.ndarray) -> np.ndarray:
+        """Modalities side by side, at their means where missing; counts by their logarithm."""
+        parts = []
+        for t in places:
+            filled = np.where(mask[:, t : t + 1], x[t], self.means[t])
+            parts.append(np.log1p(filled) if self.modalities[t].kind in ("counts", "poisson") else filled)
+        return np.concatenate(parts, 1) if parts else np.zeros((len(mask), 0))
+
+    def _regression(self, s: int, places: Sequence[int]) -> Any:
+        """Ridge regression (strength by cross-validation), or logistic regression of classes; None if not possible."""
+        from sklearn.linear_model import LogisticRegression, RidgeCV
+
+        rows = self.mask[:, s]
+        rows = rows & self.mask[:, list(places)].any(1) if places else rows & False
+        x = self._inputs(places, self.x, self.mask)[rows]
+        if len(x) < 5 or not x.shape[1] or x.shape[1] > WIDEST:
+            return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it has not converged: it is a baseline
+            if self.modalities[s].kind != "categorical":
+                return RidgeCV(np.logspace(-3, 4, 15)).fit(x, self.x[s][rows])
+            classes = self.x[s][rows].argmax(1)
+            return LogisticRegression(max_iter=1000).fit(x, classes) if len(np.unique(classes)) > 1 else None
+
+    def _covariances(self) -> dict[str, np.ndarray]:
+        """Of the Gaussian modalities: all of it, and of rank k plus noise, k as large as the VAE's default latent."""
+        if not self.places:
+            return {}
+        joint = self._inputs(self.places, self.x, self.mask)
+        joint = joint[self.complete] if self.complete.sum() >= joint.shape[1] else joint
+        width = joint.shape[1]
+        if width > WIDEST or len(joint) < 3:
+            return {}
+        empirical = np.cov(joint.T, bias=True).reshape(width, width)
+        weight = width / (width + len(joint)) * RIDGE
+        found = {"gaussian": (1 - weight) * empirical + weight * np.diag(np.maximum(np.diag(empirical), 1e-6))}
+        values, vectors = np.linalg.eigh(empirical)
+        rank = max(1, min(16, width // 2))
+        if rank < width:
+            noise = max(values[: width - rank].mean(), 1e-6)
+            top = vectors[:, width - rank :]
+            kept = np.maximum(values[width - rank :] - noise, 0)
+            found["ppca"] = (top * kept) @ top.T + noise * np.eye(width)
+        return found
+
+    def _joint(self, covariance: np.ndarray, x: Sequence[np.ndarray], mask: np.ndarray) -> np.ndarray:
+        """log N of the observed Gaussian modalities, one factorisation per pattern of missing ones."""
+        values = np.concatenate([x[s] for s in self.places], 1) - np.concatenate([self.means[s] for s in self.places])
+        widths = [x[s].shape[1] for s in self.places]
+        seen, result = mask[:, self.places], np.zeros(len(mask))
+        for pattern in np.unique(seen, axis=0):
+            columns, rows = np.repeat(pattern, widths), (seen == pattern).all(1)
+            if not columns.any():
+                continue
+            part = covariance[np.ix_(columns, columns)]
+            sign, log_determinant = np.linalg.slogdet(part)
+            here = values[np.ix_(rows, columns)]
+            square = (here * np.linalg.solve(part, here.T).T).sum(1)
+            result[rows] = -0.5 * (square + log_determinant + columns.sum() * LOG_2PI) if sign > 0 else -np.inf
+        return result
+
+
+def _columns(data: PackedSplit) -> list[np.ndarray]:
+    """Values of every modality without padding, float64 [n, D_s]."""
+    return [data.x[s, :, :dim].double().numpy() for s, dim in enumerate(data.dims)]
+
+
+def _predicted(model: Any, x: np.ndarray, dim: int) -> np.ndarray:
+    """Expectations [n, D]; probabilities of all classes, those that the regression never saw at 0."""
+    if not hasattr(model, "predict_proba"):
+        return model.predict(x).reshape(len(x), dim)
+    full = np.zeros((len(x), dim))
+    full[:, model.classes_] = model.predict_proba(x)
+    return full

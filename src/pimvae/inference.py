@@ -1,0 +1,270 @@
+"""What a trained model of own data answers: posteriors, predictions, log-likelihoods, draws."""
+
+__all__ = ["LogLikelihood", "Posterior", "Prediction", "Sampler"]
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pimvae import registry
+from pimvae.config.schema import Cell
+from pimvae.data.modality import Modality, numbers
+from pimvae.data.readers import Collection
+from pimvae.errors import UserError
+from pimvae.evaluation.mode import WeightedDraws, at_mode, draw
+from pimvae.models.likelihoods.view import likelihood_of, output_of
+from pimvae.models.vae import MultimodalVAE
+from pimvae.objectives._base import Draws
+from pimvae.posteriors import standard_noise
+from pimvae.subsets import sample_subsets
+from pimvae.training.packing import PackedSplit
+
+ROWS = 256  # samples that are refined at once
+SPREAD_DRAWS = 1000
+Array = Any  # np.ndarray, or Tensor where the data were tensors
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """q(z | x_O) of n samples.
+
+    Attributes:
+        mean: [n, latent].
+        scale: standard deviations [n, latent].
+        ids: of the samples.
+    """
+
+    mean: Array
+    scale: Array
+    ids: tuple[str, ...]
+    distribution: Any
+    tensors: bool
+
+    def sample(self, count: int = 1, seed: int = 0) -> Array:
+        """Draws [count, n, latent]."""
+        generator = torch.Generator().manual_seed(seed)
+        if hasattr(self.distribution, "covariance"):
+            shape = (count, *self.distribution.mean.shape)
+            drawn = self.distribution.sample(torch.randn(shape, generator=generator, dtype=torch.float64))
+        else:
+            drawn = self.distribution.sample(count, generator)
+        return _given(drawn, self.tensors)
+
+    def log_prob(self, z: Array) -> Array:
+        """log q(z | x_O) in nats, [*draw, n] for z [*draw, n, latent]."""
+        return _given(self.distribution.log_prob(torch.as_tensor(z, dtype=torch.float64)), self.tensors)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """p(x_s | what is observed) of n samples, in the units of the data.
+
+    Attributes:
+        mean: E[x_s], [n, D] (images [n, c, h, w]); for classes their probabilities [n, K].
+        sd: standard deviation of x_s (noise included), in the shape of ``mean``.
+        lower: lower end of the interval, from draws; for classes None.
+        upper: upper end.
+        labels: most probable class [n]; None for other kinds.
+        samples: draws [samples, n, …] of x_s, labels for classes; None if none were asked for.
+        ids: of the samples.
+    """
+
+    mean: Array
+    sd: Array
+    lower: Array | None
+    upper: Array | None
+    labels: np.ndarray | None
+    samples: Array | None
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LogLikelihood:
+    """log p(x_O) per sample [n] in nats, its standard error, and the effective share of the draws."""
+
+    value: Array
+    error: Array
+    ess_fraction: Array
+
+
+class Sampler:
+    """One model, samples in its numbers, and everything that is asked of them.
+
+    Args:
+        model: the torch module.
+        modalities: of the data.
+        packed: the samples; None for draws of the prior alone.
+        source: the samples as they were read.
+    """
+
+    def __init__(
+        self,
+        model: MultimodalVAE,
+        modalities: Sequence[Modality],
+        packed: PackedSplit | None,
+        source: Collection | None = None,
+    ) -> None:
+        self.model, self.modalities, self.packed, self.source = model, tuple(modalities), packed, source
+        self.ids = source.ids if source else ()
+
+    def loss(self, cell: Cell, generator: torch.Generator | None) -> Tensor:
+        """Minus the bound, mean over the samples, for one random subset each."""
+        x, observed = self.packed.x, self.packed.mask
+        batch, modalities = observed.shape
+        law = cell.objective.subset_law
+        uniform = torch.rand(1, batch, 1 + modalities, generator=generator)
+        subset = sample_subsets(observed.unsqueeze(0), uniform, "uniform_size" if law == "all_subsets" else law)
+        with torch.no_grad():
+            components = self.model.posterior(x[:, :1], observed[:1]).components
+        shape = (components, cell.objective.importance_samples, 2, batch, self.model.latent_size)
+        noise = standard_noise(shape, cell.model.family, generator)
+        objective = registry.lookup("objectives", cell.objective.name)
+        stl, beta = cell.objective.sticking_the_landing, cell.objective.betas[0]
+        return -objective(
+            self.model, x, observed, subset, Draws(noise[:, :, :1], noise[:, :, 1:]), beta, stl
+        ).value.mean()
+
+    @torch.no_grad()
+    def posterior(self, refined: bool, tensors: bool) -> Posterior:
+        """The encoder's posterior, or the one at the mode."""
+        q = self.model.posterior(self.packed.x, self.packed.mask)
+        if refined:
+            q = at_mode(self.model, self.packed.x, self.packed.mask, q.mean())
+            mean, scale = q.mean, q.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
+        else:
+            mean, scale = q.mean(), _deviations(q)
+        return Posterior(_given(mean, tensors), _given(scale, tensors), self.ids, q, tensors)
+
+    @torch.no_grad()
+    def log_likelihood(self, refined: bool, draws: int, seed: int, tensors: bool) -> LogLikelihood:
+        """In the units of the data."""
+        generator = torch.Generator().manual_seed(seed)
+        found = [self._weighted(rows, None, refined, draws, generator) for rows in self._blocks()]
+        value = torch.cat([part.log_likelihood for part in found])
+        jacobian = torch.tensor([modality.log_jacobian for modality in self.modalities], dtype=value.dtype)
+        value = value + self.packed.mask.to(value.dtype) @ jacobian
+        parts = (value, torch.cat([part.error for part in found]), torch.cat([part.ess_fraction for part in found]))
+        return LogLikelihood(*(_given(part, tensors) for part in parts))
+
+    @torch.no_grad()
+    def predict(
+        self,
+        names: Sequence[str],
+        hidden: str | None,
+        samples: int,
+        interval: float,
+        refined: bool,
+        draws: int,
+        seed: int,
+        tensors: bool,
+    ) -> dict[str, Prediction]:
+        """Predictions of modalities; ``hidden`` is not looked at."""
+        if not 0 < interval < 1:
+            raise UserError(f"the interval is {interval}, must lie between 0 and 1")
+        generator = torch.Generator().manual_seed(seed)
+        places = {name: self._place(name) for name in names}
+        parts: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in names}
+        for rows in self._blocks():
+            weighted = self._weighted(rows, hidden, refined, draws, generator)
+            for name, s in places.items():
+                parts[name].append(self._moments(s, weighted, samples, interval, generator))
+        return {name: self._prediction(self.modalities[places[name]], found, samples, tensors)
+                for name, found in parts.items()}  # fmt: skip
+
+    @torch.no_grad()
+    def prior_draws(self, count: int, seed: int) -> dict[str, np.ndarray]:
+        """Draws of every modality."""
+        if count < 1:
+            raise UserError(f"the number of draws is {count}, must be at least 1")
+        generator = torch.Generator().manual_seed(seed)
+        z = self.model.prior.distribution().sample(count, generator)
+        private = self.model.latent_size - z.shape[-1]
+        z = torch.cat([z, torch.randn(count, private, generator=generator, dtype=z.dtype)], -1)
+        found = {}
+        for s, modality in enumerate(self.modalities):
+            drawn = likelihood_of(self.model, s).sample(output_of(self.model, s, z), generator)
+            found[modality.name] = modality.decode(drawn.numpy())
+        return found
+
+    def filled(self, name: str, prediction: Prediction) -> tuple[Array, Array]:
+        """Values with what is missing predicted, and standard deviations, 0 where observed."""
+        s = self._place(name)
+        modality, seen = self.modalities[s], self.packed.mask[:, s].numpy()
+        known = modality.decode(self.packed.x[s, :, : modality.dim].numpy())
+        if modality.kind != "categorical" and name in self.source.names:
+            known = numbers(self.source.raw(name)).reshape(known.shape)  # the values themselves, not rounded to float32
+        tensors = isinstance(prediction.mean, Tensor)
+        sd = np.asarray(prediction.sd)
+        shape = (-1, *[1] * (sd.ndim - 1))
+        guess = prediction.labels if modality.kind == "categorical" else np.asarray(prediction.mean)
+        chosen = seen if modality.kind == "categorical" else seen.reshape(shape)
+        values, deviations = np.where(chosen, known, guess), np.where(seen.reshape(shape), 0.0, sd)
+        if modality.kind == "categorical":
+            return values, deviations
+        return _given(torch.from_numpy(values), tensors), _given(torch.from_numpy(deviations), tensors)
+
+    def _place(self, name: str) -> int:
+        return [modality.name for modality in self.modalities].index(name)
+
+    def _blocks(self) -> list[slice]:
+        return [slice(start, start + ROWS) for start in range(0, len(self.packed), ROWS)]
+
+    def _weighted(
+        self, rows: slice, hidden: str | None, refined: bool, draws: int, generator: torch.Generator
+    ) -> WeightedDraws:
+        """Weighted draws of z given what is observed, from the encoder's posterior or the refined one."""
+        x, mask = self.packed.x[:, rows], self.packed.mask[rows].clone()
+        if hidden is not None:
+            mask[:, self._place(hidden)] = False
+        if draws < 2:
+            raise UserError(f"the number of draws is {draws}, must be at least 2")
+        q = self.model.posterior(x, mask)
+        proposal = at_mode(self.model, x, mask, q.mean()) if refined else q
+        return draw(self.model, x, mask, proposal, draws - draws % 2, generator)
+
+    def _moments(
+        self, s: int, weighted: WeightedDraws, samples: int, interval: float, generator: torch.Generator
+    ) -> tuple[Tensor, ...]:
+        """Mean, standard deviation, quantiles and draws in the model's numbers."""
+        likelihood, weight = likelihood_of(self.model, s), weighted.weight.unsqueeze(-1)
+        output = output_of(self.model, s, weighted.z)
+        means = likelihood.mean(output)
+        mean = (weight * means).sum(0)
+        variance = (weight * (likelihood.variance(output) + (means - mean).square())).sum(0)
+        count = max(samples, len(weighted.z))
+        chosen = torch.multinomial(weighted.weight.T, count, replacement=True, generator=generator).T
+        drawn = likelihood.sample(output.gather(0, chosen.unsqueeze(-1).expand(-1, -1, output.shape[-1])), generator)
+        edges = torch.tensor([(1 - interval) / 2, (1 + interval) / 2], dtype=drawn.dtype)
+        lower, upper = drawn.quantile(edges, dim=0)
+        return mean, variance.clamp(min=0).sqrt(), lower, upper, drawn[:samples]
+
+    def _prediction(
+        self, modality: Modality, found: Sequence[tuple[Tensor, ...]], samples: int, tensors: bool
+    ) -> Prediction:
+        mean, sd, lower, upper = (torch.cat(parts).numpy() for parts in list(zip(*found, strict=True))[:4])
+        drawn = modality.decode(torch.cat([part[4] for part in found], 1).numpy()) if samples else None
+
+        def given(values: np.ndarray) -> Array:
+            return _given(torch.from_numpy(np.ascontiguousarray(values)), tensors)
+
+        if modality.kind == "categorical":
+            return Prediction(given(mean), given(sd), None, None, modality.labels(mean.argmax(-1)), drawn, self.ids)
+        lower, upper = given(modality.decode(lower)), given(modality.decode(upper))
+        drawn = given(drawn) if drawn is not None else None
+        return Prediction(given(modality.decode(mean)), given(modality.spread(sd)), lower, upper, None, drawn, self.ids)
+
+
+def _deviations(q: Any) -> Tensor:
+    """Standard deviations per dimension of z: in closed form, or of draws where there is none."""
+    if hasattr(q, "variance"):
+        return q.variance().sqrt()
+    return q.sample(SPREAD_DRAWS, torch.Generator().manual_seed(0)).std(0)
+
+
+def _given(values: Tensor, tensors: bool) -> Array:
+    """As a tensor or as an array."""
+    return values if tensors else values.detach().numpy()

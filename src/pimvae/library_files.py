@@ -1,0 +1,185 @@
+"""Files of a model of own data, and models from folders of the experiments."""
+
+__all__ = ["load_folder", "save"]
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from pimvae.config.schema import Cell
+from pimvae.data.dataset import sha256
+from pimvae.data.modality import Modality
+from pimvae.errors import UserError
+from pimvae.files import replacing, write_csv, write_json
+from pimvae.models.layers import parameter_count
+from pimvae.training.device import machine
+
+if TYPE_CHECKING:
+    from pimvae.library import MultimodalVAE
+
+PLAIN = {"laplace": "gaussian", "text": "binary"}  # kinds that take the numbers of images and text as they are
+WEIGHTS, RECORD, HISTORY = "weights.safetensors", "run.json", "history.csv"
+
+
+def save(model: "MultimodalVAE", folder: Path) -> None:
+    """Write weights, training curves and the record; the record last: where it stands, the rest is whole.
+
+    What an earlier run left there and this one does not write (metrics, pages) is removed.
+    """
+    for stale in (RECORD, "metrics.csv", "baselines.csv", "report.html"):
+        (folder / stale).unlink(missing_ok=True)
+    states = [dict(part.named_parameters()) for part in model.models]
+    tensors = {name: torch.stack([state[name].detach().cpu() for state in states]) for name in states[0]}
+    with replacing(folder / WEIGHTS) as temporary:
+        save_file(tensors, temporary)
+        os.chmod(temporary, 0o666 & ~_umask())
+    write_csv(folder / HISTORY, ["step", "seed", "beta", "term", "value"], _history(model))
+    weights = {"weights_sha256": {WEIGHTS: sha256(folder / WEIGHTS)}}
+    write_json(folder / RECORD, _record(model) | weights | {"data": model.data_record})
+
+
+def _umask() -> int:
+    value = os.umask(0)
+    os.umask(value)
+    return value
+
+
+def _history(model: "MultimodalVAE") -> list[tuple[Any, ...]]:
+    """Rows of history.csv: terms of both parts of the training, and the validation bound."""
+    beta = model.cell.objective.betas[0]
+    if model._fitted is None:
+        return []
+    rows, before = [], 0
+    for trainer in model._fitted.trainers:
+        rows += [
+            (before + step, seed, beta, term, float(values[r]))
+            for step, terms in trainer.history.rows
+            for r, seed in enumerate(model.seeds)
+            for term, values in terms.items()
+        ]
+        before += trainer.step
+    rows += [
+        (step, seed, beta, "validation_bound", bounds[r])
+        for step, bounds in model._fitted.curve
+        for r, seed in enumerate(model.seeds)
+    ]
+    return sorted(rows, key=lambda row: (row[0], row[1]))
+
+
+def _record(model: "MultimodalVAE") -> dict[str, Any]:
+    """What ``pimvae collect`` and `load_folder` need to know."""
+    trainers = model._fitted.trainers if model._fitted else []
+    beta = model.cell.objective.betas[0]
+
+    def counts(r: int, seed: int) -> dict[str, Any]:
+        return {
+            "seed": seed,
+            "beta": beta,
+            "clipped_entries": sum(int(trainer.optimiser.clipped[r]) for trainer in trainers),
+            "nonfinite_entries": sum(int(trainer.optimiser.nonfinite[r]) for trainer in trainers),
+            "diverged": any(trainer.diverged(r) for trainer in trainers),
+            "stopped_after_step": next((t.stopped[r] for t in trainers if r in t.stopped), None),
+        }
+
+    return {
+        "cell": model.cell.model_dump(mode="json"),
+        "modalities": [modality.record() for modality in model.modalities],
+        "training": model.training,
+        "steps": max(1, sum(trainer.step for trainer in trainers)),
+        "entries": sum(trainer.optimiser.entries for trainer in trainers),
+        "replicas": [counts(r, seed) for r, seed in enumerate(model.seeds)],
+        "parameters": parameter_count(model.models[0]),
+        "times": {"seconds": model.seconds, "loop_seconds": model.seconds},
+        "timed_replica_steps": max(1, sum(trainer.step for trainer in trainers) * len(model.seeds)),
+        "stack_width": len(model.seeds),
+    } | machine(trainers[0].stack.flat.device if trainers else torch.device("cpu"))
+
+
+def load_folder(folder: Path, seed: int | None = None, data: Path | str | None = None) -> "MultimodalVAE":
+    """See `pimvae.library.load`."""
+    from pimvae.library import MultimodalVAE
+
+    record = _read(folder / RECORD)
+    try:
+        cell = Cell.model_validate(record["cell"])
+    except (ValidationError, KeyError):
+        raise UserError(
+            f"{folder / RECORD} is not the record of a run of this version, train the model again"
+        ) from None
+    if "modalities" not in record:
+        return _of_experiment(cell, folder, seed, data)
+    modalities = [Modality.of(entry) for entry in record["modalities"]]
+    model = MultimodalVAE(cell, modalities, [])
+    model.models = [model._fresh(seed) for seed in cell.seeds]
+    _check_weights(folder, record)
+    _fill(model.models, folder / WEIGHTS)
+    model.training = record.get("training", {})
+    model.data_record = record.get("data", {})
+    model.choose_best()
+    return model if seed is None else model.replica(seed)
+
+
+def _of_experiment(cell: Cell, folder: Path, seed: int | None, data: Path | str | None) -> "MultimodalVAE":
+    """One replica of a cell of the experiments, of its first β; its modalities have numbers as names."""
+    from pimvae.data.dataset import load as load_data
+    from pimvae.data.job import data_file
+    from pimvae.library import MultimodalVAE
+    from pimvae.training.job import build_models
+
+    place = Path(data) if data else folder.parent / "data" / cell.dataset
+    chosen = cell.seeds[0] if seed is None else seed
+    if chosen not in cell.seeds:
+        raise UserError(f"there is no seed {chosen} (known: {', '.join(map(str, cell.seeds))})")
+    if not data_file(place, chosen).is_file():
+        raise UserError(f"{folder} is a run of the experiments, and its data are not in {place}: say where (data=)")
+    dataset = load_data(data_file(place, chosen))
+    sizes = zip(dataset.train.dims, dataset.likelihoods, strict=True)
+    modalities = [
+        Modality(str(s), PLAIN.get(kind, kind), dim, classes=tuple(range(dim)) if kind == "categorical" else ())
+        for s, (dim, kind) in enumerate(sizes)
+    ]
+    first = cell.objective.model_copy(update={"betas": cell.objective.betas[:1]})
+    alone = cell.model_copy(update={"seeds": (chosen,), "objective": first})
+    model = MultimodalVAE(alone, modalities, build_models(alone, {chosen: dataset}))
+    model.width = dataset.max_dim
+    _fill(model.models, folder / WEIGHTS, cell.seeds.index(chosen) * len(cell.objective.betas))
+    return model
+
+
+def _check_weights(folder: Path, record: dict[str, Any]) -> None:
+    """Hold the weights to the record."""
+    known = record.get("weights_sha256", {}).get(WEIGHTS)
+    if not (folder / WEIGHTS).is_file() or sha256(folder / WEIGHTS) != known:
+        raise UserError(f"weights {folder / WEIGHTS} are missing or not what the training wrote, train the model again")
+
+
+def _fill(models: Iterable[torch.nn.Module], path: Path, first: int = 0) -> None:
+    """The weights of these replicas, which start at number ``first`` of the file."""
+    try:
+        state = load_file(path)
+    except (FileNotFoundError, SafetensorError, OSError) as error:
+        raise UserError(f"weights {path} are missing or damaged, train the model again: {error}") from None
+    for r, model in enumerate(models, start=first):
+        try:
+            model.load_state_dict({name: values[r] for name, values in state.items()})
+        except (RuntimeError, IndexError):
+            raise UserError(f"weights {path} do not fit run.json, train the model again") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: train a model first") from None
+    except ValueError as error:
+        raise UserError(f"{path} is damaged, train the model again: {error}") from None
+    if not isinstance(record, dict):
+        raise UserError(f"{path} is not the record of a run, train the model again")
+    return record

@@ -1,0 +1,119 @@
+"""Sizes and durations for own data: defaults that follow from the data, and changes of them by name."""
+
+__all__ = ["AGGREGATOR", "OBJECTIVE", "PARTS", "cell", "for_training"]
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from pimvae.config.files import merge, one_line
+from pimvae.config.schema import Cell, EvaluationConfig, ModelConfig, ObjectiveConfig, OwnData, Strict, TrainConfig
+from pimvae.data.modality import Modality
+from pimvae.errors import UserError, did_you_mean
+from pimvae.registry import names
+
+AGGREGATOR, OBJECTIVE = "sum_pooling", "masked"
+PARTS: dict[str, type[Strict]] = {
+    "model": ModelConfig,
+    "objective": ObjectiveConfig,
+    "train": TrainConfig,
+    "evaluation": EvaluationConfig,
+}
+SIZES: dict[str, dict[str, Any]] = {
+    "model": {"encoder_widths": [128, 128], "features": 128, "pooling_width": 128, "networks": "mixed",
+              "decoder": "linear", "decoder_scale": "learned", "noise_scale": 1.0},
+    "objective": {},
+    "train": {"batch_size": 128, "learning_rate": 0.002, "schedule": "cosine", "clip": 1000.0,
+              "history_every": 50},
+    "evaluation": {},
+}  # fmt: skip
+OWNERS = {"model.aggregator": "aggregator", "objective.name": "objective", "model.networks": None}
+EPOCHS = 20  # where there are many samples; at least 1000 steps
+VALIDATION = 0.15  # share of the samples that decides when training stops
+FEWEST = 20  # samples with which a share of them can decide anything
+
+
+def cell(
+    modalities: Sequence[Modality],
+    samples: int,
+    aggregator: str,
+    objective: str,
+    latent: int | None,
+    changes: Mapping[str, Any],
+    name: str,
+    source: str,
+) -> Cell:
+    """The configuration of one model of own data.
+
+    Args:
+        modalities: of the data.
+        samples: number of training samples.
+        aggregator: a registered name.
+        objective: a registered name.
+        latent: size of z, or None.
+        changes: ``part.key`` → value.
+        name: of the data, in tables.
+        source: of the data, in messages.
+
+    Raises:
+        UserError: for names, keys and values that do not exist.
+    """
+    for kind, chosen in (("aggregators", aggregator), ("objectives", objective)):
+        if chosen not in names(kind):
+            raise UserError(f"unknown {kind.rstrip('s')} '{chosen}' ({did_you_mean(chosen, names(kind))})")
+    columns = sum(1 if m.kind == "categorical" else m.dim for m in modalities)
+    model = {"aggregator": aggregator, "latent": latent or max(2, min(16, columns // 2))}
+    steps = max(1000, min(20000, EPOCHS * samples // SIZES["train"]["batch_size"]))
+    values = merge(
+        SIZES, {"model": model, "train": {"steps": steps}, "objective": {"name": objective}}, _nested(changes)
+    )
+    parts = {}
+    for part, schema in PARTS.items():
+        try:
+            parts[part] = schema.model_validate(values[part])
+        except ValidationError as error:
+            raise UserError(f"{part}: {one_line(error, schema)}") from None
+    if len(parts["objective"].betas) > 1:
+        raise UserError("objective.betas: own data take one β at a time")
+    data = OwnData(source=source, samples=samples, validation=VALIDATION if samples >= FEWEST else 0.0)
+    return Cell(experiment="own", dataset=name, data=data, seeds=(0,), **parts)
+
+
+def for_training(cell: Cell, samples: int, steps: int | None, seeds: Sequence[int], validation: float | None) -> Cell:
+    """The configuration with what `fit` is given.
+
+    Raises:
+        UserError: if a number is out of range.
+    """
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise UserError(f"seeds are {list(seeds)}, must be at least one, distinct, and not negative")
+    if steps is not None and steps < 1:
+        raise UserError(f"steps is {steps}, must be at least 1")
+    share = (VALIDATION if samples >= FEWEST else 0.0) if validation is None else validation
+    if not 0 <= share < 1 or round(share * samples) >= samples:
+        raise UserError(f"the validation share is {share}, must be at least 0 and leave samples to train on")
+    if round(share * samples) == 0:
+        share = 0.0
+    train = cell.train.model_copy(update={} if steps is None else {"steps": steps})
+    rest = samples - round(share * samples)
+    train = train.model_copy(update={"batch_size": min(train.batch_size, rest),
+                                     "history_every": min(train.history_every, train.steps)})  # fmt: skip
+    data = cell.data.model_copy(update={"samples": samples, "validation": share})
+    return cell.model_copy(update={"train": train, "data": data, "seeds": tuple(seeds)})
+
+
+def _nested(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``{"train.steps": 500}`` as nested mappings."""
+    found: dict[str, Any] = {}
+    for key, value in changes.items():
+        part, dot, name = key.partition(".")
+        if not dot or part not in PARTS:
+            raise UserError(f"setting '{key}': expected part.key with a part of {', '.join(PARTS)}")
+        if key in OWNERS:
+            owner = OWNERS[key]
+            raise UserError(
+                f"setting '{key}': {f'say {owner} instead' if owner else 'own data have networks of their own'}"
+            )
+        found = merge(found, {part: {name: value}})
+    return found

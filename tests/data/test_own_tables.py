@@ -1,0 +1,157 @@
+"""Own data from tables, frames in memory, AnnData: joins, ids, missing rows, and one line for every fault."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from pimvae.data.readers import read, read_memory
+from pimvae.data.readers.anndata import from_units
+from pimvae.errors import UserError
+from pimvae.library import modalities_of, pack_collection
+
+
+def tables(folder):
+    (folder / "my blood.csv").write_text("id,a,b\n001,0.5,1\n002,1.5,2\n004,2.5,4\n", encoding="utf-8")
+    (folder / "group.csv").write_text("id,group\n002,low\n001,high\n003,low\n", encoding="utf-8")
+    (folder / "zip.tsv").write_text("id\tzip\n001\t01234\n003\t99999\n004\t\n", encoding="utf-8")
+    return folder
+
+
+def test_an_outer_join_with_names_ids_and_labels_as_they_are(tmp_path):
+    data = read([tables(tmp_path)])
+    modalities = modalities_of(data, None)
+    assert data.ids == ("002", "001", "003", "004") or set(data.ids) == {"001", "002", "003", "004"}
+    kinds = {m.name: (m.kind, m.columns, m.classes) for m in modalities}
+    assert kinds == {
+        "my blood": ("gaussian", ("a", "b"), ()),
+        "group": ("categorical", ("group",), ("high", "low")),
+        "zip": ("categorical", ("zip",), ("01234", "99999")),
+    }
+    packed = pack_collection(data, modalities)
+    seen = {key: dict(zip([m.name for m in modalities], row, strict=True))
+            for key, row in zip(data.ids, packed.mask.tolist(), strict=True)}  # fmt: skip
+    assert seen["003"] == {"my blood": False, "group": True, "zip": True}
+    assert seen["004"] == {"my blood": True, "group": False, "zip": False}  # an empty label is a missing one
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("id,a\n1,0.5\n1,2\n", "the id '1' occurs twice in 'more'"),
+        ("id,a\n,0.5\n", "row 1 has no 'id'"),
+        ("key,a\n1,2\n", "they share none"),
+        ("id\n1\n", "'more' has no columns"),
+        ("id,a\n", "has no rows"),
+        ("", "is not a table"),
+        ("id,a,b\n001,x,1.5\n", "column 'a' of 'more' is text beside other columns"),
+    ],
+)
+def test_faults_of_tables(tmp_path, content, message):
+    (tables(tmp_path) / "more.csv").write_text(content)
+    with pytest.raises(UserError, match=message):
+        modalities_of(read([tmp_path]), None)
+
+
+def test_the_column_of_ids_can_be_stated(tmp_path):
+    for name in ("x", "y"):
+        (tmp_path / f"{name}.csv").write_text("key,site,a\n1,9,0.5\n2,8,1.5\n")
+    with pytest.raises(UserError, match="they share: key, site, a; say --id COLUMN"):
+        read([tmp_path])
+    assert read([tmp_path / "x.csv", tmp_path / "y.csv"], "key").names == ("x", "y")
+    with pytest.raises(UserError, match="has no column 'name'"):
+        read([tmp_path], "name")
+
+
+@pytest.mark.parametrize(("name", "message"), [("my.xls", "unknown format '.xls'"), ("my.csv", "does not exist"),
+                                               ("my.h5ad", "does not exist"), ("my.npz", "does not")])  # fmt: skip
+def test_files_that_are_not_there(tmp_path, name, message):
+    with pytest.raises(UserError, match=message):
+        read([tmp_path / name])
+
+
+def test_an_empty_folder(tmp_path):
+    with pytest.raises(UserError, match="has no tables"):
+        read([tmp_path])
+
+
+def test_integers_with_missing_rows_stay_integers(tmp_path):
+    (tmp_path / "k.csv").write_text("id,k\n" + "".join(f"{i},{i % 3}\n" for i in range(9)))
+    (tmp_path / "x.csv").write_text("id,x\n" + "".join(f"{i},{i}.5\n" for i in range(1, 12)))
+    k = modalities_of(read([tmp_path]), None)[0]
+    assert (k.kind, k.classes) == ("categorical", (0, 1, 2))
+
+
+def test_memory_frames_arrays_tensors_and_masks():
+    frames = {"x": pd.DataFrame({"a": [0.5, 1.5]}, index=["p", "q"]), "g": pd.Series(["u", "v"], ["q", "r"], name="g")}
+    data = read_memory(frames)
+    assert data.ids == ("p", "q", "r")
+    assert pack_collection(data, modalities_of(data, None)).mask.tolist() == [[1, 0], [1, 1], [0, 1]]
+    mixed = read_memory({"x": np.array([0.5, 1.5]), "y": torch.tensor([[1.5], [2.5]])}, mask=[[1, 0], [1, 1]])
+    assert pack_collection(mixed, modalities_of(mixed, None, standardise=False)).mask.tolist() == [[1, 0], [1, 1]]
+    by_name = read_memory({"x": np.array([0.5, 1.5]), "y": np.array([1.5, 2.5])}, mask={"y": [0, 1]})
+    assert [raw.marked().tolist() for raw in by_name.raws] == [[True, True], [False, True]]
+
+
+@pytest.mark.parametrize(
+    ("data", "mask", "message"),
+    [
+        ([1, 2], None, "data are a list"),
+        ({}, None, "data are a dict"),
+        ({"x": 3}, None, "single value"),
+        ({"x": [0.5], "y": [1.5, 2]}, None, "differ in their number of samples"),
+        ({"x": [0.5], "y": [1.5]}, [[1]], "the mask has shape"),
+        ({"x": [0.5], "y": [1.5]}, [[1, 3]], "other values than 0 and 1"),
+        ({"x": [0.5], "y": [1.5]}, {"z": [1]}, "'z', which is no modality"),
+        ({"x": pd.DataFrame({"a": [1, 2]}, index=[0, 0]), "y": pd.Series([1])}, None, "occurs twice"),
+    ],
+)
+def test_faults_of_data_in_memory(data, mask, message):
+    with pytest.raises(UserError, match=message):
+        read_memory(data, mask)
+
+
+def units(**parts):
+    plain = {"X": np.array([[0.5, 1.5], [2.5, 3.5]]), "obs_names": ["c1", "c2"], "var_names": ["g1", "g2"],
+             "obsm": {"protein": np.array([[1.25], [2.0]])}, "layers": {"raw": np.array([[1, 0], [3, 2]])},
+             "obs": pd.DataFrame({"type": ["T", "B"]}, index=["c1", "c2"])}  # fmt: skip
+    return SimpleNamespace(**(plain | parts))
+
+
+def test_annotated_data_by_place():
+    data = from_units(units(), ["rna=layers:raw", "type=obs:type", "protein=obsm:protein"], "f")
+    assert data.names == ("rna", "type", "protein") and data.ids == ("c1", "c2")
+    kinds = {m.name: m.kind for m in modalities_of(data, {"rna": "counts"})}
+    assert kinds == {"rna": "counts", "type": "categorical", "protein": "gaussian"}
+    assert from_units(units(), [], "f").names == ("X", "protein")
+    with pytest.raises(UserError, match="expected NAME=X"):
+        from_units(units(), ["rna"], "f")
+    with pytest.raises(UserError, match="has no 'counts' in layers"):
+        from_units(units(), ["rna=layers:counts"], "f")
+
+
+def test_modalities_of_several_units_are_joined_by_observation():
+    first, second = units(), units(X=np.array([[9.5]]), obs_names=["c3"], var_names=["p"])
+    data = from_units(SimpleNamespace(mod={"rna": first, "adt": second}, obs_names=["c1", "c2", "c3"]), (), "f")
+    assert [raw.marked().tolist() for raw in data.raws] == [[True, True, False], [False, False, True]]
+
+
+def test_files_of_annotated_data(tmp_path):
+    anndata = pytest.importorskip("anndata")
+    found = units()
+    anndata.AnnData(found.X, obs=found.obs, obsm=found.obsm, layers=found.layers).write_h5ad(tmp_path / "my.h5ad")
+    assert read([tmp_path / "my.h5ad"], places=["x=X", "p=obsm:protein"]).ids == ("c1", "c2")
+
+
+def test_a_share_is_held_out():
+    data = read_memory({"x": np.arange(20) + 0.5, "y": np.arange(20) + 0.5})
+    parts = data.split(0.25)
+    assert (len(parts), len(parts.test)) == (15, 5) and set(parts.ids) | set(parts.test.ids) == set(data.ids)
+    assert parts.test.ids == data.split(0.25).test.ids and parts.sha256() != data.sha256()
+    for fraction, message in ((1.5, "between 0 and 1"), (0.001, "leaves nothing on one side")):
+        with pytest.raises(UserError, match=message):
+            data.split(fraction)
+    with pytest.raises(UserError, match="held-out samples already"):
+        parts.split(0.5)

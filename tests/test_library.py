@@ -1,0 +1,326 @@
+"""The public model against closed forms of linear-Gaussian data, and every call of it."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from builders import single_cell
+from scipy import stats
+
+import pimvae
+from pimvae.config.schema import BimodalData, LinearData
+from pimvae.data.dataset import load as load_data
+from pimvae.data.job import data_file
+from pimvae.data.job import run as draw_data
+from pimvae.errors import UserError
+from pimvae.evaluation.runs import load_models
+from pimvae.library import MultimodalVAE
+from pimvae.training.job import run as train_cell
+from pimvae.training.packing import pack
+
+DIMS = {"a b": 3, "c/d": 2, "é": 4}
+LATENT, DRAWS = 2, 4000
+
+
+class Truth:
+    """x = scale (W z + b + ε σ) + centre, all modalities side by side, and exact answers in the units of the data."""
+
+    def __init__(self, seed=0):
+        g = np.random.default_rng(seed)
+        total = sum(DIMS.values())
+        self.w = g.normal(size=(total, LATENT)).astype(np.float32).astype(float)
+        self.b = g.normal(size=total).astype(np.float32).astype(float)
+        self.sigma = np.exp(g.uniform(-1, 0, size=total).astype(np.float32).astype(float)) + 5e-4
+        z = g.normal(size=(60, LATENT))
+        model_units = z @ self.w.T + self.b + self.sigma * g.normal(size=(60, total))
+        self.centre, self.scale = 100 + 10 * g.normal(size=total), g.uniform(0.1, 50, size=total)
+        self.x = self.centre + self.scale * model_units
+        ends = np.cumsum([0, *DIMS.values()])
+        self.places = {name: slice(ends[s], ends[s + 1]) for s, name in enumerate(DIMS)}
+
+    def data(self, rows=slice(None)):
+        return {name: self.x[rows, place] for name, place in self.places.items()}
+
+    def model(self, **changes):
+        """A model with exactly these parameters: the centres and scales are those that it found in the data."""
+        model = MultimodalVAE.from_data(self.data(), latent=LATENT, settings=changes)
+        self.centre = np.concatenate([m.centre for m in model.modalities])
+        self.scale = np.concatenate([m.scale for m in model.modalities])
+        with torch.no_grad():
+            for s, place in enumerate(self.places.values()):
+                decoder = model.module.decoder
+                decoder.networks[s].weight.copy_(torch.from_numpy(self.w[place].T))
+                decoder.networks[s].bias.copy_(torch.from_numpy(self.b[place]))
+                decoder.likelihoods[s].log_scale.copy_(torch.from_numpy(np.log(self.sigma[place] - 5e-4)))
+        return model
+
+    def moments(self):
+        """Mean and covariance of the data in their units."""
+        covariance = self.w @ self.w.T + np.diag(self.sigma**2)
+        return self.centre + self.scale * self.b, self.scale[:, None] * covariance * self.scale
+
+    def conditional(self, x, target):
+        """E and sd of the target's columns given all others."""
+        mean, cov = self.moments()
+        t = np.zeros(len(mean), bool)
+        t[self.places[target]] = True
+        gain = cov[np.ix_(t, ~t)] @ np.linalg.inv(cov[np.ix_(~t, ~t)])
+        variance = np.diag(cov[np.ix_(t, t)] - gain @ cov[np.ix_(~t, t)])
+        return mean[t] + (x[:, ~t] - mean[~t]) @ gain.T, np.sqrt(variance)
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return Truth()
+
+
+@pytest.fixture(scope="module")
+def model(truth):
+    return truth.model()
+
+
+def test_log_likelihood_is_exact_in_the_units_of_the_data(truth, model):
+    mean, cov = truth.moments()
+    found = model.log_likelihood(truth.data(), draws=64)
+    exact = stats.multivariate_normal(mean, cov).logpdf(truth.x)
+    np.testing.assert_allclose(found.value, exact, atol=2e-4)
+    assert found.error.max() < 1e-4 and found.ess_fraction.min() > 0.999
+    # some modalities missing: by a mask, by NaN, by not naming them
+    mask = np.ones((60, 3), int)
+    mask[:, 1] = 0
+    kept = np.ones(len(mean), bool)
+    kept[truth.places["c/d"]] = False
+    exact = stats.multivariate_normal(mean[kept], cov[np.ix_(kept, kept)]).logpdf(truth.x[:, kept])
+    holed = truth.data() | {"c/d": np.full((60, 2), np.nan)}
+    unnamed = {name: values for name, values in truth.data().items() if name != "c/d"}
+    for data, given in ((truth.data(), mask), (holed, None), (unnamed, None)):
+        np.testing.assert_allclose(model.log_likelihood(data, given, draws=16).value, exact, atol=2e-4)
+
+
+def test_the_encoders_importance_sampling_agrees_within_its_error(truth, model):
+    mean, cov = truth.moments()
+    found = model.log_likelihood(truth.data(slice(0, 8)), refined=False, draws=200_000)
+    exact = stats.multivariate_normal(mean, cov).logpdf(truth.x[:8])
+    good = found.ess_fraction > 1e-3  # an untrained encoder proposes badly
+    assert good.sum() >= 2
+    assert (np.abs(found.value - exact)[good] < 5 * found.error[good] + 1e-3).all()
+
+
+@pytest.mark.parametrize("target", DIMS)
+def test_imputation_has_the_exact_mean_and_deviation(truth, model, target):
+    mean, sd = truth.conditional(truth.x, target)
+    found = model.predict(truth.data(), target=target, draws=DRAWS, samples=7)
+    np.testing.assert_allclose(found.mean, mean, atol=1e-4 * sd.max())  # draws in pairs: exact, not only on average
+    np.testing.assert_allclose(found.sd, np.broadcast_to(sd, found.sd.shape), rtol=5 / np.sqrt(DRAWS))
+    for end, quantile in ((found.lower, -1.96), (found.upper, 1.96)):
+        wanted = (mean + quantile * sd - end) / sd
+        assert np.abs(wanted.mean()) < 0.03 and np.abs(wanted).max() < 0.25
+    assert found.samples.shape == (7, *found.mean.shape) and found.labels is None
+
+
+def test_latents_are_the_exact_posterior(truth, model):
+    found = model.encode(truth.data())
+    precision = np.eye(LATENT) + (truth.w / truth.sigma[:, None] ** 2).T @ truth.w
+    standardised = (truth.x - truth.centre) / truth.scale
+    mean = (standardised - truth.b) / truth.sigma**2 @ truth.w @ np.linalg.inv(precision)
+    np.testing.assert_allclose(found.mean, mean, atol=1e-5)
+    np.testing.assert_allclose(found.scale, np.sqrt(np.diag(np.linalg.inv(precision)))[None].repeat(60, 0), rtol=1e-5)
+    exact = np.array([stats.multivariate_normal(m, np.linalg.inv(precision)).logpdf(m) for m in mean])
+    np.testing.assert_allclose(found.log_prob(mean), exact, atol=1e-5)
+    assert found.sample(5).shape == (5, 60, LATENT)
+
+
+def test_draws_have_the_models_moments(truth, model):
+    drawn = np.concatenate(list(model.sample(20_000).values()), 1)
+    mean, cov = truth.moments()
+    sd = np.sqrt(np.diag(cov))
+    assert (np.abs(drawn.mean(0) - mean) < 5 * sd / np.sqrt(20_000)).all()
+    np.testing.assert_allclose(np.cov(drawn.T) / np.outer(sd, sd), cov / np.outer(sd, sd), atol=0.05)
+
+
+def test_imputed_data_keep_what_is_observed(truth, model):
+    data = truth.data()
+    data["c/d"] = data["c/d"].copy()
+    data["c/d"][:10] = np.nan
+    values, sd = model.impute(data, draws=256)["c/d"]
+    np.testing.assert_array_equal(values[10:], data["c/d"][10:])
+    assert (sd[10:] == 0).all() and (sd[:10] > 0).all()
+    np.testing.assert_allclose(values[:10], truth.conditional(truth.x, "c/d")[0][:10], rtol=1e-4)
+
+
+def test_tensors_give_tensors_and_frames_give_ids(truth, model):
+    tensors = {name: torch.from_numpy(values) for name, values in truth.data().items()}
+    assert isinstance(model.encode(tensors).mean, torch.Tensor)
+    assert isinstance(model.predict(tensors, "é").mean, torch.Tensor)
+    assert isinstance(model.impute(tensors)["é"][0], torch.Tensor)
+    assert isinstance(model.log_likelihood(tensors).value, torch.Tensor)
+    assert isinstance(model.encode(truth.data()).mean, np.ndarray)
+    ids = [f"id {i:03d}" for i in range(60)]
+    frames = {name: pd.DataFrame(values, index=ids) for name, values in truth.data().items()}
+    assert model.encode(frames).ids[:2] == ("id 000", "id 001")
+
+
+def test_the_loss_is_a_differentiable_scalar(truth):
+    model = truth.model()
+    loss = model.loss(truth.data(), generator=torch.Generator().manual_seed(0))
+    loss.backward()
+    assert loss.shape == () and all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    again = model.loss(truth.data(), generator=torch.Generator().manual_seed(0))
+    assert again.item() == loss.item()
+    before = loss.item()
+    optimiser = torch.optim.Adam(model.parameters(), 1e-2)
+    for _ in range(30):
+        optimiser.zero_grad()
+        model.loss(truth.data(), generator=torch.Generator().manual_seed(0)).backward()
+        optimiser.step()
+    assert model.loss(truth.data(), generator=torch.Generator().manual_seed(0)).item() < before
+
+
+def everything(n=60, seed=0):
+    g = np.random.default_rng(seed)
+    z = g.normal(size=(n, 2))
+    data = {
+        "numbers": z @ g.normal(size=(2, 3)) + 0.3 * g.normal(size=(n, 3)),
+        "label": np.where(z[:, 0] > 0, "yes", "no").astype(object),
+        "bits": (z @ g.normal(size=(2, 4)) > 0).astype(int),
+        "counts": g.poisson(np.exp(z @ g.normal(size=(2, 3)))),
+        "rare": g.poisson(np.exp(0.3 * z[:, :1])),
+        "pixels": g.normal(size=(n, 1, 4, 4)) + z[:, :1, None, None],
+    }
+    data["numbers"][:5] = np.nan
+    data["label"][5:10] = None
+    return data, {"counts": "counts", "rare": "poisson", "pixels": "image"}
+
+
+@pytest.mark.parametrize("decoder", ["linear", "injective"])
+def test_every_kind_is_trained_saved_and_read_back(tmp_path, decoder):
+    data, kinds = everything()
+    small = {"model.encoder_widths": [8], "model.features": 8, "model.pooling_width": 8, "model.decoder": decoder,
+             "train.history_every": 5}  # fmt: skip
+    seen = []
+    model = MultimodalVAE.from_data(data, kinds=kinds, latent=2, settings=small)
+    untrained = model.log_likelihood(data).value.mean()
+    model.fit(data, steps=40, seeds=[3, 7], progress=False, callbacks=[lambda step, terms: seen.append((step, terms))],
+              polish=True)  # fmt: skip
+    assert model.seeds == (3, 7) and model.seed in (3, 7) and seen[0][0] == 5
+    assert len(seen[0][1]["validation_bound"]) == 2 and {"loss"} <= set(seen[0][1])
+    assert model.log_likelihood(data).value.mean() > untrained
+
+    found = model.predict(data, draws=32, samples=2)
+    assert found["label"].mean.shape == (60, 2) and set(found["label"].labels) <= {"yes", "no"}
+    np.testing.assert_allclose(found["label"].mean.sum(1), 1)
+    assert found["pixels"].mean.shape == (60, 1, 4, 4) and found["pixels"].lower.shape == (60, 1, 4, 4)
+    assert (found["counts"].mean > 0).all() and ((found["bits"].mean >= 0) & (found["bits"].mean <= 1)).all()
+    drawn = model.sample(5)
+    assert set(drawn) == set(data) and (drawn["counts"] == drawn["counts"].round()).all()
+    values, _ = model.impute(data, draws=16)["label"]
+    assert set(values) <= {"yes", "no"} and list(values[10:]) == list(data["label"][10:])
+
+    model.save(tmp_path / "saved")
+    again = pimvae.load(tmp_path / "saved")
+    assert again.seed == model.seed and again.modalities == model.modalities and again.cell == model.cell
+    for seed in model.seeds:
+        np.testing.assert_array_equal(again.replica(seed).encode(data).mean, model.replica(seed).encode(data).mean)
+    assert pimvae.load(tmp_path / "saved", seed=7).seed == 7
+    record = json.loads((tmp_path / "saved" / "run.json").read_text())
+    assert record["modalities"][1]["classes"] == ["no", "yes"]
+
+
+@pytest.mark.parametrize("aggregator", ["poe", "moe", "private_poe", "self_attention_mixture"])
+def test_other_schemes_answer_too(truth, aggregator):
+    settings = {"model.encoder_widths": [8], "model.private_latent": 1 if aggregator == "private_poe" else 0}
+    model = MultimodalVAE.from_data(truth.data(), aggregator, "mixture", latent=2, settings=settings)
+    model.fit(truth.data(), steps=3, seeds=1, progress=False)
+    width = 2 + 3 * (aggregator == "private_poe")
+    assert model.encode(truth.data(), refined=False).mean.shape == (60, width)
+    assert np.isfinite(model.log_likelihood(truth.data()).value).all()
+
+
+def test_the_same_seeds_give_the_same_model(truth):
+    first, second = (
+        MultimodalVAE.from_data(truth.data()).fit(truth.data(), steps=5, seeds=1, progress=False).encode(truth.data())
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.mean, second.mean)
+
+
+REFUSED = {
+    "aggregator": (lambda d: MultimodalVAE.from_data(d, "sum"), "unknown aggregator 'sum'"),
+    "objective": (lambda d: MultimodalVAE.from_data(d, objective="maskd"), "did you mean 'masked'"),
+    "kind": (lambda d: MultimodalVAE.from_data(d, kinds={"x": "counts"}), "'x', which is no modality"),
+    "setting": (lambda d: MultimodalVAE.from_data(d, settings={"train.step": 3}), "did you mean 'steps'"),
+    "part": (lambda d: MultimodalVAE.from_data(d, settings={"step": 3}), "expected part.key"),
+    "owner": (lambda d: MultimodalVAE.from_data(d, settings={"model.aggregator": "poe"}), "say aggregator instead"),
+    "betas": (lambda d: MultimodalVAE.from_data(d, settings={"objective.betas": [1, 2]}), "one β at a time"),
+    "one": (lambda d: MultimodalVAE.from_data({"é": d["é"]}), "it has 1 modalities"),
+    "steps": (lambda d: MultimodalVAE.from_data(d).fit(d, steps=0), "steps is 0"),
+    "seeds": (lambda d: MultimodalVAE.from_data(d).fit(d, seeds=[1, 1]), "distinct"),
+    "share": (lambda d: MultimodalVAE.from_data(d).fit(d, validation=1.0), "validation share is 1.0"),
+    "stranger": (lambda d: MultimodalVAE.from_data(d).encode(d | {"x": d["é"]}), "unknown modality 'x'"),
+    "target": (lambda d: MultimodalVAE.from_data(d).predict(d, "x"), "unknown modality 'x'"),
+    "interval": (lambda d: MultimodalVAE.from_data(d).predict(d, interval=1.0), "the interval is 1.0"),
+    "draws": (lambda d: MultimodalVAE.from_data(d).predict(d, draws=1), "draws is 1"),
+    "count": (lambda d: MultimodalVAE.from_data(d).sample(0), "draws is 0"),
+    "replica": (lambda d: MultimodalVAE.from_data(d).replica(9), "no seed 9"),
+    "width": (lambda d: MultimodalVAE.from_data(d).encode({"é": d["é"][:, :2]}), "2 numbers per sample, expected 4"),
+    "nothing": (lambda d: MultimodalVAE.from_data(d).encode(d, np.zeros((60, 3))), "no observed modality"),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_done_is_one_line(truth, call, message):
+    with pytest.raises(UserError, match=message) as error:
+        call(truth.data())
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("damage", ["no record", "no weights", "cut weights", "one bit", "other record", "no JSON"])
+def test_a_damaged_folder_is_one_line(truth, tmp_path, damage):
+    truth.model().save(tmp_path)
+    if damage == "no record":
+        (tmp_path / "run.json").unlink()
+    elif damage == "no weights":
+        (tmp_path / "weights.safetensors").unlink()
+    elif damage == "one bit":
+        content = bytearray((tmp_path / "weights.safetensors").read_bytes())
+        content[-100] ^= 1
+        (tmp_path / "weights.safetensors").write_bytes(content)
+    elif damage == "cut weights":
+        (tmp_path / "weights.safetensors").write_bytes((tmp_path / "weights.safetensors").read_bytes()[:100])
+    else:
+        (tmp_path / "run.json").write_text('{"cell": {}}' if damage == "other record" else "{")
+    with pytest.raises(UserError):
+        pimvae.load(tmp_path)
+
+
+def test_weights_can_be_read_by_others(truth, tmp_path):
+    truth.model().save(tmp_path)
+    assert (tmp_path / "weights.safetensors").stat().st_mode & 0o777 == (tmp_path / "run.json").stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize(("kind", "names"), [("linear", ["0", "1"]), ("bimodal", ["0", "1"])])
+def test_a_cell_of_the_experiments_can_be_loaded(tmp_path, kind, names):
+    sizes = {"linear": {"loading": "dense", "modalities": 2, "dim_low": 3, "dim_high": 9, "latent": 2, "samples": 40},
+             "bimodal": {"samples": 40, "test_samples": 40}}[kind]  # fmt: skip
+    config = {"linear": LinearData, "bimodal": BimodalData}[kind](**sizes)
+    cell = single_cell(kind, config, "poe", "standard").model_copy(update={"seeds": (0, 4), "dataset": "d"})
+    draw_data(config, cell.seeds, tmp_path / "data" / "d")
+    train_cell(cell, tmp_path / "data" / "d", tmp_path / "d-poe-masked", "cpu")
+    model = pimvae.load(tmp_path / "d-poe-masked", seed=4)
+    assert model.seed == 4 and list(model.names) == names
+    dataset = load_data(data_file(tmp_path / "data" / "d", 4))
+    packed = pack(dataset.train, dataset.max_dim).to(torch.float64)
+    expected = load_models(tmp_path / "d-poe-masked", cell, {s: load_data(data_file(tmp_path / "data" / "d", s))
+                                                             for s in cell.seeds})[1]  # fmt: skip
+    data = {"0": dataset.train.x[0].argmax(1) if kind == "bimodal" else dataset.train.x[0].astype(float)}
+    data["1"] = dataset.train.x[1].astype(float)
+    found = model.encode(data, refined=False)
+    np.testing.assert_allclose(found.mean, expected.posterior(packed.x, packed.mask).mean().detach(), atol=1e-6)
+    assert model.predict(data, target="1").mean.shape == dataset.train.x[1].shape
+    assert len(model.sample(3)["0"]) == 3 and np.isfinite(model.log_likelihood(data).value).all()
+    with pytest.raises(UserError, match="no seed 1"):
+        pimvae.load(tmp_path / "d-poe-masked", seed=1)
+    with pytest.raises(UserError, match="say where"):
+        pimvae.load(tmp_path / "d-poe-masked", data=tmp_path)
