@@ -13,7 +13,7 @@ from typing import NoReturn
 OTHERS = "Further"
 GROUPS = {
     "Look around": ("cells", "schemes", "plan", "completion"),
-    "Data": ("download", "data", "classifiers", "ceiling"),
+    "Data": ("download", "data", "classifiers", "ceiling", "baselines"),
     "Models": ("train", "evaluate", "encode", "impute"),
     "From cells to the paper": ("collect", "claims", "tables", "figures", "macros", "webpages", "readme"),
     "Shipped results": ("ship", "unpack", "compare"),
