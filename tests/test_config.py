@@ -18,7 +18,7 @@ from pimvae.objectives._base import as_objective
 
 CONFIG = Path(__file__).parents[1] / "config"
 EXPERIMENTS = sorted(path.stem for path in (CONFIG / "experiments").glob("*.yaml"))
-SCALES = ["smoke", "laptop", "paper"]
+SCALES = ["smoke", "laptop", "workstation", "paper"]
 LISTS = ("datasets", "aggregators", "objectives", "priors")  # of a grid, every combination of which is a cell
 # Data sets that a scale leaves out.
 EXCLUDED = {("laptop", "multimodal"): {"laplace"}, ("laptop", "aggregators"): {"views_half"}}
@@ -185,7 +185,7 @@ def test_a_mistake_is_told_in_one_line(copy, file, old, new, names, helps):
 
 
 def test_a_scale_that_is_not_there(root):
-    with pytest.raises(UserError, match=r"unknown scale 'smok' \(known: laptop, paper, smoke; did you mean 'smoke'"):
+    with pytest.raises(UserError, match=r"unknown scale 'smok' \(known: laptop, paper, smoke, workstation; did you mean 'smoke'"):
         load("smok", root)
     with pytest.raises(UserError, match="no such configuration file"):
         load("smoke", root / "src")
@@ -200,7 +200,7 @@ def test_a_cell_that_is_not_there_shows_the_nearest(root):
         find_cell(config, "bimodal", "x")
 
 
-@pytest.mark.parametrize(("device", "scale"), [("cpu", "laptop"), ("cuda", "paper")])
+@pytest.mark.parametrize(("device", "scale"), [("cpu", "laptop"), ("cuda", "workstation")])
 def test_auto_scale_follows_the_device(root, device, scale):
     assert resolve_scale("auto", device)[0] == scale
     config = load("auto", root, settings={"device": device, "experiments": ["linear"]})

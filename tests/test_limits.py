@@ -136,5 +136,5 @@ def test_output_in_ascii(root):
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(root / "src")}
     code = "import sys; from pimvae import stages; from pimvae.cli import main; " \
            "stages.cells = lambda options: print('1 ± 2'); sys.exit(main(['cells']))"  # fmt: skip
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "1 ? 2\n", "")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=environment)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 ± 2\n", "")
