@@ -79,6 +79,13 @@ MISTAKES = {
     "batch": (["train", "--data", "my.npz", *SCHEME, "--set", "train.batch_size=99"], "exceeds the 40 samples"),
     "seeds": (["train", "--data", "my.npz", *SCHEME, "--seeds", "0"], "--seeds is 0"),
     "private": (["train", "--data", "my.npz", "--aggregator", "private_poe", "--objective", "masked"], "needs private"),
+    "scheme": (["train", "--data", "my.npz", *SCHEME, "--set", "model.aggregator=poe"], "say --aggregator NAME"),
+    "bound": (["train", "--data", "my.npz", *SCHEME, "--set", "objective.name=mixture"], "say --objective NAME"),
+    "checkpoint": (["train", "--data", "my.npz", *SCHEME, "--checkpoint", "c"], "--checkpoint goes with an exp"),
+    "scale": (["train", "--data", "my.npz", *SCHEME, "--scale", "paper"], "--scale goes with an experiment's cell"),
+    "root": (["evaluate", "--data", "my.npz", *SCHEME, "--root", "x"], "--root goes with an experiment's cell"),
+    "set": (["train", "linear", "a", "--data", "d", "--out", "o", "--set", "model.latent=3"], "--set goes with --data"),
+    "number": (["train", "linear", "a", "--data", "d", "--out", "o", "--seeds", "4"], "--seeds goes with --data"),
     "nothing there": (["evaluate", "--data", "my.npz", *SCHEME], "run.json does not exist"),
 }
 

@@ -45,6 +45,7 @@ SIZES: dict[str, dict[str, Any]] = {
               "history_every": 25},
     "evaluation": {},
 }  # fmt: skip
+GIVEN = {("model", "aggregator"): "aggregator", ("objective", "name"): "objective"}  # options of their own
 USUAL = (0.1, 10.0)  # spread of a modality for which the learned noise scale, which starts at 1, is a fair start
 
 
@@ -114,6 +115,8 @@ def _changes(settings: Sequence[str]) -> dict[str, Any]:
             raise UserError(f"--set {setting}: expected part.key=value, for example train.steps=500")
         if part not in PARTS:
             raise UserError(f"--set {setting}: unknown part '{part}' ({did_you_mean(part, PARTS)})")
+        if (part, name) in GIVEN:
+            raise UserError(f"--set {setting}: say --{GIVEN[part, name]} NAME")
         try:
             found = merge(found, {part: {name: yaml.safe_load(value)}})
         except yaml.YAMLError:

@@ -230,11 +230,23 @@ def compare(options: argparse.Namespace) -> None:
 def _is_own(options: argparse.Namespace) -> bool:
     """Whether the data are the user's own, in place of an experiment's."""
     own = options.data is not None and options.data.suffix == ".npz"
+    _refuse_ignored(options, own)
     if own and options.experiment:
         raise UserError(f"{options.data} stands in place of an experiment and a cell: leave '{options.experiment}' out")
     if not own and (options.aggregator or options.objective):
         raise UserError("--aggregator and --objective go with --data FILE.npz; a cell has both in its name")
     return own
+
+
+def _refuse_ignored(options: argparse.Namespace, own: bool) -> None:
+    """Refuse options that would change nothing: those of a cell beside FILE.npz, and the other way round."""
+    of_cells = {"scale": None, "root": Path("."), "checkpoint": None}
+    of_own = {"settings": [], "seeds": 3}
+    usual, goes = (of_cells, "an experiment's cell") if own else (of_own, "--data FILE.npz")
+    for name, value in usual.items():
+        if getattr(options, name, value) != value:
+            option = "set" if name == "settings" else name
+            raise UserError(f"--{option} goes with {goes}, and would change nothing here")
 
 
 def _require(options: argparse.Namespace, *names: str) -> None:
