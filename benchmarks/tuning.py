@@ -62,37 +62,41 @@ def measure(job: tuple[Cell, float, Path]) -> list[list[object]]:
 
 
 def choose(table: pd.DataFrame) -> pd.DataFrame:
-    """One rate per experiment, data set, aggregator and bound, over both priors: columns KEYS without prior, ``rate``.
+    """One rate per experiment, data set, aggregator, bound and prior: columns KEYS and ``rate``.
 
     Of the rates with which no replica failed (diverged, or more than `FAILED` nats below the other), the one with the
     best mean of the score; if all rates failed once, the smallest.
     """
-    scheme = [key for key in KEYS if key != "prior"]
     chosen = []
-    for keys, part in table.groupby(scheme, sort=False):
+    for keys, part in table.groupby(KEYS, sort=False):
         metric = SCORES.get(keys[0], "llh")
         sign = -1.0 if metric == "llh_gap" else 1.0
         scores = part[part["metric"] == metric].assign(value=lambda rows, sign=sign: sign * rows["value"])
         best = scores.groupby("seed")["value"].transform("max")
         scores = scores.assign(short=best - scores["value"])
-        spread = scores.groupby(["rate", "prior"])["short"].agg(lambda short: short.max() - short.min())
+        spread = scores.groupby("rate")["short"].agg(lambda short: short.max() - short.min())
         lost = part[(part["metric"] == "diverged") & (part["value"] != 0)]["rate"]
-        failed = {*lost, *spread[spread > FAILED].index.get_level_values("rate")}
+        failed = {*lost, *spread[spread > FAILED].index}
         means = scores.groupby("rate")["value"].mean().drop(list(failed), errors="ignore")
         chosen.append([*keys, means.idxmax() if len(means) else table["rate"].min()])
-    return pd.DataFrame(chosen, columns=[*scheme, "rate"])
+    return pd.DataFrame(chosen, columns=[*KEYS, "rate"])
 
 
-def as_yaml(chosen: pd.DataFrame) -> Iterator[str]:
-    """The chosen rates as sections ``schemes`` of a scale file, per data set."""
-    for (experiment, dataset), part in chosen.groupby(["experiment", "dataset"], sort=False):
-        yield f"# {experiment}: datasets: {dataset}: schemes:"
-        for aggregator, rows in part.groupby("aggregator", sort=False):
-            rates = dict(zip(rows["objective"], rows["rate"], strict=True))
-            names = {aggregator: rates["mixture"]}  # also for bounds that were not tried
-            if rates["masked"] != rates["mixture"]:
-                names[f"{aggregator}-masked"] = rates["masked"]
-            yield from (f"{name}: {{train: {{learning_rate: {rate:g}}}}}" for name, rate in names.items())
+def as_yaml(chosen: pd.DataFrame, indent: str = "") -> Iterator[str]:
+    """The chosen rates of one data set as the lines of a section ``schemes`` of a scale file.
+
+    A key says no more than it must: bounds that were not tried take the rate of their aggregator under the mixture
+    bound, learned priors that of the fixed one.
+    """
+    for aggregator, rows in chosen.groupby("aggregator", sort=False):
+        rates = {(row.objective, row.prior): row.rate for row in rows.itertuples()}
+        names = {aggregator: rates.get(("mixture", "standard"), rates.get(("mixture", "mixture")))}
+        for (objective, prior), rate in rates.items():
+            key = f"{aggregator}-{objective}" + ("" if prior == "standard" else f"-{prior}_prior")
+            shorter = key.removesuffix("-mixture_prior")
+            if rate != names.get(shorter, names[aggregator]):
+                names[key] = rate
+        yield from (f"{indent}{name}: {{train: {{learning_rate: {rate:g}}}}}" for name, rate in names.items())
 
 
 def _jobs(options: argparse.Namespace, done: pd.DataFrame, folder: Path) -> Iterator[tuple[Cell, float, Path]]:
@@ -135,7 +139,8 @@ def main(arguments: list[str] | None = None) -> None:
     out = options.out or Path(f"benchmarks/tuning_{options.scale}.csv")
     done = pd.read_csv(out) if out.is_file() else pd.DataFrame(columns=COLUMNS)
     if options.choose:
-        print("\n".join(as_yaml(choose(done))))
+        for (experiment, dataset), part in choose(done).groupby(["experiment", "dataset"], sort=False):
+            print(f"# {experiment}, {dataset}", *as_yaml(part, "  "), sep="\n")
         return
     with tempfile.TemporaryDirectory() as folder, multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
         jobs = list(_jobs(options, done, Path(folder)))

@@ -249,8 +249,9 @@ def _cell(
     layers = [content, content.datasets[dataset], grid]
     for part in (scaled, scaled.datasets.get(dataset)):
         if part is not None:
-            tuned = [part.schemes[key] for key in (aggregator, f"{aggregator}-{objective}") if key in part.schemes]
-            layers += [part, *tuned]
+            keys = [aggregator, f"{aggregator}-{objective}"]
+            keys += [f"{keys[-1]}-{prior}_prior"] if prior != "standard" else []
+            layers += [part, *(part.schemes[key] for key in keys if key in part.schemes)]
     dumps = [layer.model_dump(include=set(PARTS), exclude_unset=True) for layer in layers]
     merged = merge({part: {} for part in PARTS}, *dumps)
     chosen = {"model": {"aggregator": aggregator, "prior": prior}, "objective": {"name": objective}}

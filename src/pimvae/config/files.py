@@ -63,7 +63,8 @@ PartialEvaluation = partial("PartialEvaluation", EvaluationConfig)
 NAME = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # becomes a folder name
 
 
-SCHEME = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(-[a-z][a-z0-9_]*)?$")]  # an aggregator, or with its bound
+# An aggregator, with its bound, and with its learned prior.
+SCHEME = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(-[a-z][a-z0-9_]*(-mixture_prior)?)?$")]
 
 
 class Overrides(Strict):
@@ -101,8 +102,8 @@ class ExperimentFile(Overrides):
 class ScaledDataset(Parts):
     """What a scale says of some data.
 
-    ``schemes`` holds what is tuned for an aggregator (``sum_pooling``) or for an aggregator under one bound
-    (``sum_pooling-mixture``), which goes on top of the former.
+    ``schemes`` holds what is tuned for an aggregator (``sum_pooling``), for an aggregator under one bound
+    (``sum_pooling-masked``) and for that with a learned prior (``sum_pooling-masked-mixture_prior``), the latter on top.
     """
 
     schemes: dict[SCHEME, Overrides] = Field(default_factory=dict)

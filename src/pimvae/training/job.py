@@ -110,6 +110,9 @@ def run(
         _write(cell, [pair[0] for pair in trainers], Path(out), content | {"peak_memory_mib": peak_memory(chosen)})
     for _, saved in trainers:
         saved.remove()
+    lost = sum(trainer.diverged(r) for trainer, _ in trainers for r in range(len(trainer.stack)))
+    if lost:
+        print(f"pimvae: note: {lost} of {len(members)} replicas of {cell.name} diverged", file=sys.stderr)
 
 
 def _leave_if_told(stop: Stop, trainers: Sequence[tuple[Trainer, Checkpoint]]) -> None:
