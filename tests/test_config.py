@@ -185,7 +185,7 @@ def test_a_mistake_is_told_in_one_line(copy, file, old, new, names, helps):
 
 
 def test_a_scale_that_is_not_there(root):
-    with pytest.raises(UserError, match=r"unknown scale 'smok' \(known: laptop, paper, smoke, workstation; did you mean 'smoke'"):
+    with pytest.raises(UserError, match=r"unknown scale 'smok' \(known: .*, smoke, workstation; did you mean 'smoke'"):
         load("smok", root)
     with pytest.raises(UserError, match="no such configuration file"):
         load("smoke", root / "src")

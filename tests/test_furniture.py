@@ -65,7 +65,8 @@ def test_files_and_commands_that_a_page_names_exist(root, name):
     content = text(root, name)
     made = ("results/", "figures/", "paper/paper.pdf", "paper/beyond.pdf", "paper/tables/", ".venv")
     for found in re.findall(r"`((?:src|docs|config|tests|scripts|notebooks|paper|workflow)/[\w./*-]+)`", content):
-        if not found.startswith(made) and not {"max_pooling", "sub_sampled"} & {*re.split(r"[/.]", found)} and "<" not in found:
+        example = re.search("max_pooling|sub_sampled|<", found)
+        if not found.startswith(made) and not example:
             assert list(root.glob(found)), found
     targets = set(re.findall(r"^([a-z-]+):", text(root, "Makefile"), re.MULTILINE))
     for found in re.findall(r"`make ([a-z -]+)", content):

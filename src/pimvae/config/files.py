@@ -103,7 +103,7 @@ class ScaledDataset(Parts):
     """What a scale says of some data.
 
     ``schemes`` holds what is tuned for an aggregator (``sum_pooling``), for an aggregator under one bound
-    (``sum_pooling-masked``) and for that with a learned prior (``sum_pooling-masked-mixture_prior``), the latter on top.
+    (``sum_pooling-masked``) and for that with a learned prior (``sum_pooling-masked-mixture_prior``), the last on top.
     """
 
     schemes: dict[SCHEME, Overrides] = Field(default_factory=dict)
