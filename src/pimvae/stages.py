@@ -68,14 +68,15 @@ def train(options: argparse.Namespace) -> None:
         return
     _require(options, "experiment", "cell", "data", "out")
     from pimvae.config import find_cell, load
+    from pimvae.rules import record
 
     cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
     _check_writable(options.out)  # before the training, not after it
     with _importing():
         from pimvae.training.job import run
 
-    strict = options.bad_checkpoint == "stop"
-    run(cell, options.data, options.out, options.device, options.checkpoint, options.checkpoint_seconds, strict)
+    strict, notes = options.bad_checkpoint == "stop", record(options.root)
+    run(cell, options.data, options.out, options.device, options.checkpoint, options.checkpoint_seconds, strict, notes)
 
 
 def evaluate(options: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """Order, label, colour and marker of everything that is shown; read from ``config/methods.yaml``."""
 
-__all__ = ["Catalogue", "Look", "Metric", "catalogue", "experiments", "parse_yaml", "read_config"]
+__all__ = ["Catalogue", "Look", "Metric", "catalogue", "config_path", "experiments", "parse_yaml", "read_config"]
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -94,16 +94,17 @@ def read_config(name: str) -> Any:
     Raises:
         UserError: if neither exists or the file is not valid YAML.
     """
-    return parse_yaml(_config_path(name))
+    return parse_yaml(config_path(name))
 
 
 def experiments() -> dict[str, list[str]]:
     """The experiments of ``config/experiments`` with their data sets."""
-    files = sorted(_config_path("experiments").glob("*.yaml"))
+    files = sorted(config_path("experiments").glob("*.yaml"))
     return {path.stem: list((parse_yaml(path) or {}).get("datasets", {})) for path in files}
 
 
-def _config_path(name: str) -> Path:
+def config_path(name: str) -> Path:
+    """Where ``config/<name>`` lies, see `read_config`."""
     folders = [Path("config"), Path(__file__).resolve().parents[3] / "config"]
     path = next((folder / name for folder in folders if (folder / name).exists()), None)
     if path is None:

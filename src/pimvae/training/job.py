@@ -4,7 +4,7 @@ __all__ = ["Replica", "at_share", "build_models", "replicas", "run"]
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +62,7 @@ def run(
     checkpoint: Path | str | None = None,
     checkpoint_seconds: float = 60.0,
     strict: bool = False,
+    notes: Mapping[str, object] | None = None,
 ) -> None:
     """Train the cell and write ``weights.safetensors``, ``history.csv`` and ``run.json`` into ``out``.
 
@@ -73,6 +74,7 @@ def run(
         checkpoint: file from which a training that was cut off goes on, and to which it is saved; None for none.
         checkpoint_seconds: time between two writes of the checkpoint.
         strict: refuse a checkpoint that is damaged or of another training, instead of starting afresh.
+        notes: entries of run.json that change nothing, such as checksums of the rules that the run is judged by.
 
     Raises:
         UserError: CUDA asked for but absent, missing or damaged data, a name that does not exist.
@@ -102,7 +104,7 @@ def run(
         timed += _train(trainer, saved, cell)
         trainers.append((trainer, saved))
     content = about | {"times": clock.read(chosen), "parameters": parameter_count(models[0]), "data_sha256": checksums}
-    content |= {"stack_width": width, "timed_replica_steps": timed, "peak_memory_mib": peak_memory(chosen)}
+    content |= {**(notes or {}), "stack_width": width, "timed_replica_steps": timed, "peak_memory_mib": peak_memory(chosen)}
     _write(cell, [trainer for trainer, _ in trainers], Path(out), content)
     for _, saved in trainers:
         saved.remove()
