@@ -32,5 +32,5 @@ def _known(one: Judgement, settings: pd.DataFrame, digests: dict[str, str]) -> b
     sets = int((rows["key"] == FILE).sum())
     ids = [one.claim.id, *(one.claim.audits if isinstance(one.claim, AuditClaim) else [])]
     values = [rows.loc[rows["key"] == f"{SETTING}{name}", "value"] for name in ids]
-    same = [len(part) == sets and bool((part == digests.get(name)).all()) for name, part in zip(ids, values, strict=True)]
-    return sets > 0 and all(same)
+    same = [(part == digests.get(name)).to_numpy() for name, part in zip(ids, values, strict=True)]
+    return sets > 0 and all(len(part) == sets and part.all() for part in same)

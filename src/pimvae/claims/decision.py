@@ -71,7 +71,7 @@ def decide(
         comparisons: paired differences, positive as claimed.
         quantifier: see above.
         relevant: smallest effect that would matter.
-        undecidable: comparisons that rest on a scheme that is not trained: whatever their differences, they are undecided.
+        undecidable: comparisons that rest on a scheme that is not trained: undecided, whatever their differences.
         fragile: comparisons that cannot hold, because the side that should be better has failed too often.
     """
     if not comparisons:
@@ -114,7 +114,7 @@ def _ends(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _rejected(comparisons: Sequence[Sequence[float]], bound: float, upper: bool, kept: np.ndarray) -> bool:
-    """Whether the mean of one that is ``kept`` lies above (``upper``) or below ``bound``: Student's tests after Holm."""
+    """Whether the mean of one that is ``kept`` lies above (``upper``) or below ``bound``, by Student and Holm."""
     p_values = np.where(kept, [_p_value(values, bound, upper) for values in comparisons], 1.0)
     return bool((holm(p_values.tolist()) <= ERROR).any())
 

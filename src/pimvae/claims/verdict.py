@@ -117,7 +117,8 @@ def _decided(found: Sequence[Comparison], kept: pd.DataFrame, claim: Claim) -> t
     samples = [per_seed(rows) for _, rows in used.groupby("experiment", sort=False)]
     mean = welch_mean(samples)
     if claim.quantifier == "average":
-        verdict = decide(samples, "average", claim.relevant, fragile=[any(one.fragile for one in judged)] * len(samples))
+        fragile = [any(one.fragile for one in judged)] * len(samples)
+        verdict = decide(samples, "average", claim.relevant, fragile=fragile)
         if 2 * len(judged) <= len(found) or (verdict == "holds" and _opposite(used)):
             verdict = "undecided"
         return verdict, mean

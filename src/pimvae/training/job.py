@@ -104,7 +104,8 @@ def run(
         timed += _train(trainer, saved, cell)
         trainers.append((trainer, saved))
     content = about | {"times": clock.read(chosen), "parameters": parameter_count(models[0]), "data_sha256": checksums}
-    content |= {**(notes or {}), "stack_width": width, "timed_replica_steps": timed, "peak_memory_mib": peak_memory(chosen)}
+    content |= {"stack_width": width, "timed_replica_steps": timed, "peak_memory_mib": peak_memory(chosen)}
+    content |= notes or {}
     _write(cell, [trainer for trainer, _ in trainers], Path(out), content)
     for _, saved in trainers:
         saved.remove()
