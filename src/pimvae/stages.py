@@ -63,14 +63,16 @@ def train(options: argparse.Namespace) -> None:
         return
     _require(options, "experiment", "cell", "data", "out")
     from pimvae.config import find_cell, load
+    from pimvae.rules import record
 
     cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
     _check_writable(options.out)  # before the training, not after it
     with _importing():
         from pimvae.training.job import run
 
-    strict = options.bad_checkpoint == "stop"
-    run(cell, options.data[0], options.out, options.device, options.checkpoint, options.checkpoint_seconds, strict)
+    strict, notes = options.bad_checkpoint == "stop", record(options.root)
+    saved = options.checkpoint, options.checkpoint_seconds
+    run(cell, options.data[0], options.out, options.device, *saved, strict, notes)
 
 
 def evaluate(options: argparse.Namespace) -> None:

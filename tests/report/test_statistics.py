@@ -2,16 +2,16 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 from pimvae.claims.statistics import (
     Estimate,
-    bootstrap_mean,
     format_estimate,
     format_number,
     marks,
     mean_interval,
     paired_difference,
-    stratified_bootstrap,
+    welch_mean,
 )
 
 
@@ -51,40 +51,19 @@ def test_one_seed_marks_only_the_best():
     assert marks({"a": {0: 1.0}, "b": {0: 2.0}}, "lower") == {"a": "best", "b": ""}
 
 
-def test_bootstrap_of_constant_strata_has_no_spread():
-    assert bootstrap_mean([[1.0, 1.0], [3.0, 3.0]]) == (2.0, 2.0, 2.0)
+def test_welch_mean_by_hand():
+    """Mean of the two means; variance (1/3 + 4/4)/4; degrees of freedom (4/3)² / ((1/3)²/2 + 1²/3)."""
+    found = welch_mean([[0.0, 1.0, 2.0], [10.0, 14.0, 10.0, 14.0]])
+    spread = (1 / 3, np.var([10.0, 14.0, 10.0, 14.0], ddof=1) / 4)
+    freedom = sum(spread) ** 2 / (spread[0] ** 2 / 2 + spread[1] ** 2 / 3)
+    assert found.mean == 6.5
+    assert found.half == pytest.approx(student.ppf(0.975, freedom) * math.sqrt(sum(spread)) / 2)
 
 
-def test_bootstrap_spread_is_that_of_the_mean():
-    """Widened by √(n/(n−1)), the bootstrap variance of a mean over strata is Σ s²/n / strata², s² unbiased."""
-    strata = [[0.0, 1.0, 5.0], [2.0, 2.5, 4.0]]
-    draws = stratified_bootstrap(strata, resamples=200_000)
-    expected = sum(np.var(values, ddof=1) / 3 for values in strata) / 4
-    assert draws.var() == pytest.approx(expected, rel=0.02)
-    assert draws.mean() == pytest.approx(np.mean(strata), abs=0.01)
-
-
-@pytest.mark.parametrize(("strata", "seeds"), [(1, 2), (1, 3), (3, 3), (5, 5)])
-def test_bootstrap_interval_covers_the_truth(strata, seeds):
-    """About 95% of intervals hold the true mean, also for few seeds (percentiles alone: 61% for 2, 85% for 3)."""
-    draws = np.random.default_rng(0).standard_normal((1000, strata, seeds)) * np.arange(1, strata + 1)[:, None]
-    ends = [bootstrap_mean(values, resamples=300)[1:] for values in draws.tolist()]
-    coverage = np.mean([low <= 0 <= high for low, high in ends])
-    assert 0.91 <= coverage <= 0.985
-
-
-def test_weights_of_strata():
-    """By hand: mean Σ w m, and the spread of each stratum counts by its weight."""
-    strata = [[0.0, 1.0, 2.0], [10.0, 10.0, 10.0]]
-    mean, low, high = bootstrap_mean(strata, weights=[3.0, 1.0])
-    alone = bootstrap_mean(strata[:1])
-    assert mean == pytest.approx(0.75 * 1 + 0.25 * 10)
-    assert (low - mean, high - mean) == pytest.approx([0.75 * (end - alone[0]) for end in alone[1:]], rel=0.05)
-
-
-def test_bootstrap_without_repeats_has_no_interval():
-    mean, low, high = bootstrap_mean([[1.0], [2.0]])
-    assert mean == 1.5 and math.isnan(low) and math.isnan(high)
+def test_welch_mean_of_one_sample_is_students():
+    values = [1.0, 2.0, 4.0]
+    assert welch_mean([values]).half == pytest.approx(mean_interval(values).half)
+    assert math.isnan(welch_mean([[1.0], [2.0, 3.0]]).half) and math.isnan(welch_mean([]).mean)
 
 
 @pytest.mark.parametrize(

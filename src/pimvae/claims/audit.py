@@ -3,7 +3,7 @@
 __all__ = ["ARMS", "Arm", "AuditJudgement", "arm_metrics", "effects", "judge_audit"]
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -73,8 +73,9 @@ def _as_published(rows: pd.DataFrame) -> pd.DataFrame:
     reached = select(rows, {"metric": "llh", "split": "train"})[[*keys, "value"]].rename(columns={"value": "llh"})
     gap = moving.merge(reached, on=keys)
     gap = gap.assign(metric="bound_gap", value=gap["llh"] - gap["value"]).drop(columns="llh")
-    score = rows[rows["metric"] == "mcc_published_strong_in"].assign(metric="mcc_strong_mean")
-    replaced = (rows["metric"] == "bound_gap") | ((rows["metric"] == "mcc_strong_mean") & (rows["subset"] == "all"))
+    ours = {f"mcc_published_{kind}_in": f"mcc_{kind}_mean" for kind in ("strong", "weak")}
+    score = rows[rows["metric"].isin(ours)].replace({"metric": ours})
+    replaced = (rows["metric"] == "bound_gap") | (rows["metric"].isin(ours.values()) & (rows["subset"] == "all"))
     return pd.concat([rows[~replaced], gap, score], ignore_index=True)
 
 
@@ -101,9 +102,9 @@ def effects(metrics: pd.DataFrame, name: str, experiment: str, objective: str, m
 class AuditJudgement(Judgement):
     """A judgement whose groups are pairs of a claim and an arm; ``table`` has all verdicts, the corrected ones too."""
 
-    table: pd.DataFrame
-    same: int
-    flipped: int
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
+    same: int = 0
+    flipped: int = 0
 
     @property
     def as_claimed(self) -> int:
@@ -112,15 +113,15 @@ class AuditJudgement(Judgement):
 
     @property
     def against(self) -> int:
-        """Number of verdicts turned from "holds" to "does not hold" or back."""
+        """Number of verdicts turned into another, none of the two undecided."""
         return self.flipped
 
 
 def judge_audit(metrics: pd.DataFrame, claim: AuditClaim, claims: list[Claim]) -> AuditJudgement:
     """Whether the audited claims have the same verdict in every arm, all judged on the cells of the audit.
 
-    It holds if all verdicts are those of the corrected arm, does not hold if one is the opposite of the corrected one,
-    and is undecided if some are merely lost or gained ("undecided" on one side).
+    It holds if all verdicts are those of the corrected arm, is refuted if one is turned into another, and undecided if
+    some are merely lost or gained ("undecided" on one side).
     """
     audited = [other for other in claims if other.id in claim.audits]
     rows = [_row(judge(arm_metrics(metrics, name), other), name) for other in audited for name in ARMS]
@@ -133,7 +134,7 @@ def judge_audit(metrics: pd.DataFrame, claim: AuditClaim, claims: list[Claim]) -
     before = others["claim"].map(corrected)
     same = int((others["verdict"] == before).sum())
     flipped = int(((others["verdict"] != before) & (others["verdict"] != "undecided") & (before != "undecided")).sum())
-    verdict: Verdict = "does not hold" if flipped else "holds" if same == len(others) else "undecided"
+    verdict: Verdict = "refuted" if flipped else "holds" if same == len(others) else "undecided"
     groups = others.assign(claim=claim.id, verdict=verdict)[GROUP_COLUMNS]
     return _judgement(claim, verdict, groups, table, same, flipped)
 
@@ -151,4 +152,5 @@ def _judgement(
 ) -> AuditJudgement:
     strata = pd.DataFrame(columns=STRATUM_COLUMNS)
     pairs = int(groups["pairs"].sum()) if len(groups) else 0
-    return AuditJudgement(claim, verdict, math.nan, math.nan, math.nan, pairs, 0, groups, strata, table, same, flipped)
+    return AuditJudgement(claim, verdict, math.nan, math.nan, math.nan, pairs, 0, groups, strata,
+                          table=table, same=same, flipped=flipped)  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import t as student
 from scipy.stats import trim_mean
 
-from pimvae.claims.statistics import mean_interval
+from pimvae.claims.statistics import mean_interval, welch_mean
 
 Verdict = Literal["holds", "refuted", "negligible", "undecided", "not run"]
 ERROR = 0.025  # one-sided error of a claim, that of a two-sided 95% interval
@@ -49,7 +49,13 @@ def improvement(values: Sequence[float]) -> float:
     return float(np.mean((array > 0) + 0.5 * (array == 0))) if array.size else math.nan
 
 
-def decide(comparisons: Sequence[Sequence[float]], quantifier: str, relevant: float = 0.0) -> Verdict:
+def decide(
+    comparisons: Sequence[Sequence[float]],
+    quantifier: str,
+    relevant: float = 0.0,
+    undecidable: Sequence[bool] = (),
+    fragile: Sequence[bool] = (),
+) -> Verdict:
     """Joint verdict on comparisons, each with one paired difference per seed.
 
     * ``every``, ``none_best``: holds if each does. This is an intersection–union test and needs no correction. It is
@@ -57,30 +63,49 @@ def decide(comparisons: Sequence[Sequence[float]], quantifier: str, relevant: fl
       cross-fitted shortfalls, whose mean is at most 0 for a scheme that is best everywhere: rejecting that for each
       scheme is what is tested;
     * ``some``: holds if one does after Holm; refuted if all are, negligible if all are refuted or negligible;
-    * ``average``: one comparison only, that of the means per seed.
+    * ``average``: one test of the mean, see `welch_mean`; each entry is an independent sample.
 
     The one-sided error of "holds" is at most 2.5% per claim.
+
+    Args:
+        comparisons: paired differences, positive as claimed.
+        quantifier: see above.
+        relevant: smallest effect that would matter.
+        undecidable: comparisons that rest on a scheme that is not trained: undecided, whatever their differences.
+        fragile: comparisons that cannot hold, because the side that should be better has failed too often.
     """
     if not comparisons:
         return "not run"
-    single = [verdict_of(*_ends(values), relevant) for values in comparisons]
+    unknown = np.array(undecidable or [False] * len(comparisons))
+    weak = np.array(fragile or [False] * len(comparisons)) | unknown
     if quantifier == "average":
-        if len(single) != 1:
-            raise ValueError(f"an average is one comparison, not {len(single)}")
-        return single[0]
+        mean = welch_mean(comparisons)
+        verdict = verdict_of(mean.low, mean.high, relevant)
+        return "undecided" if unknown.any() or (verdict == "holds" and weak.any()) else verdict
+    found = [verdict_of(*_ends(values), relevant) for values in comparisons]
+    single = ["undecided" if none or (fails and verdict == "holds") else verdict
+              for verdict, none, fails in zip(found, unknown, weak, strict=True)]  # fmt: skip
     if quantifier == "some":
-        if _rejected(comparisons, relevant, upper=True):
+        if _rejected(comparisons, relevant, upper=True, kept=~weak):
             return "holds"
         if all(verdict == "refuted" for verdict in single):
             return "refuted"
         return "negligible" if all(verdict in ("refuted", "negligible") for verdict in single) else "undecided"
     if all(verdict == "holds" for verdict in single):
         return "holds"
-    if _rejected(comparisons, 0.0, upper=False):
+    if _rejected(comparisons, 0.0, upper=False, kept=~unknown):
         return "refuted"
-    if quantifier == "none_best" and any(len(values) > 1 and not any(values) for values in comparisons):
-        return "refuted"  # the other seeds call the scheme best at every seed: it is held against itself throughout
-    return "negligible" if relevant and _rejected(comparisons, relevant, upper=False) else "undecided"
+    if quantifier == "none_best" and _always_best(comparisons, unknown):
+        return "refuted"
+    # Negligible is a claim of two sides: the effect lies above −r as well.
+    small = relevant and _rejected(comparisons, relevant, upper=False, kept=np.array(single) == "negligible")
+    return "negligible" if small else "undecided"
+
+
+def _always_best(comparisons: Sequence[Sequence[float]], unknown: np.ndarray) -> bool:
+    """Whether the other seeds call some scheme best at every seed: it is held against itself throughout."""
+    return any(len(values) > 1 and not any(values) and not skip
+               for values, skip in zip(comparisons, unknown, strict=True))  # fmt: skip
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:
@@ -88,9 +113,10 @@ def _ends(values: Sequence[float]) -> tuple[float, float]:
     return estimate.low, estimate.high
 
 
-def _rejected(comparisons: Sequence[Sequence[float]], bound: float, upper: bool) -> bool:
-    """Whether some mean lies above (``upper``) or below ``bound``, by one-sided Student tests after Holm."""
-    return bool((holm([_p_value(values, bound, upper) for values in comparisons]) <= ERROR).any())
+def _rejected(comparisons: Sequence[Sequence[float]], bound: float, upper: bool, kept: np.ndarray) -> bool:
+    """Whether the mean of one that is ``kept`` lies above (``upper``) or below ``bound``, by Student and Holm."""
+    p_values = np.where(kept, [_p_value(values, bound, upper) for values in comparisons], 1.0)
+    return bool((holm(p_values.tolist()) <= ERROR).any())
 
 
 def _p_value(values: Sequence[float], bound: float, upper: bool) -> float:

@@ -1,6 +1,8 @@
-"""The verdicts on all claims, those about other verdicts included."""
+"""The verdicts on all claims, those about other verdicts included, also after half of the training."""
 
 __all__ = ["evaluate"]
+
+from dataclasses import replace
 
 import pandas as pd
 
@@ -8,10 +10,42 @@ from pimvae.claims.audit import judge_audit
 from pimvae.claims.schema import AuditClaim, Claim
 from pimvae.claims.verdict import Judgement, judge
 
+HALF = 0.5  # share of the training steps
+COMPARISON = ["group", "metric", "subset"]
 
-def evaluate(metrics: pd.DataFrame, claims: list[Claim], baselines: pd.DataFrame | None = None) -> list[Judgement]:
-    """Judge every claim, by the rules of `pimvae.claims.verdict.judge`; ``baselines`` are rows of simple models."""
+
+def evaluate(
+    metrics: pd.DataFrame,
+    claims: list[Claim],
+    baselines: pd.DataFrame | None = None,
+    budget: pd.DataFrame | None = None,
+) -> list[Judgement]:
+    """Judge every claim, by the rules of `pimvae.claims.verdict.judge`.
+
+    Args:
+        metrics: tidy metrics after all steps.
+        claims: what is judged.
+        baselines: rows of simple models.
+        budget: tidy metrics after every share of the steps. A claim is judged after half of them too, where all of its
+            comparisons were measured then.
+    """
+    half = pd.DataFrame() if budget is None else budget[budget["share"] == HALF]
     return [
-        judge_audit(metrics, claim, claims) if isinstance(claim, AuditClaim) else judge(metrics, claim, baselines)
+        judge_audit(metrics, claim, claims)
+        if isinstance(claim, AuditClaim)
+        else _with_half(judge(metrics, claim, baselines), half, baselines)
         for claim in claims
     ]
+
+
+def _with_half(found: Judgement, half: pd.DataFrame, baselines: pd.DataFrame | None) -> Judgement:
+    if half.empty or not found.pairs:
+        return found
+    earlier = judge(half, found.claim, baselines)
+    if not earlier.pairs or not _compared(found) <= _compared(earlier):
+        return found
+    return replace(found, half=earlier)
+
+
+def _compared(judgement: Judgement) -> set[tuple[str, ...]]:
+    return set(judgement.groups[COMPARISON].itertuples(index=False, name=None))

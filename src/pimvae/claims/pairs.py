@@ -13,12 +13,18 @@ from pimvae.claims.selection import drop_diverged, select
 from pimvae.config.catalogue import catalogue
 from pimvae.results.files import KEYS
 
+NOT_NEGATIVE = {"bound_gap"}  # below 0 by the error of its estimate alone: that is no tighter bound
 SHARED = ["split", "subset", "metric"]
 UNITS = [key for key in KEYS if key != "experiment"]
 
 
-def compared(chosen: pd.DataFrame, claim: Claim) -> list[pd.DataFrame]:
-    """The pairs of every measure."""
+def compared(chosen: pd.DataFrame, claim: Claim, diverged: bool = False) -> pd.DataFrame:
+    """The pairs of every measure; those of replicas that diverged only if asked for."""
+    rows = chosen if diverged else drop_diverged(chosen)
+    return pd.concat(_measured(rows, claim), ignore_index=True)
+
+
+def _measured(chosen: pd.DataFrame, claim: Claim) -> list[pd.DataFrame]:
     if claim.quantifier != "none_best":
         return [_pairs(chosen, claim, measure) for measure in claim.measures]
     found = []
@@ -32,7 +38,9 @@ def compared(chosen: pd.DataFrame, claim: Claim) -> list[pd.DataFrame]:
 def _values(chosen: pd.DataFrame, measure: Measure) -> tuple[pd.DataFrame, float]:
     """Finite values of a measure, and the sign of what counts for the claim."""
     wanted = {key: value for key, value in measure.model_dump(exclude={"direction"}).items() if value is not None}
-    rows = select(drop_diverged(chosen), wanted)
+    rows = select(chosen, wanted)
+    if measure.metric in NOT_NEGATIVE:
+        rows = rows.assign(value=rows["value"].clip(lower=0.0))
     direction = measure.direction or catalogue().metric(measure.metric).better
     return rows[np.isfinite(rows["value"].astype(float))], 1.0 if direction == "higher" else -1.0
 

@@ -1,6 +1,6 @@
 """Claims as data: what ``config/claims.yaml`` may say, read strictly."""
 
-__all__ = ["AuditClaim", "Claim", "Measure", "read_claims"]
+__all__ = ["AuditClaim", "Claim", "Measure", "claims_file", "read_claims"]
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pimvae.config.catalogue import catalogue, experiments, parse_yaml, read_config
+from pimvae.config.catalogue import catalogue, config_path, experiments, parse_yaml
 from pimvae.errors import UserError, did_you_mean
 from pimvae.evaluation.names import SPLITS, is_subset, subset_names
 from pimvae.registry import names
@@ -65,7 +65,7 @@ def read_claims(path: Path | str | None = None) -> list[Claim]:
             not exist (a typing error, which would else look like a claim that was not run), in one line that names the
             claim.
     """
-    entries = parse_yaml(Path(path)) if path is not None else read_config("claims.yaml")
+    entries = parse_yaml(claims_file(path))
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise UserError("claims.yaml is not a list of claims, each a mapping that starts with '- id:'")
     claims = [_parse(entry) for entry in entries]
@@ -79,6 +79,11 @@ def read_claims(path: Path | str | None = None) -> list[Claim]:
     for claim in claims:
         _check_values(claim, known)
     return claims
+
+
+def claims_file(path: Path | str | None = None) -> Path:
+    """``path``, or where ``config/claims.yaml`` lies."""
+    return Path(path) if path is not None else config_path("claims.yaml")
 
 
 def _known_values() -> dict[str, set[str]]:

@@ -1,7 +1,6 @@
 """Means with 95% intervals over seeds, comparisons paired by seed, numbers rounded to what the interval supports."""
 
-__all__ = ["Estimate", "bootstrap_mean", "format_estimate", "format_number", "marks", "mean_interval",
-           "paired_difference", "stratified_bootstrap"]  # fmt: skip
+__all__ = ["Estimate", "format_estimate", "format_number", "marks", "mean_interval", "paired_difference", "welch_mean"]
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,11 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import norm as normal
 from scipy.stats import t as student
 
 LEVEL = 0.95
-RESAMPLES = 10_000
 ROUNDING = 1e-12
 
 
@@ -80,73 +77,27 @@ def marks(
     return {name: mark(name) for name in columns}
 
 
-def stratified_bootstrap(
-    strata: Sequence[Sequence[float]],
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    weights: Sequence[float] | None = None,
-) -> np.ndarray:
-    """Bootstrap draws of the mean over strata of the mean over seeds; seeds are resampled within each stratum.
+def welch_mean(samples: Sequence[Sequence[float]], level: float = LEVEL) -> Estimate:
+    """Mean over independent samples, of equal weight, of the mean of each, each with its own seeds.
 
-    Strata must not depend on each other; ``weights`` are those of the strata in the mean, equal by default.
+    The variance is Σ s²/(n k²) over the k samples; the degrees of freedom are those of Welch and Satterthwaite,
+    (Σ v)² / Σ v²/(n − 1) with v = s²/n. One sample gives `mean_interval`.
 
-    A resample of n values spreads √((n−1)/n) too little; its deviation from the mean of the stratum is widened by
-    √(n/(n−1)), which matters for 3 to 5 seeds (Hesterberg, "What teachers should know about the bootstrap", 2015).
-    Strata of one value contribute no spread.
+    ``half`` is NaN where a sample has a single value.
     """
-    generator = np.random.default_rng(seed)
-    total = np.zeros(resamples)
-    for weight, stratum in zip(_shares(strata, weights), strata, strict=True):
-        values = np.asarray(stratum, dtype=float)
-        n = values.size
-        drawn = values[generator.integers(n, size=(resamples, n))].mean(axis=1)
-        total += weight * (values.mean() + (drawn - values.mean()) * (math.sqrt(n / (n - 1)) if n > 1 else 0.0))
-    return total
-
-
-def bootstrap_mean(
-    strata: Sequence[Sequence[float]],
-    level: float = LEVEL,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    weights: Sequence[float] | None = None,
-) -> tuple[float, float, float]:
-    """Mean over independent strata, of equal weight by default, with the ends of its interval.
-
-    The ends are NaN if no stratum has two values.
-
-    The ends are percentiles of `stratified_bootstrap`, moved away from the mean by the factor t/z of Student's and the
-    normal quantile, with Welch's degrees of freedom: a percentile interval of 3 seeds alone would cover far too little.
-    """
-    shares = _shares(strata, weights)
-    mean = float(sum(share * np.mean(stratum) for share, stratum in zip(shares, strata, strict=True)))
-    if all(len(stratum) < 2 for stratum in strata):
-        return mean, math.nan, math.nan
-    tail = 0.5 + level / 2
-    low, high = np.quantile(stratified_bootstrap(strata, resamples, seed, shares), [1 - tail, tail])
-    freedom = _degrees_of_freedom(strata, shares)
-    factor = student.ppf(tail, freedom) / normal.ppf(tail) if freedom else 1.0
-    return mean, float(mean + factor * (low - mean)), float(mean + factor * (high - mean))
-
-
-def _shares(strata: Sequence[Sequence[float]], weights: Sequence[float] | None) -> list[float]:
-    """Weights of the strata, of sum 1."""
-    given = [1.0] * len(strata) if weights is None else list(weights)
-    return [weight / sum(given) for weight in given]
-
-
-def _degrees_of_freedom(strata: Sequence[Sequence[float]], shares: Sequence[float]) -> float:
-    """Welch and Satterthwaite: (Σ v)² / Σ v²/(n − 1), v = w² s²/n the variance that a stratum of weight w contributes.
-
-    0 if all are 0.
-    """
-    known = [
-        (share**2 * np.var(stratum, ddof=1) / len(stratum), len(stratum) - 1)
-        for share, stratum in zip(shares, strata, strict=True)
-        if len(stratum) > 1
-    ]
-    total = sum(variance for variance, _ in known)
-    return total**2 / sum(variance**2 / freedom for variance, freedom in known) if total else 0.0
+    parts = [np.asarray(values, dtype=float) for values in samples]
+    if not parts or any(part.size == 0 for part in parts):
+        return Estimate(math.nan, math.nan, 0)
+    mean, count = float(np.mean([part.mean() for part in parts])), sum(part.size for part in parts)
+    if any(part.size < 2 for part in parts):
+        return Estimate(mean, math.nan, count)
+    spreads = [part.var(ddof=1) / part.size for part in parts]
+    total = sum(spreads)
+    if total == 0:
+        return Estimate(mean, 0.0, count)
+    freedom = total**2 / sum(spread**2 / (part.size - 1) for spread, part in zip(spreads, parts, strict=True))
+    half = student.ppf(0.5 + level / 2, freedom) * math.sqrt(total) / len(parts)
+    return Estimate(mean, float(half), count)
 
 
 def decimals(half: float) -> int:

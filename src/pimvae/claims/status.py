@@ -1,6 +1,6 @@
 """What became of every replica: trained, diverged, worse than the simplest model, or equal to it."""
 
-__all__ = ["COLLAPSED", "DIVERGED", "FAILED", "TRAINED", "UNTRAINED", "replica_status"]
+__all__ = ["COLLAPSED", "DIVERGED", "FAILED", "TRAINED", "UNTRAINED", "cell_status", "replica_status"]
 
 import pandas as pd
 
@@ -10,10 +10,13 @@ from pimvae.results.files import KEYS
 
 TRAINED, DIVERGED, UNTRAINED, COLLAPSED = "trained", "diverged", "untrained", "collapsed"
 FAILED = (DIVERGED, UNTRAINED)
-SIMPLEST = {"linear": "no_latent"}  # the simplest model of an experiment; `INDEPENDENT` in all others
+# What a trained model must beat: no latent at all; one Gaussian, where views hang together far more than entries of one;
+# the mixture over the classes, each of independent pixels and letters; `INDEPENDENT` in all other experiments.
+SIMPLEST = {"linear": "no_latent", "multimodal": "gaussian", "images": "class_conditional"}
 INDEPENDENT = "independent"
 # A replica counts as worse than the simplest model only by more than the error of an estimated log-likelihood.
 TOLERANCE, RELATIVE_TOLERANCE = 0.1, 0.002  # nats; share of the baseline's size; the larger one decides
+MOST = 0.5  # share of a cell's replicas
 RATE = 0.1  # nats; below it the latents carry nothing
 
 
@@ -41,6 +44,28 @@ def replica_status(metrics: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFra
     status = status.mask(found["difference"] < -found["tolerance"], UNTRAINED)
     status = status.mask(equal & (found["rate"].isna() | (found["rate"] < RATE)), COLLAPSED)
     return found[REPLICA].assign(status=status.mask(found["_diverged"].notna(), DIVERGED))
+
+
+def cell_status(metrics: pd.DataFrame, baselines: pd.DataFrame, status: pd.DataFrame) -> pd.DataFrame:
+    """Status of every cell and β, one row each: the columns ``KEYS`` and ``status``.
+
+    ``untrained`` if most of its replicas failed, or if the mean of its log-likelihood over those that did not diverge
+    is below that of the simplest model by more than the mean tolerance; ``collapsed`` if most replicas are; else
+    ``trained``.
+
+    Args:
+        metrics: tidy metrics of trained cells.
+        baselines: tidy metrics of simple models; may be empty.
+        status: of the replicas, see `replica_status`.
+    """
+    known = status.merge(_differences(metrics, baselines), on=REPLICA, how="left")
+    known = known.assign(failed=known["status"].isin(FAILED), collapsed=known["status"] == COLLAPSED)
+    usable = known["status"] != DIVERGED
+    known = known.assign(margin=(known["difference"] + known["tolerance"]).where(usable))
+    shares = known.groupby(KEYS, sort=False)[["failed", "collapsed", "margin"]].mean().reset_index()
+    kind = pd.Series(TRAINED, index=shares.index).mask(shares["collapsed"] > MOST, COLLAPSED)
+    below = (shares["margin"] < 0) & (kind != COLLAPSED)
+    return shares[KEYS].assign(status=kind.mask((shares["failed"] > MOST) | below, UNTRAINED))
 
 
 def _values(rows: pd.DataFrame, metric: str, name: str) -> pd.DataFrame:

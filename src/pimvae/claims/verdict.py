@@ -3,28 +3,33 @@
 __all__ = ["GROUP_COLUMNS", "STRATUM_COLUMNS", "Judgement", "Verdict", "judge"]
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
-from pimvae.claims.decision import Verdict, decide, improvement, interquartile_mean
+from pimvae.claims.decision import Verdict, decide
+from pimvae.claims.groups import GROUP_COLUMNS, Comparison, comparisons, per_seed
 from pimvae.claims.pairs import UNITS, compared
 from pimvae.claims.schema import Claim
 from pimvae.claims.selection import REPLICA, diverged_replicas, select
-from pimvae.claims.statistics import mean_interval
-from pimvae.claims.status import FAILED, UNTRAINED, replica_status
+from pimvae.claims.statistics import Estimate, mean_interval, welch_mean
+from pimvae.claims.status import COLLAPSED, FAILED, UNTRAINED, cell_status, replica_status
 from pimvae.results.files import COLUMNS
 
-GROUP_COLUMNS = ["claim", "verdict", "group", "metric", "subset", "effect", "low", "high", "pairs",
-                 "dataset", "interquartile_mean", "improvement"]  # fmt: skip
 STRATUM_COLUMNS = ["claim", "group", "metric", "subset", "dataset", "better", "worse", "mean_better", "mean_worse",
                    "difference", "difference_half", "effect", "effect_half", "pairs", "diverged"]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """One claim with its verdict, its groups (one row each, first the mean of all) and its strata."""
+    """One claim with its verdict, its comparisons (``groups``, one row each) and its strata.
+
+    Attributes:
+        diverged: number of replicas that failed on either side.
+        half: the same claim judged after half of the training steps; None where that was not measured.
+        younger: its statement or rule differs from the one that its runs recorded, or they recorded none.
+    """
 
     claim: Claim
     verdict: Verdict
@@ -35,16 +40,41 @@ class Judgement:
     diverged: int
     groups: pd.DataFrame
     strata: pd.DataFrame
+    half: "Judgement | None" = None
+    younger: bool = False
 
     @property
     def as_claimed(self) -> int:
-        """Number of groups whose interval lies beyond the smallest relevant effect, as claimed."""
-        return int((self.groups["low"] > self.claim.relevant).sum())
+        """Number of comparisons of trained schemes whose interval lies beyond the smallest relevant effect."""
+        return int((self._judged["low"] > self.claim.relevant).sum())
 
     @property
     def against(self) -> int:
-        """Number of groups whose interval lies wholly on the other side."""
-        return int((self.groups["high"] < 0).sum())
+        """Number of those whose interval lies wholly on the other side."""
+        return int((self._judged["high"] < 0).sum())
+
+    @property
+    def settled(self) -> bool:
+        """Whether half of the training gives no other verdict."""
+        return self.half is None or self.half.verdict == self.verdict
+
+    @property
+    def stated(self) -> str:
+        """The verdict, with a note where it is not settled."""
+        return self.verdict if self.settled else f"{self.verdict} (not settled)"
+
+    def names(self, state: str) -> list[str]:
+        """Groups that rest on a scheme of this state, ``collapsed`` or ``untrained``."""
+        return list(dict.fromkeys(self.groups.loc[self.groups["state"] == state, "group"])) if self.stateful else []
+
+    @property
+    def stateful(self) -> bool:
+        """Whether its comparisons are of schemes; those of the audit are of verdicts."""
+        return "state" in self.groups
+
+    @property
+    def _judged(self) -> pd.DataFrame:
+        return self.groups[self.groups["state"] == ""] if self.stateful else self.groups
 
 
 def judge(metrics: pd.DataFrame, claim: Claim, baselines: pd.DataFrame | None = None) -> Judgement:
@@ -53,36 +83,53 @@ def judge(metrics: pd.DataFrame, claim: Claim, baselines: pd.DataFrame | None = 
     The effect of a pair is signed so that positive means "as claimed". A comparison is one group, data set, metric and
     subset; its interval is Student's, of the mean over seeds, all of its pairs averaged seed by seed. In addition:
 
-    * replicas below the simplest model of ``baselines`` (see `replica_status`) are left out and counted as failed;
-    * a failed replica on the side that should be better, or any untrained one, turns "holds" into undecided;
+    * replicas that failed (diverged, or below the simplest model of ``baselines``) are left out and counted;
+    * a comparison with more failed replicas on the side that should be better than on the other holds only if it does
+      so with them; what diverged has no value, so that it then does not;
+    * a comparison with an untrained cell (see `cell_status`) is undecided. One of bound gaps with a collapsed cell is
+      left out. An average is that of the others, and undecided where they are not the most;
+    * an average over experiments is the mean of the experiments' own means, see `welch_mean`;
     * an ``average`` over data sets whose effects have opposite signs, both intervals without 0, does not hold;
     * ``not run`` without pairs.
     """
     everything = select(metrics, {"experiment": claim.experiment, **claim.where})
     simple = pd.DataFrame(columns=COLUMNS) if baselines is None else baselines
     status = replica_status(everything, simple)
-    chosen = _without(everything, status[status["status"] == UNTRAINED])
-    pairs = pd.concat(compared(chosen, claim), ignore_index=True)
     failed = status[status["status"].isin(FAILED)]
     sides = [select(failed, side) if side else failed[:0] for side in (claim.better, claim.worse)]
-    if claim.quantifier == "none_best":
-        sides[1] = failed
-    count = len(sides[0]) + len(sides[1])
-    if pairs.empty:
+    count = len(failed) if claim.quantifier == "none_best" else len(sides[0]) + len(sides[1])
+    pairs = compared(everything, claim, diverged=True)
+    kept = compared(_without(everything, failed), claim)
+    if kept.empty:
         empty = pd.DataFrame(columns=GROUP_COLUMNS), pd.DataFrame(columns=STRATUM_COLUMNS)
         return Judgement(claim, "undecided" if count else "not run", math.nan, math.nan, math.nan, 0, count, *empty)
-    parts = list(pairs.groupby(["group", "metric", "subset"], sort=False))
-    groups = pd.DataFrame([_group(rows, dict(zip(["group", "metric", "subset"], key, strict=True)))
-                           for key, rows in parts])  # fmt: skip
-    overall = mean_interval(_per_seed(pairs))
-    comparisons = [_per_seed(pairs)] if claim.quantifier == "average" else [_per_seed(rows) for _, rows in parts]
-    verdict = decide(comparisons, claim.quantifier, claim.relevant)
-    untrained = any((side["status"] == UNTRAINED).any() for side in sides)
-    if verdict == "holds" and (len(sides[0]) or untrained or _opposite(pairs, claim)):
-        verdict = "undecided"
-    groups = groups.assign(claim=claim.id, verdict=verdict)[GROUP_COLUMNS]
-    ends = overall.mean, overall.low, overall.high
-    return Judgement(claim, verdict, *ends, len(pairs), count, groups, _strata(pairs, everything, claim))
+    found = comparisons(kept, pairs, claim, status, cell_status(everything, simple, status))
+    verdict, mean = _decided(found, kept, claim)
+    groups = pd.DataFrame([one.row for one in found]).assign(verdict=verdict)[GROUP_COLUMNS]
+    ends = mean.mean, mean.low, mean.high
+    return Judgement(claim, verdict, *ends, len(kept), count, groups, _strata(kept, everything, claim))
+
+
+def _decided(found: Sequence[Comparison], kept: pd.DataFrame, claim: Claim) -> tuple[Verdict, Estimate]:
+    """The verdict, and the mean over all comparisons whose schemes are trained."""
+    judged = [one for one in found if one.state == ""]
+    used = kept.merge(_names(judged), on=["group", "metric", "subset"]) if judged else kept
+    samples = [per_seed(rows) for _, rows in used.groupby("experiment", sort=False)]
+    mean = welch_mean(samples)
+    if claim.quantifier == "average":
+        fragile = [any(one.fragile for one in judged)] * len(samples)
+        verdict = decide(samples, "average", claim.relevant, fragile=fragile)
+        if 2 * len(judged) <= len(found) or (verdict == "holds" and _opposite(used)):
+            verdict = "undecided"
+        return verdict, mean
+    considered = [one for one in found if one.state != COLLAPSED]
+    verdict = decide([one.values for one in considered], claim.quantifier, claim.relevant,
+                     [one.state == UNTRAINED for one in considered], [one.fragile for one in considered])  # fmt: skip
+    return ("undecided" if verdict == "not run" else verdict), mean
+
+
+def _names(found: Sequence[Comparison]) -> pd.DataFrame:
+    return pd.DataFrame([{name: one.row[name] for name in ("group", "metric", "subset")} for one in found])
 
 
 def _without(metrics: pd.DataFrame, replicas: pd.DataFrame) -> pd.DataFrame:
@@ -93,34 +140,16 @@ def _without(metrics: pd.DataFrame, replicas: pd.DataFrame) -> pd.DataFrame:
     return metrics[marked.isna().to_numpy()]
 
 
-def _per_seed(pairs: pd.DataFrame) -> list[float]:
-    """Mean effect of every seed over its strata, over those seeds alone that every stratum has."""
-    table = pairs.groupby(["seed", "metric", "subset", "experiment", "stratum"])["effect"].mean().unstack("seed")
-    means = table.loc[:, table.notna().all()].mean()
-    return [float(value) for value in means] if len(means) else [float(pairs["effect"].mean())]
-
-
-def _opposite(pairs: pd.DataFrame, claim: Claim) -> bool:
-    """Whether an average joins data sets with effects of opposite signs, neither interval holding 0."""
-    if claim.quantifier != "average":
-        return False
-    found = [mean_interval(_per_seed(rows)) for _, rows in pairs.groupby(["experiment", "dataset_worse"], sort=False)]
+def _opposite(pairs: pd.DataFrame) -> bool:
+    """Whether data sets have effects of opposite signs, neither interval holding 0."""
+    found = [mean_interval(per_seed(rows)) for _, rows in pairs.groupby(["experiment", "dataset_worse"], sort=False)]
     return any(one.low > 0 for one in found) and any(one.high < 0 for one in found)
-
-
-def _group(rows: pd.DataFrame, names: dict[str, Any]) -> dict[str, Any]:
-    values = _per_seed(rows)
-    found = mean_interval(values)
-    return {
-        **names, "dataset": rows["dataset_worse"].iloc[0], "effect": found.mean, "low": found.low, "high": found.high,
-        "pairs": len(rows), "interquartile_mean": interquartile_mean(values), "improvement": improvement(values),
-    }  # fmt: skip
 
 
 def _strata(pairs: pd.DataFrame, chosen: pd.DataFrame, claim: Claim) -> pd.DataFrame:
     """Per data set and pair of cells: means, difference and effect with Student intervals over seeds."""
     bad = diverged_replicas(chosen)
-    rows = []
+    rows: list[dict[str, object]] = []
     for (metric, subset, _), part in pairs.groupby(["metric", "subset", "stratum"], sort=False):
         first = part.iloc[0]
         difference, effect = (mean_interval(part[name].tolist()) for name in ("difference", "effect"))

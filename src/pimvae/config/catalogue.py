@@ -1,6 +1,7 @@
 """Order, label, colour and marker of everything that is shown; read from ``config/methods.yaml``."""
 
-__all__ = ["Catalogue", "Look", "Metric", "catalogue", "experiments", "parse_yaml", "read_config", "read_experiments"]
+__all__ = ["Catalogue", "Look", "Metric", "catalogue", "config_path", "experiments", "parse_yaml", "read_config",
+           "read_experiments"]  # fmt: skip
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -93,7 +94,7 @@ def read_config(name: str) -> Any:
     Raises:
         UserError: if neither exists or the file is not valid YAML.
     """
-    return parse_yaml(_config_path(name))
+    return parse_yaml(config_path(name))
 
 
 def experiments() -> dict[str, list[str]]:
@@ -103,13 +104,14 @@ def experiments() -> dict[str, list[str]]:
 
 def read_experiments() -> dict[str, dict[str, Any]]:
     """The content of every file of ``config/experiments``."""
-    return {path.stem: parse_yaml(path) or {} for path in sorted(_config_path("experiments").glob("*.yaml"))}
+    return {path.stem: parse_yaml(path) or {} for path in sorted(config_path("experiments").glob("*.yaml"))}
 
 
 PACKAGED = "configuration"  # where a wheel has config/, see setup.py
 
 
-def _config_path(name: str) -> Path:
+def config_path(name: str) -> Path:
+    """Where ``config/<name>`` lies, see `read_config`."""
     here = Path(__file__).resolve()
     folders = [Path("config"), here.parents[3] / "config", here.parents[1] / PACKAGED]
     path = next((folder / name for folder in folders if (folder / name).exists()), None)

@@ -54,11 +54,14 @@ def refresh(text: str, source: Source, name: str) -> str:
 def verdicts(source: Source) -> str:
     """A sentence on the run, and per claim its verdict, effect and comparisons."""
     rows = [
-        [f"{row.claim} {claim.short}", row.verdict, _expected(claim, row), _counts(row)]
+        [f"{row.claim}{_star(row)} {claim.short}", row.verdict, _expected(claim, row), _half(claim, row), _counts(row),
+         str(row.diverged)]
         for claim, row in _decided(source)
     ]
-    heading = ["claim", "verdict", "effect, 95 % interval", "comparisons as claimed : open : against"]
-    return f"{_run(source)}\n\n{_table(heading, rows)}"
+    heading = ["claim", "verdict", "effect, 95 % interval", "at half of the steps",
+               "comparisons as claimed : open : against", "failed replicas"]  # fmt: skip
+    note = "\n\n\\* statement or rule younger than the run" if any(_star(row) for _, row in _decided(source)) else ""
+    return f"{_run(source)}\n\n{_table(heading, rows)}{note}"
 
 
 def expected(source: Source) -> str:
@@ -131,6 +134,16 @@ def _expected(claim: Claim, row: pd.Series) -> str:
     return f"{effect} [{low}, {high}] {unit(claim)}" if math.isfinite(half) else f"{effect} {unit(claim)}"
 
 
+def _star(row: pd.Series) -> str:
+    return "\\*" if row["younger"] else ""
+
+
+def _half(claim: Claim, row: pd.Series) -> str:
+    """Effect and verdict after half of the steps."""
+    value = row["effect_half_budget"]
+    return f"{_fixed(value, 2)} {unit(claim)}, {row['verdict_half_budget']}" if math.isfinite(value) else "–"
+
+
 def _fixed(value: float, places: int) -> str:
     text = f"{value:.{places}f}"
     return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")
@@ -144,7 +157,7 @@ def _counts(row: pd.Series) -> str:
 
 def _exceptions(groups: pd.DataFrame, claim: Claim) -> str:
     """The groups whose interval does not lie on the claimed side; those against are marked."""
-    rows = groups[(groups["claim"] == claim.id) & ~(groups["low"] > claim.relevant)]
+    rows = groups[(groups["claim"] == claim.id) & ~((groups["low"] > claim.relevant) & groups["state"].isna())]
     against = rows.groupby("group", sort=False)["high"].min() < 0
     named = [f"**{group}**" if bad else str(group) for group, bad in against.items()]
     more = f" and {len(named) - MOST_GROUPS} more" if len(named) > MOST_GROUPS else ""

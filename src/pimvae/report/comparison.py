@@ -67,7 +67,8 @@ def compare(fresh: pd.DataFrame, shipped: pd.DataFrame) -> pd.DataFrame:
 
 def compare_claims(fresh: pd.DataFrame, shipped: pd.DataFrame, claims: Sequence[Claim]) -> pd.DataFrame:
     """Verdict and effect of every claim in both runs."""
-    judged = [evaluate(flag_nonfinite(final(frame)), list(claims)) for frame in (fresh, shipped)]
+    judged = [evaluate(flag_nonfinite(final(frame)), list(claims), frame[frame["baseline"] != ""])
+              for frame in (fresh, shipped)]  # fmt: skip
     rows = [[new.claim.id, new.verdict, old.verdict, new.effect, old.effect, new.claim.short]
             for new, old in zip(*judged, strict=True)]  # fmt: skip
     return pd.DataFrame(rows, columns=["claim", "fresh", "shipped", "effect_fresh", "effect_shipped", "short"])

@@ -8,19 +8,24 @@ from pathlib import Path
 
 import pandas as pd
 
+from pimvae.claims.age import mark_younger
 from pimvae.claims.evaluate import evaluate
-from pimvae.claims.schema import read_claims
+from pimvae.claims.schema import claims_file, read_claims
+from pimvae.claims.status import COLLAPSED, UNTRAINED
 from pimvae.claims.verdict import Judgement
 from pimvae.files import write_json
 from pimvae.registry import lookup, names
 from pimvae.results.files import Results, write_frame, write_text
+from pimvae.rules import rule_digests
 
+YOUNGER = "* statement or rule younger than the run"
 CLAIM_ENTRIES = {"t10_claims", "t11_verdicts", "f9_claims", "f9_images"}  # drawn from verdicts instead of results
 
 
 def judge(results: Results, claims_path: Path | str | None = None) -> list[Judgement]:
     """Verdicts on all claims of ``claims_path`` (default ``config/claims.yaml``)."""
-    return evaluate(results.metrics, read_claims(claims_path), results.baselines)
+    found = evaluate(results.metrics, read_claims(claims_path), results.baselines, results.budget)
+    return mark_younger(found, results.settings, rule_digests(claims_file(claims_path)))
 
 
 def tables(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str | None = None,
@@ -68,7 +73,12 @@ def claims(
         parts = [getattr(judgement, part) for judgement in judgements]
         full = [frame for frame in parts if len(frame)]
         write_frame(out / f"claims_{part}.csv", pd.concat(full, ignore_index=True) if full else parts[0])
-    return [f"{judgement.claim.id}  {judgement.verdict:13}  {judgement.claim.short}" for judgement in judgements]
+    lines = [f"{_marked(judgement):4}  {judgement.stated:13}  {judgement.claim.short}" for judgement in judgements]
+    return [*lines, YOUNGER] if any(judgement.younger for judgement in judgements) else lines
+
+
+def _marked(judgement: Judgement) -> str:
+    return f"{judgement.claim.id}{'*' * judgement.younger}"
 
 
 def _entry(judgement: Judgement) -> dict[str, object]:
@@ -86,8 +96,12 @@ def _nulled(entry: dict[str, object]) -> dict[str, object]:
 
 def _row(judgement: Judgement) -> dict[str, object]:
     return {
-        "claim": judgement.claim.id, "verdict": judgement.verdict, "scale": judgement.claim.effect,
+        "claim": judgement.claim.id, "verdict": judgement.stated, "scale": judgement.claim.effect,
         "effect": judgement.effect, "low": judgement.low, "high": judgement.high, "pairs": judgement.pairs,
+        "effect_half_budget": judgement.half.effect if judgement.half else math.nan,
+        "verdict_half_budget": judgement.half.verdict if judgement.half else "",
+        "younger": judgement.younger, "collapsed": "; ".join(judgement.names(COLLAPSED)),
+        "untrained": "; ".join(judgement.names(UNTRAINED)),
         "groups": len(judgement.groups), "as_claimed": judgement.as_claimed, "against": judgement.against,
         "diverged": judgement.diverged, "text": judgement.claim.text.strip(),
     }  # fmt: skip

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pimvae.claims.selection import REPLICA, diverged_replicas, drop_diverged, select
 from pimvae.claims.statistics import format_estimate, format_number, mean_interval
+from pimvae.claims.status import COLLAPSED, UNTRAINED
 from pimvae.claims.verdict import Judgement
 from pimvae.config.catalogue import catalogue
 from pimvae.report.tables._checks import check_rows
@@ -77,7 +78,8 @@ def _named(results: Results, judgements: Sequence[Judgement], scale: str) -> Ite
 def _claim(judgement: Judgement) -> Iterator[tuple[str, str]]:
     name = f"Claim{letters(judgement.claim.id)}"
     effect, interval = effect_texts(judgement) if judgement.pairs else ("--", "--")
-    yield f"{name}Verdict", SENTENCE.get(judgement.verdict, judgement.verdict)
+    said = SENTENCE.get(judgement.verdict, judgement.verdict)
+    yield f"{name}Verdict", said if judgement.settled else f"{said} (not settled)"
     yield f"{name}Text", escape(judgement.claim.text.strip())
     yield f"{name}Effect", effect
     yield f"{name}Interval", interval
@@ -89,6 +91,9 @@ def _claim(judgement: Judgement) -> Iterator[tuple[str, str]]:
     yield f"{name}OpenGroups", exceptions(judgement, against=False)
     yield f"{name}AgainstGroups", exceptions(judgement, against=True)
     yield f"{name}Relevant", f"{judgement.claim.relevant:g}"
+    yield f"{name}HalfBudget", effect_texts(judgement.half)[0] if judgement.half else "--"
+    yield f"{name}Collapsed", escape(join(judgement.names(COLLAPSED))) or "none"
+    yield f"{name}Untrained", escape(join(judgement.names(UNTRAINED))) or "none"
 
 
 def _overall(results: Results) -> Iterator[tuple[str, str]]:

@@ -47,7 +47,7 @@ def verdict_sentences(judgements: Sequence[Judgement]) -> str:
     return _by_verdict(
         judgements,
         lambda one: (
-            rf"\mbox{{{one.claim.id}}}, {escape(one.claim.short)} "
+            rf"\mbox{{{one.claim.id}}}, {escape(one.claim.short)}{'' if one.settled else ', not settled'} "
             rf"({one.as_claimed} for, {one.against} against, of {len(one.groups)})"
         ),
     )
@@ -75,6 +75,7 @@ def exceptions(judgement: Judgement, against: bool) -> str:
     groups = judgement.groups
     if "high" not in groups:
         return "none"
-    wrong = groups["high"] < 0
-    rows = groups[wrong if against else ~wrong & ~(groups["low"] > judgement.claim.relevant)]
+    trained = groups["state"].fillna("") == ""
+    wrong = groups["high"].lt(0) & trained
+    rows = groups[wrong if against else ~wrong & ~((groups["low"] > judgement.claim.relevant) & trained)]
     return escape(join(list(dict.fromkeys(rows["group"])))) or "none"

@@ -15,6 +15,7 @@ from pimvae.results.files import CELL, COLUMNS, final, read_csv, read_metrics, w
 RUN_COLUMNS = ["parameters", "steps", "replicas", "ms_per_step", "seconds", "device", "threads", "clipped_fraction",
                "nonfinite", "diverged", "memory_mib"]  # fmt: skip
 NOT_RUN = "the cell has not been run"
+RULES = "claims_sha256"  # of the file of claims at the time of the training
 SETTINGS = ("cell", "versions")  # parts of run.json that the paper quotes
 
 
@@ -32,6 +33,7 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, references: Sequen
             keys.
     """
     metrics, runs, history, settings = [], [], [], []
+    rules: set[tuple[str, str | None]] = set()
     for folder in sorted(map(Path, cell_dirs)):
         frame, record = _cell_files(folder)
         keys = _keys(frame, folder)
@@ -40,6 +42,11 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, references: Sequen
         history.append(_with_keys(_read_csv(folder / "history.csv"), keys))
         runs.append({**keys, **_run_row(record, folder / "run.json")})
         settings.extend({**keys, "key": key, "value": value} for key, value in _settings(record, folder / "run.json"))
+        if (keys["experiment"], record.get(RULES)) not in rules:  # one set for all cells with the same rules
+            rules.add((keys["experiment"], record.get(RULES)))
+            settings.append({**keys, "key": RULES, "value": record.get(RULES, "none")})
+            settings.extend({**keys, "key": f"claims.{name}", "value": digest}
+                            for name, digest in record.get("claims", {}).items())  # fmt: skip
     out = Path(out_dir)
     joined = pd.concat([*metrics, *(_reference(Path(path)) for path in references)], ignore_index=True)
     _refuse_duplicates(joined)

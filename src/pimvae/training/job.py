@@ -4,7 +4,7 @@ __all__ = ["Replica", "at_share", "build_models", "replicas", "run"]
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +64,7 @@ def run(
     checkpoint: Path | str | None = None,
     checkpoint_seconds: float = 60.0,
     strict: bool = False,
+    notes: Mapping[str, object] | None = None,
 ) -> None:
     """Train the cell and write ``weights.safetensors``, ``history.csv`` and ``run.json`` into ``out``.
 
@@ -75,6 +76,7 @@ def run(
         checkpoint: file from which a training that was cut off goes on, and to which it is saved; None for none.
         checkpoint_seconds: time between two writes of the checkpoint.
         strict: refuse a checkpoint that is damaged or of another training, instead of starting afresh.
+        notes: entries of run.json that change nothing, such as checksums of the rules that the run is judged by.
 
     Raises:
         UserError: CUDA asked for but absent, data that are missing, damaged or of other settings, a name that does not
@@ -106,7 +108,7 @@ def run(
             trainers.append((trainer, saved))
             timed += _train(trainer, saved, cell, lambda: _leave_if_told(stop, trainers))
         content = about | {"times": clock.read(chosen), "parameters": parameter_count(models[0])}
-        content |= {"data_sha256": checksums, "stack_width": width, "timed_replica_steps": timed}
+        content |= {"data_sha256": checksums, "stack_width": width, "timed_replica_steps": timed} | dict(notes or {})
         _write(cell, [pair[0] for pair in trainers], Path(out), content | {"peak_memory_mib": peak_memory(chosen)})
     for _, saved in trainers:
         saved.remove()

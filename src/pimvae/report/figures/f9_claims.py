@@ -21,8 +21,10 @@ COLOURS = {"holds": FOR, "refuted": AGAINST, "negligible": OPEN, "undecided": OP
 SUBSETS = {"unimodal": "one modality", "all": "all modalities", "average": "mean over subsets"}
 IMAGES = "images"  # an experiment, whose claims have a figure of their own
 PER_ROW = 5
-NAMES = 0.8  # width of the names of the groups, in panels
-LINE = 0.165  # inches per group
+WIDTH = 6.9  # of a row of bands, in panels
+NAME, LETTER = 0.2, 0.034  # width of the names of the groups, in panels, and what a letter adds
+LINE, HEAD = 0.088, 0.66  # inches per group, and of what stands above and below the groups
+SMALL = 5.2  # points: names of groups, numbers of failures
 
 
 def claim_figure(images: bool) -> Drawing:
@@ -45,15 +47,18 @@ def data(judgements: list[Judgement]) -> pd.DataFrame:
 
 
 def plot(table: pd.DataFrame) -> Figure:
-    """A panel per claim and measure; those about the same groups stand side by side. Right of dashed is as claimed."""
+    """A panel per claim and measure; those about the same groups stand side by side. Right of dashed is as claimed.
+
+    Hollow: rests on an untrained or collapsed scheme. At the right margin: replicas that failed, where any did.
+    """
     if table.empty:
         return empty_figure("no claim has been examined at this scale")
     rows = _rows(_bands(table))
-    heights = [0.98 + max(band[0]["group"].nunique() for band in row) * LINE for row in rows]
+    heights = [HEAD + max(band[0]["group"].nunique() for band in row) * LINE for row in rows]
     drawn = figure(sum(heights))
     parts = np.atleast_1d(drawn.subfigures(len(rows), 1, height_ratios=heights))
     for part, row in zip(parts, rows, strict=True):
-        widths = [NAMES + len(band) for band in row]
+        widths = [_width(band) for band in row]
         for place, band in zip(np.atleast_1d(part.subfigures(1, len(row), width_ratios=widths)), row, strict=True):
             _band(place, band)
     return drawn
@@ -74,18 +79,26 @@ def _rows(bands: list[list[pd.DataFrame]]) -> list[list[list[pd.DataFrame]]]:
     """Neighbouring bands that fit beside each other, names of their groups included."""
     rows: list[list[list[pd.DataFrame]]] = []
     for band in bands:
-        if rows and sum(NAMES + len(other) for other in (*rows[-1], band)) <= NAMES + PER_ROW:
+        if rows and sum(_width(other) for other in (*rows[-1], band)) <= WIDTH:
             rows[-1].append(band)
         else:
             rows.append([band])
     return rows
 
 
+def _width(band: list[pd.DataFrame]) -> float:
+    """Width of a band in panels."""
+    return NAME + LETTER * int(band[0]["group"].str.len().max()) + len(band)
+
+
 def _band(part: SubFigure, band: list[pd.DataFrame]) -> None:
     axes = part.subplots(1, len(band), sharey=True, squeeze=False)[0]
     for panel, rows in zip(axes, band, strict=True):
         _panel(panel, rows)
-    axes[0].set_yticks(range(len(band[0])), band[0]["group"])
+    axes[0].set_yticks(range(len(band[0])), band[0]["group"], fontsize=SMALL)
+    for panel in axes:
+        panel.tick_params(axis="y", length=0, pad=1)
+        panel.tick_params(axis="x", labelsize=SMALL, pad=1)
     axes[0].set_ylim(len(band[0]) - 0.5, -0.5)
 
 
@@ -93,19 +106,27 @@ def _panel(panel: plt.Axes, rows: pd.DataFrame) -> None:
     first, relevant = rows.iloc[0], rows["relevant"].iloc[0]
     panel.axvline(relevant, color=MUTED, lw=0.8, ls="--")
     panel.grid(axis="x")
-    for height, (effect, low, high) in enumerate(rows[["effect", "low", "high"]].to_numpy(dtype=float)):
-        colour = FOR if low > relevant else AGAINST if high < 0 else OPEN
-        panel.hlines(height, low, high, color=colour, lw=1.2)
-        panel.plot(effect, height, "o", ms=3.4, color=colour)
-    panel.set_title(_measure_label(first["metric"], first["subset"]), loc="left", fontsize=7, pad=4, linespacing=0.95)
-    panel.annotate(f"{first['claim']}: {first['verdict']}", (0, 1), (0, 22), xycoords="axes fraction", va="bottom",
-                   textcoords="offset points", color=COLOURS[first["verdict"]], fontweight="bold")  # fmt: skip
+    for height, row in enumerate(rows.to_dict("records")):
+        trained = row["state"] == ""
+        colour = MUTED if not trained else FOR if row["low"] > relevant else AGAINST if row["high"] < 0 else OPEN
+        panel.hlines(height, row["low"], row["high"], color=colour, lw=1.0)
+        panel.plot(row["effect"], height, "o", ms=2.2, color=colour, mfc=colour if trained else "white")
+        failed = row["failed_better"] + row["failed_worse"]
+        if failed:
+            panel.annotate(f"{failed:g}", (1, height), (1, 0), xycoords=("axes fraction", "data"), va="center",
+                           textcoords="offset points", fontsize=SMALL, annotation_clip=False)  # fmt: skip
+    panel.set_title(_measure_label(first["metric"], first["subset"]), loc="left", fontsize=5.6, pad=2, linespacing=0.95)
+    panel.annotate(
+        f"{first['claim']}: {first['verdict']}", (0, 1), (0, 15), xycoords="axes fraction", va="bottom",
+        textcoords="offset points", fontsize=6.2, color=COLOURS[first["verdict"]], fontweight="bold",
+    )  # fmt: skip
     if first["scale"] == "relative":
         panel.set_xlim(-2.15, 2.15)
         panel.set_xticks([-2, -1, 0, 1, 2])
     metric = catalogue().metric(first["metric"])
     unit = f" ({metric.unit})" if metric.unit and metric.factor == 1 else ""
-    panel.set_xlabel("relative difference" if first["scale"] == "relative" else f"difference{unit}")
+    text = "relative difference" if first["scale"] == "relative" else f"difference{unit}"
+    panel.set_xlabel(text, fontsize=SMALL, labelpad=1)
 
 
 def _measure_label(metric: str, subset: str) -> str:

@@ -13,21 +13,27 @@ from pimvae.report.tables._layout import escape, tabular
 
 
 def table_claims(judgements: Sequence[Judgement]) -> str:
-    """Claim, verdict, mean effect with unit and interval, comparisons as claimed : undecided : against, pairs."""
-    lines = [r"& claim & verdict & effect & 95\,\% interval & unit & comparisons & pairs \\", r"\midrule"]
+    """Claim, verdict, effect with interval and unit, effect at half of the steps, comparisons, failed replicas.
+
+    Comparisons are counted as claimed : undecided : against. An asterisk marks what is younger than its run.
+    """
+    lines = [r"& claim & verdict & effect [95\,\%] & at half & comparisons & failed \\", r"\midrule"]
     for judgement in judgements:
         lines.append(" & ".join(_cells(judgement)) + r" \\[2pt]")
-    return tabular(r"l>{\raggedright\arraybackslash}p{0.36\linewidth}lcclcr", lines)
+    wrapped = r">{\raggedright\arraybackslash}p"
+    return tabular(rf"l{wrapped}{{0.33\linewidth}}{wrapped}{{0.12\linewidth}}lccr", lines)
 
 
 def _cells(judgement: Judgement) -> list[str]:
-    start = [judgement.claim.id, escape(judgement.claim.short), rf"\verdict{{{judgement.verdict}}}"]
+    name = f"{judgement.claim.id}{'*' * judgement.younger}"
+    start = [name, escape(judgement.claim.short), rf"\verdict{{{judgement.stated}}}"]
     if not judgement.pairs:
-        return [*start, "", "", "", "", ""]
+        return [*start, "", "", "", ""]
     open_groups = len(judgement.groups) - judgement.as_claimed - judgement.against
     count = f"{judgement.as_claimed}\\,:\\,{open_groups}\\,:\\,{judgement.against}"
-    note = rf"\,\diverged{{{judgement.diverged}}}" if judgement.diverged else ""
-    return [*start, *effect_texts(judgement), escape(unit(judgement.claim)), count, f"{judgement.pairs}{note}"]
+    effect = " ".join([*effect_texts(judgement), escape(unit(judgement.claim))]).strip()
+    half = effect_texts(judgement.half)[0] if judgement.half else "--"
+    return [*start, effect, half, count, str(judgement.diverged)]
 
 
 def unit(claim: Claim) -> str:

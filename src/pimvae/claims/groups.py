@@ -1,0 +1,112 @@
+"""The comparisons of a claim: one group, data set, metric and subset each, with failures and what they rest on."""
+
+__all__ = ["GROUP_COLUMNS", "Comparison", "comparisons", "per_seed"]
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pimvae.claims.decision import improvement, interquartile_mean
+from pimvae.claims.pairs import UNITS
+from pimvae.claims.schema import Claim
+from pimvae.claims.selection import REPLICA
+from pimvae.claims.statistics import Estimate, mean_interval
+from pimvae.claims.status import COLLAPSED, DIVERGED, FAILED, UNTRAINED
+from pimvae.results.files import KEYS
+
+GROUP_COLUMNS = ["claim", "verdict", "group", "metric", "subset", "effect", "low", "high", "pairs", "dataset",
+                 "experiment", "interquartile_mean", "improvement", "state", "effect_all", "failed_better",
+                 "failed_worse"]  # fmt: skip
+NEEDS_BOTH = {"bound_gap"}  # a scheme whose latents carry nothing has a tight bound for nothing
+NAMES = ["group", "metric", "subset"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One comparison.
+
+    Attributes:
+        row: its entries of ``GROUP_COLUMNS``.
+        values: mean effect of every seed, replicas that failed left out.
+        fragile: it cannot hold: more replicas failed on the side that should be better than on the other, and it does
+            not hold with them.
+    """
+
+    row: dict[str, object]
+    values: list[float]
+    fragile: bool
+
+    @property
+    def state(self) -> str:
+        """``collapsed`` or ``untrained`` if a side is, else empty."""
+        return str(self.row["state"])
+
+
+def comparisons(
+    kept: pd.DataFrame, everything: pd.DataFrame, claim: Claim, replicas: pd.DataFrame, cells: pd.DataFrame
+) -> list[Comparison]:
+    """The comparisons of a claim in the order of their groups.
+
+    Args:
+        kept: pairs without replicas that failed.
+        everything: all pairs of finite values; their groups decide what is listed.
+        claim: whose measures and effects these are.
+        replicas: status of every replica.
+        cells: status of every cell.
+    """
+    lost = replicas[replicas["status"].isin(FAILED)]
+    parts = dict(list(kept.groupby(NAMES, sort=False)))
+    found = []
+    for names, rows in everything.groupby(NAMES, sort=False):
+        good = parts.get(names, rows[:0])
+        failed = [_count(lost, rows, side) for side in ("better", "worse")]
+        gone = _count(lost[lost["status"] == DIVERGED], rows, "better")
+        values, every = per_seed(good), mean_interval(per_seed(rows))
+        sound = every.low > claim.relevant and not gone
+        estimate, first = mean_interval(values), rows.iloc[0]
+        row = {
+            **dict(zip(NAMES, names, strict=True)), "claim": claim.id, "dataset": first["dataset_worse"],
+            "experiment": first["experiment"], **_ends(estimate), "pairs": len(good),
+            "interquartile_mean": interquartile_mean(values), "improvement": improvement(values),
+            "state": _state(rows, cells), "effect_all": every.mean, "failed_better": failed[0],
+            "failed_worse": failed[1],
+        }  # fmt: skip
+        found.append(Comparison(row, values, failed[0] > failed[1] and not sound))
+    return found
+
+
+def per_seed(pairs: pd.DataFrame) -> list[float]:
+    """Effect of every seed, averaged over the strata; their mean is the mean of the strata's own means.
+
+    Where a stratum lacks a seed, the others speak for it: what is averaged is how far a seed lies from the mean of its
+    stratum.
+    """
+    if pairs.empty:
+        return []
+    strata = ["metric", "subset", "experiment", "stratum"]
+    table = pairs.groupby(["seed", *strata])["effect"].mean().unstack("seed")
+    means = table.mean(axis=1)
+    apart = table.sub(means, axis=0).mean()
+    return [float(value) for value in means.mean() + apart - apart.mean()]
+
+
+def _ends(estimate: Estimate) -> dict[str, float]:
+    return {"effect": estimate.mean, "low": estimate.low, "high": estimate.high}
+
+
+def _sides(rows: pd.DataFrame, side: str) -> pd.DataFrame:
+    """The cells on one side, columns ``KEYS``."""
+    named = {"experiment": "experiment", **{f"{key}_{side}": key for key in UNITS}}
+    return rows[list(named)].rename(columns=named).drop_duplicates()
+
+
+def _count(lost: pd.DataFrame, rows: pd.DataFrame, side: str) -> int:
+    """Replicas of the cells on one side that are among the lost ones."""
+    return len(lost[REPLICA].merge(_sides(rows, side), on=KEYS)) if len(lost) else 0
+
+
+def _state(rows: pd.DataFrame, cells: pd.DataFrame) -> str:
+    status = {name for side in ("better", "worse") for name in _sides(rows, side).merge(cells, on=KEYS)["status"]}
+    if UNTRAINED in status:
+        return UNTRAINED
+    return COLLAPSED if COLLAPSED in status and rows["metric"].iloc[0] in NEEDS_BOTH else ""

@@ -1,0 +1,139 @@
+"""Comparisons one by one: what failed, what is not trained, data sets with seeds of their own, half of the training."""
+
+import hashlib
+
+import pandas as pd
+import pytest
+
+from pimvae.claims.age import mark_younger
+from pimvae.claims.evaluate import evaluate
+from pimvae.claims.schema import Claim
+from pimvae.claims.statistics import welch_mean
+from pimvae.results.files import COLUMNS
+from pimvae.rules import record, rule_digests
+
+ENTRY = {
+    "id": "C9", "short": "s", "text": "t", "experiment": ["multimodal", "bimodal"], "better": {"objective": "masked"},
+    "worse": {"objective": "mixture"}, "measures": [{"metric": "llh", "subset": "all"}], "effect": "difference",
+}  # fmt: skip
+CLEAR = [1.0, 1.1, 0.9, 1.05, 0.95]
+
+
+def rows(aggregator: str, values: list[float], level: float = -100.0, metric: str = "llh",
+         data: tuple[str, str] = ("multimodal", "complete"), share: float = 1.0) -> pd.DataFrame:  # fmt: skip
+    """Differences masked − mixture of one aggregator, one per seed; ``level`` is the value under the mixture bound."""
+    found = []
+    for seed, value in enumerate(values):
+        for objective, number in (("masked", level + value), ("mixture", level)):
+            keys = [*data, aggregator, objective, "standard", 1.0, seed, share, "", "test", "all"]
+            found += [[*keys, metric, number], [*keys, "rate", 5.0], [*keys, "diverged", 0.0]]
+    return pd.DataFrame(found, columns=COLUMNS)
+
+
+def baseline(level: float = -150.0, seeds: int = 5) -> pd.DataFrame:
+    keys = ["multimodal", "complete", "none", "none", "none", 1.0]
+    return pd.DataFrame([[*keys, seed, 1.0, "independent", "test", "all", "llh", level] for seed in range(seeds)],
+                        columns=COLUMNS)  # fmt: skip
+
+
+def judge(metrics: pd.DataFrame, simple: pd.DataFrame | None = None, budget: pd.DataFrame | None = None, **changes):
+    return evaluate(metrics, [Claim(**{**ENTRY, **changes})], simple, budget)[0]
+
+
+def test_an_untrained_cell_leaves_its_own_comparison_open_alone():
+    metrics = pd.concat([rows("poe", CLEAR), rows("moe", CLEAR, level=-170.0)])
+    found = judge(metrics, baseline(), quantifier="some")
+    assert found.verdict == "holds"
+    assert dict(zip(found.groups["group"], found.groups["state"], strict=True)) == {"PoE": "", "MoE": "untrained"}
+    assert (found.as_claimed, found.names("untrained")) == (1, ["MoE"])
+    assert judge(metrics, baseline()).verdict == "undecided"
+    assert judge(rows("moe", CLEAR, level=-170.0), baseline(), quantifier="average").verdict == "undecided"
+
+
+def test_a_single_failed_replica_is_counted_and_the_effect_is_given_with_it():
+    metrics = rows("poe", CLEAR)
+    worst = (metrics["objective"] == "mixture") & (metrics["seed"] == 4) & (metrics["metric"] == "llh")
+    metrics.loc[worst, "value"] = -160.0
+    found = judge(metrics, baseline())
+    row = found.groups.iloc[0]
+    assert found.verdict == "holds" and (row["failed_better"], row["failed_worse"], row["pairs"]) == (0, 1, 4)
+    assert row["effect"] == pytest.approx(sum(CLEAR[:4]) / 4)
+    assert row["effect_all"] == pytest.approx((sum(CLEAR[:4]) + 60.95) / 5)
+
+
+def test_failures_on_the_better_side_rule_out_what_only_the_survivors_show():
+    metrics = rows("poe", CLEAR)
+    worst = (metrics["objective"] == "masked") & (metrics["seed"] == 4) & (metrics["metric"] == "llh")
+    metrics.loc[worst, "value"] = -160.0
+    found = judge(metrics, baseline())
+    assert found.groups["low"][0] > 0 and found.verdict == "undecided"
+
+
+def test_data_sets_keep_their_own_seeds():
+    """Eight seeds of one experiment and five of the other: the mean of the two means, variances added."""
+    eight = [0.3, 0.1, 0.2, 0.4, 0.3, 0.2, 0.1, 0.5]
+    metrics = pd.concat([rows("poe", CLEAR), rows("poe", eight, data=("bimodal", "clusters"))])
+    found, expected = judge(metrics, quantifier="average"), welch_mean([CLEAR, eight])
+    assert (found.effect, found.low, found.high) == pytest.approx((expected.mean, expected.low, expected.high))
+    assert found.pairs == 13
+
+
+def test_a_collapsed_side_is_no_tighter_bound_and_a_negative_gap_none_either():
+    llh = rows("moe", [0.0] * 5, level=-150.0)
+    llh.loc[llh["metric"] == "rate", "value"] = 0.01
+    gaps = rows("moe", [-0.5] * 5, level=1.0, metric="bound_gap")
+    gaps = gaps[gaps["metric"] == "bound_gap"]
+    changes = {"measures": [{"metric": "bound_gap", "subset": "all"}]}
+    trained = judge(pd.concat([rows("moe", CLEAR), gaps]), baseline(), **changes)
+    assert trained.effect == pytest.approx(0.5)
+    found = judge(pd.concat([llh, gaps]), baseline(), **changes)
+    assert (found.as_claimed, found.names("collapsed"), found.verdict) == (0, ["MoE"], "undecided")
+    negative = rows("moe", [-0.5] * 5, level=0.0, metric="bound_gap")
+    assert judge(negative, **changes).effect == 0
+
+
+@pytest.mark.parametrize(
+    ("earlier", "stated"), [([-3.0, 3.0, 0.1, -0.1, 1.0], "holds (not settled)"), (CLEAR, "holds")]
+)
+def test_half_of_the_training_may_say_something_else(earlier, stated):
+    metrics = rows("poe", CLEAR)
+    found = judge(metrics, budget=pd.concat([metrics, rows("poe", earlier, share=0.5)]))
+    assert found.stated == stated and found.half.effect == pytest.approx(sum(earlier) / 5)
+
+
+def test_without_rows_at_half_nothing_is_said():
+    metrics = pd.concat([rows("poe", CLEAR), rows("moe", CLEAR)])
+    assert judge(metrics, budget=metrics).half is None
+    assert judge(metrics, budget=pd.concat([metrics, rows("poe", CLEAR, share=0.5)])).half is None
+
+
+CLAIMS = """
+- {id: C9, short: s, text: "a  b", experiment: multimodal, effect: difference, relevant: 0.5}
+- {id: C8, short: s, text: c, experiment: multimodal, effect: difference}
+"""
+
+
+def test_checksums_follow_statement_and_rule_alone(tmp_path):
+    path = tmp_path / "config" / "claims.yaml"
+    path.parent.mkdir()
+    path.write_text(CLAIMS)
+    before = record(tmp_path)
+    assert before["claims_sha256"] == hashlib.sha256(CLAIMS.encode()).hexdigest()
+    path.write_text("# a comment" + CLAIMS.replace("a  b", "a b").replace("short: s", "short: other"))
+    assert record(tmp_path)["claims"] == before["claims"] == rule_digests(path)
+    path.write_text(CLAIMS.replace("0.5", "0.6"))
+    changed = rule_digests(path)
+    assert changed["C9"] != before["claims"]["C9"] and changed["C8"] == before["claims"]["C8"]
+    assert record(tmp_path / "elsewhere") == {}
+
+
+@pytest.mark.parametrize(
+    ("recorded", "younger"),
+    [({"claims_sha256": "x", "claims.C9": "1"}, False), ({"claims_sha256": "x", "claims.C9": "2"}, True),
+     ({"claims_sha256": "none"}, True), ({"claims_sha256": "x", "claims.C8": "1"}, True), ({}, True)],
+)  # fmt: skip
+def test_a_claim_that_its_run_did_not_know_is_marked(recorded, younger):
+    columns = ["experiment", "key", "value"]
+    settings = pd.DataFrame([["multimodal", *pair] for pair in recorded.items()], columns=columns)
+    (found,) = mark_younger([judge(rows("poe", CLEAR))], settings, {"C9": "1"})
+    assert found.younger is younger
