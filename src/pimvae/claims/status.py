@@ -10,8 +10,8 @@ from pimvae.results.files import KEYS
 
 TRAINED, DIVERGED, UNTRAINED, COLLAPSED = "trained", "diverged", "untrained", "collapsed"
 FAILED = (DIVERGED, UNTRAINED)
-# What a trained model must beat: no latent at all; one Gaussian, where views hang together far more than entries of one;
-# the mixture over the classes, each of independent pixels and letters; `INDEPENDENT` in all other experiments.
+# What a trained model must beat: no latent at all; one Gaussian, where views hang together far more than entries do; the
+# mixture over the classes, each of independent pixels and letters; `INDEPENDENT` in all other experiments.
 SIMPLEST = {"linear": "no_latent", "multimodal": "gaussian", "images": "class_conditional"}
 INDEPENDENT = "independent"
 # A replica counts as worse than the simplest model only by more than the error of an estimated log-likelihood.
