@@ -10,7 +10,7 @@ from pimvae.results.files import KEYS
 
 TRAINED, DIVERGED, UNTRAINED, COLLAPSED = "trained", "diverged", "untrained", "collapsed"
 FAILED = (DIVERGED, UNTRAINED)
-# What a trained model must beat: no latent at all; one Gaussian, where views hang together far more than entries do; the
+# What a trained model must beat: no latent at all; one Gaussian, as views hang together far more than entries do; the
 # mixture over the classes, each of independent pixels and letters; `INDEPENDENT` in all other experiments.
 SIMPLEST = {"linear": "no_latent", "multimodal": "gaussian", "images": "class_conditional"}
 INDEPENDENT = "independent"
