@@ -163,15 +163,14 @@ def _replaced(found: Estimate, heavy: Tensor, log_weight: Tensor) -> Estimate:
 
 
 def _integrated(model: MultimodalVAE, data: Tensor, seen: Tensor) -> Estimate:
-    """By quadrature, in a box that holds what prior and encoder think possible."""
-    prior, loc, scale = model.prior.distribution(), *_moments(model.posterior(data, seen), None)
-    reach = BOX * prior.scale
-    shared = prior.loc.shape[-1]
-    low, high = loc - BOX * scale, loc + BOX * scale
-    low[:, :shared] = torch.minimum(low[:, :shared], (prior.loc - reach).amin(0))
-    high[:, :shared] = torch.maximum(high[:, :shared], (prior.loc + reach).amax(0))
-    low[:, shared:], high[:, shared:] = low[:, shared:].clamp(max=-BOX), high[:, shared:].clamp(min=BOX)
-    value, change = quadrature(_target(model, data, seen), low, high)
+    """By quadrature, in a box that holds what the prior and the encoder think possible."""
+    prior, encoder = model.prior.distribution(), model.posterior(data, seen)
+    loc, scale = _moments(encoder, torch.Generator(data.device).manual_seed(0))
+    private = loc.new_full((model.latent_size - prior.loc.shape[-1],), BOX)
+    low = torch.cat([(prior.loc - BOX * prior.scale).amin(0), -private])
+    high = torch.cat([(prior.loc + BOX * prior.scale).amax(0), private])
+    low, high = torch.minimum(low, (loc - BOX * scale).amin(0)), torch.maximum(high, (loc + BOX * scale).amax(0))
+    value, change = quadrature(lambda some: _target(model, data[:, some], seen[some]), len(seen), low, high)
     nothing = torch.zeros_like(value)
     return Estimate(value, change, nothing, torch.ones_like(value), torch.full_like(value, -math.inf))
 

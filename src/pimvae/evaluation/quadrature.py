@@ -3,59 +3,102 @@
 __all__ = ["quadrature"]
 
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pimvae.evaluation.refinement import LogJoint
+from pimvae.evaluation.refinement import LogJoint, value_and_slope
 
-SIDE = {1: 4096, 2: 48}  # cells along each axis of the coarsest grid, by the number of latents
-SPLIT = 4  # cells along each axis into which a cell is divided
-KEPT = 128  # cells of every point that are divided further: where most of the mass is
-LEVELS = 3
+SIDE = {1: 512, 2: 64}  # cells along each axis of the coarsest grid, by the number of latents
+WIDENINGS = 6  # of the box, each to twice its size, while a point has its largest value at the rim
+NEGLIGIBLE = 12.0  # nats below the largest cell of a point from which on a cell is divided no further
+LEVELS = 14  # of divisions, at most
+TOLERANCE = 1e-3  # nats that a division may change before it is the last one
 
 
 @torch.no_grad()
 def quadrature(
-    log_joint: LogJoint, low: Float[Tensor, "n latent"], high: Float[Tensor, "n latent"]
-) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
-    r"""log ∫ p(x_O, z) dz over a box per point, by the midpoint rule on cells that are divided where the mass is.
+    target: Callable[[Tensor], LogJoint], points: int, low: Float[Tensor, " latent"], high: Float[Tensor, " latent"]
+) -> tuple[Float[Tensor, " point"], Float[Tensor, " point"]]:
+    r"""log ∫ p(x_O, z) dz by the midpoint rule on a grid that is halved where the mass is.
 
-    Of every grid the ``KEPT`` cells with the largest density are divided into ``SPLIT``^D, ``LEVELS`` times; the others
-    count as they are. For a smooth density that a few cells resolve, the midpoint rule is exact up to exp(−2π²σ²/h²).
+    All points share the coarsest grid, and the decoder's passes on it. Then every cell that can hold mass is halved
+    along each axis, again and again, until that changes the integral of its point by less than ``TOLERANCE``. What a
+    cell can hold is told by its value and its slope, for posteriors may be much narrower than a cell. Where mass is, the
+    grid is thus uniform, and on uniform grids of side h the midpoint rule is exact up to exp(−2π²σ²/h²), σ the least
+    width of the posterior: when a halving changes little, what is left is far less than that.
 
     Args:
-        log_joint: z [draw, n, D] -> log p(x_O, z) [draw, n].
-        low: the lower corner of every point's box, which must hold the posterior.
+        target: log p(x_O, z) of points by their numbers [m]: z [draw, m, D] (or [draw, 1, D]) -> [draw, m].
+        points: how many there are.
+        low: the lower corner of a box; it is widened while a point has its largest value at the rim.
         high: the upper one.
 
     Returns:
-        The log-integral, and by how much the last division changed it (a bound on what is left).
+        The log-integral, and by how much the last halving changed it.
 
     Raises:
         ValueError: for more than two latents.
     """
-    latent = low.shape[-1]
+    latent = len(low)
     if latent not in SIDE:
         raise ValueError(f"quadrature is for one or two latents, not {latent}")
-    side = SIDE[latent]
-    unit = (torch.arange(side, dtype=low.dtype, device=low.device) + 0.5) / side
-    centres = torch.cartesian_prod(*[unit] * latent).reshape(-1, 1, latent)
-    z = low + (high - low) * centres
-    size = (high - low) / side  # of a cell, [n, D]
-    value = log_joint(z) + size.log().sum(-1)
-    settled = value.new_full((0, value.shape[1]), -math.inf)  # log masses of cells that are divided no further
-    total = before = value.logsumexp(0)
-    offsets = (torch.arange(SPLIT, dtype=low.dtype, device=low.device) + 0.5) / SPLIT - 0.5
-    offsets = torch.cartesian_prod(*[offsets] * latent).reshape(-1, 1, 1, latent)
+    owner, z, size, total = _coarse(target(torch.arange(points, device=low.device)), low, high, SIDE[latent])
+    gone = torch.full_like(total, -math.inf)  # mass of the cells that are divided no further
+    change = torch.full_like(total, math.inf)
+    corners = torch.cartesian_prod(*[low.new_tensor([-0.25, 0.25])] * latent).reshape(-1, 1, latent)
     for _ in range(LEVELS):
-        kept = min(KEPT, len(value))
-        order = value.argsort(0, descending=True)
-        settled = torch.cat([settled, value.gather(0, order[kept:])])
-        chosen = z.gather(0, order[:kept].unsqueeze(-1).expand(-1, -1, latent))
-        z = (chosen + size * offsets).flatten(0, 1)
-        size = size / SPLIT
-        value = log_joint(z) + size.log().sum(-1)
-        before, total = total, torch.cat([settled, value]).logsumexp(0)
-    return total, (total - before).abs()
+        z, owner, size = (z + size * corners).flatten(0, 1), owner.repeat(len(corners)), size / 2
+        value, slope = (part[0] for part in value_and_slope(target(owner), z.unsqueeze(0)))
+        mass = value + size.log().sum()
+        found = torch.logaddexp(gone, _log_sum(mass, owner, points))
+        here = torch.zeros_like(total, dtype=torch.bool).index_fill(0, owner, True)
+        change = torch.where(here, (found - total).abs(), change)
+        total = torch.where(here, found, total)
+        possible = mass + (size * slope.abs()).sum(-1)
+        divided = _worth(mass, possible, owner, points)
+        gone = torch.logaddexp(gone, _log_sum(mass[~divided], owner[~divided], points))
+        divided &= change[owner] > TOLERANCE
+        if not divided.any():
+            break
+        z, owner = z[divided], owner[divided]
+    return total, change
+
+
+def _coarse(log_joint: LogJoint, low: Tensor, high: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Owners [c] and centres [c, D] of the cells that can hold mass, their sides [D], log-integrals [n]."""
+    latent = len(low)
+    index = torch.cartesian_prod(*[torch.arange(side, device=low.device)] * latent).reshape(-1, latent)
+    rim = ((index == 0) | (index == side - 1)).any(-1)
+    for _ in range(WIDENINGS):
+        size = (high - low) / side
+        centres = low + size * (index + 0.5)
+        mass = log_joint(centres.unsqueeze(1)) + size.log().sum()
+        if not rim[mass.argmax(0)].any():
+            break
+        low, high = 1.5 * low - 0.5 * high, 1.5 * high - 0.5 * low
+    possible = mass.unflatten(0, [side] * latent)
+    for axis in range(latent):  # the largest difference to a neighbour stands in for the slope
+        step = possible.diff(dim=axis).abs()
+        edge = torch.zeros_like(step.narrow(axis, 0, 1))
+        possible = possible + torch.maximum(torch.cat([step, edge], axis), torch.cat([edge, step], axis))
+    possible = possible.flatten(0, latent - 1)
+    cell, owner = (possible > mass.amax(0) - NEGLIGIBLE).nonzero().unbind(-1)
+    return owner, centres[cell], size, mass.logsumexp(0)
+
+
+def _worth(mass: Tensor, possible: Tensor, owner: Tensor, points: int) -> Tensor:
+    """Which cells can hold mass that is not negligible beside the largest of their point."""
+    largest = torch.full((points,), -math.inf, dtype=mass.dtype, device=mass.device)
+    largest = largest.scatter_reduce(0, owner, mass, "amax")
+    return possible > largest[owner] - NEGLIGIBLE
+
+
+def _log_sum(values: Tensor, owner: Tensor, points: int) -> Tensor:
+    """log Σ exp of the values of every owner, [points]; −∞ without any."""
+    largest = torch.full((points,), -math.inf, dtype=values.dtype, device=values.device)
+    largest = largest.scatter_reduce(0, owner, values, "amax")
+    sums = torch.zeros_like(largest).index_add_(0, owner, (values - largest[owner]).exp())
+    return torch.where(largest.isfinite(), largest + sums.log(), largest)

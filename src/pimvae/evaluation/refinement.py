@@ -1,6 +1,6 @@
 """Gaussian approximations of posteriors, refined for every data point by natural gradients."""
 
-__all__ = ["DenseGaussian", "LogJoint", "refine"]
+__all__ = ["DenseGaussian", "LogJoint", "refine", "value_and_slope"]
 
 import math
 from collections.abc import Callable
@@ -29,6 +29,10 @@ class DenseGaussian:
     def sample(self, count: int, generator: torch.Generator | None = None) -> Float[Tensor, "draw n latent"]:
         """Independent draws."""
         return self.at(_normal((count, *self.loc.shape), self.loc, generator))
+
+    def pulled_back(self, slope: Float[Tensor, "draw n latent"]) -> Float[Tensor, "draw n latent"]:
+        """Lᵀ ∇_z f: the gradient of f in ε."""
+        return (slope.movedim(0, 1) @ self.factor).movedim(1, 0)
 
     def log_prob(self, z: Float[Tensor, "draw n latent"]) -> Float[Tensor, "draw n"]:
         """log N(z; loc, L Lᵀ)."""
@@ -73,7 +77,7 @@ def refine(
         rate = LAST_RATE + 0.5 * (RATE - LAST_RATE) * (1 + math.cos(math.pi * step / steps))
         half = _normal((pairs, *loc.shape), loc, generator)
         noise = torch.cat([half, -half])  # antithetic: odd terms cancel
-        u = (slope(log_joint, q.at(noise)).movedim(0, 1) @ q.factor).movedim(1, 0) + noise
+        u = q.pulled_back(value_and_slope(log_joint, q.at(noise))[1]) + noise
         turn = (u.permute(1, 2, 0) @ noise.movedim(0, 1) / len(noise)).tril()
         turn = turn - 0.5 * torch.diag_embed(turn.diagonal(dim1=-2, dim2=-1))
         turn = _within(rate * turn.flatten(-2), 1.0).unflatten(-1, (latent, latent))
@@ -83,12 +87,15 @@ def refine(
     return q
 
 
-def slope(log_joint: LogJoint, z: Float[Tensor, "draw n latent"]) -> Float[Tensor, "draw n latent"]:
-    """∇_z log p(x_O, z)."""
+def value_and_slope(
+    log_joint: LogJoint, z: Float[Tensor, "draw n latent"]
+) -> tuple[Float[Tensor, "draw n"], Float[Tensor, "draw n latent"]]:
+    """log p(x_O, z) and ∇_z log p(x_O, z)."""
     with torch.enable_grad():
         z = z.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(log_joint(z).sum(), z)
-    return gradient
+        value = log_joint(z)
+        (gradient,) = torch.autograd.grad(value.sum(), z)
+    return value.detach(), gradient
 
 
 def _within(step: Float[Tensor, "n size"], radius: float) -> Float[Tensor, "n size"]:
