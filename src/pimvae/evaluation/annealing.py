@@ -19,7 +19,7 @@ STEP = 1.2  # of the integrator at one latent, in units of the Gaussian; it fall
 def annealed_log_weights(
     log_joint: LogJoint,
     start: DenseGaussian,
-    chains: int = 16,
+    chains: int = 12,
     temperatures: int = 20,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "chain n"]:
