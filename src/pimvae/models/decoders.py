@@ -86,7 +86,7 @@ class VectorDecoder(nn.Module):
         return max(1, PIECE // max(layer.bias.numel() for layer in self.layers))
 
     def log_likelihood(
-        self, x: Float[Tensor, "modality batch dim"], z: Float[Tensor, "modality *sample batch latent"]
+        self, x: Float[Tensor, "modality batch dim"], z: Float[Tensor, "modality *sample _ latent"]
     ) -> Float[Tensor, "*sample batch modality"]:
         """log p(x_s | z_s) of every modality; x is broadcast over the leading sample axes of z."""
         output = self(z)

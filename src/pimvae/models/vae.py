@@ -91,9 +91,9 @@ class MultimodalVAE(nn.Module):
         return torch.cat([shared.expand(self.modalities, *shared.shape), private], dim=-1)
 
     def log_likelihood(
-        self, x: Float[Tensor, "modality batch dim"], z: Float[Tensor, "*sample batch latent"]
+        self, x: Float[Tensor, "modality batch dim"], z: Float[Tensor, "*sample _ latent"]
     ) -> Float[Tensor, "*sample batch modality"]:
-        """log p(x_s | z) of every modality."""
+        """log p(x_s | z) of every modality; one z for the whole batch, [*sample, 1, latent], is decoded once."""
         return self.decoder.log_likelihood(x, self.modality_latents(z))
 
     def weighted_likelihood(
