@@ -133,6 +133,7 @@ def test_checksums_follow_statement_and_rule_alone(tmp_path):
      ({"claims_sha256": "none"}, True), ({"claims_sha256": "x", "claims.C8": "1"}, True), ({}, True)],
 )  # fmt: skip
 def test_a_claim_that_its_run_did_not_know_is_marked(recorded, younger):
-    settings = pd.DataFrame([["multimodal", *pair] for pair in recorded.items()], columns=["experiment", "key", "value"])
+    columns = ["experiment", "key", "value"]
+    settings = pd.DataFrame([["multimodal", *pair] for pair in recorded.items()], columns=columns)
     (found,) = mark_younger([judge(rows("poe", CLEAR))], settings, {"C9": "1"})
     assert found.younger is younger
