@@ -34,7 +34,7 @@ def test_linear_gaussian_models_are_exact(latent):
     """Also with missing modalities and a posterior that is not diagonal; the error that is stated holds."""
     x, mask = data()
     model = vae("poe", latent=latent)
-    exact = read_off(model).log_likelihood(x.movedim(0, 1), mask)
+    exact = read_off(model).log_likelihood(x.movedim(0, 1), mask).detach()
     found = log_likelihood(model, x, mask, generator())
     assert float((found.log_likelihood - exact).abs().mean()) < 0.03
     assert abs(float((found.log_likelihood - exact).mean())) < max(0.01, found.mean_error())
@@ -46,7 +46,7 @@ def test_every_kind_of_encoder_can_start_it(name):
     """Mixtures and hierarchical posteriors, untrained: where they start, they end."""
     x, mask = data()
     model = vae(name, latent=3)
-    exact = read_off(model).log_likelihood(x.movedim(0, 1), mask)
+    exact = read_off(model).log_likelihood(x.movedim(0, 1), mask).detach()
     found = log_likelihood(model, x, mask, generator())
     assert abs(float((found.log_likelihood - exact).mean())) < 0.02
 
@@ -79,11 +79,11 @@ def test_categorical_text_against_plain_monte_carlo():
     mask = torch.zeros(6, 3, dtype=torch.bool)
     mask[:, 1] = True
     x = torch.where(mask.T.unsqueeze(-1), x, 0.0)
-    z = model.prior.distribution().sample(200_000, generator(3))
+    z = model.prior.distribution().sample(400_000, generator(3))
     expected = torch.stack([model.log_likelihood(x[:, i : i + 1], z.unsqueeze(1))[:, 0, 1] for i in range(6)])
     expected = expected.logsumexp(1) - math.log(z.shape[0])
     found = log_likelihood(model, x, mask, generator())
-    torch.testing.assert_close(found.log_likelihood, expected, rtol=0, atol=0.02)
+    torch.testing.assert_close(found.log_likelihood, expected, rtol=0, atol=0.03)
 
 
 def bimodal(z: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ def test_quadrature_is_for_few_latents():
 def test_two_latents_are_integrated():
     x, mask = data()
     model = vae("poe", latent=2)
-    exact = read_off(model).log_likelihood(x.movedim(0, 1), mask)
+    exact = read_off(model).log_likelihood(x.movedim(0, 1), mask).detach()
     found = log_likelihood(model, x, mask)
     torch.testing.assert_close(found.log_likelihood, exact, rtol=0, atol=2e-3)
 
@@ -118,7 +118,8 @@ def test_refinement_solves_a_gaussian_without_noise():
     """Correlations that no diagonal Gaussian has; every draw agrees, so the fit is exact."""
     root = torch.tensor([[1.0, 0.0, 0.0], [0.9, 0.3, 0.0], [-0.5, 0.2, 2.0]])
     target = DenseGaussian(torch.tensor([[1.0, -2.0, 3.0]]), root.unsqueeze(0))
-    found = refine(target.log_prob, torch.zeros(1, 3), torch.full((1, 3), 0.2), 120, generator())
+    start = DenseGaussian(torch.zeros(1, 3), 0.2 * torch.eye(3).unsqueeze(0))
+    found = refine(target.log_prob, start, 120, generator())
     torch.testing.assert_close(found.loc, target.loc, rtol=0, atol=1e-3)
     covariance = (found.factor @ found.factor.mT, target.factor @ target.factor.mT)
     torch.testing.assert_close(*covariance, rtol=5e-3, atol=5e-3)
@@ -158,7 +159,7 @@ def test_a_sum_in_single_precision_that_degenerates_is_done_again(monkeypatch):
 def test_single_precision_is_good_where_nothing_degenerates():
     x, mask = data(8)
     model = vae("sum_pooling", latent=3)
-    exact = read_off(model).log_likelihood(x.movedim(0, 1), mask)
+    exact = read_off(model).log_likelihood(x.movedim(0, 1), mask).detach()
     found = log_likelihood(model.float(), x.float(), mask, generator())
     assert abs(float((found.log_likelihood - exact).mean())) < 0.03
 

@@ -24,6 +24,7 @@ STATED = 0.9  # k̂ from which on no bias can be stated; the bias is then taken 
 BOX = 8.0  # standard deviations of prior and encoder that the box of a quadrature reaches
 MOMENT_DRAWS = 64
 NUMBERS = 2**20  # that one pass of the decoder produces
+LOST = 1.0  # k̂ above which weights have no mean: the refinement has not arrived
 CHECKED, TOLERANCE = 2, 0.05  # points that are weighed again in double precision, nats that they may differ
 
 
@@ -116,7 +117,8 @@ def _sampled(
 ) -> tuple[Estimate, Tensor, Tensor]:
     """Refinement, importance sampling, annealing where that is not enough; draws and log p(x_O, z) of the sampling."""
     log_joint, encoder = _target(model, data, seen), model.posterior(data, seen)
-    refined = refine(log_joint, *_moments(encoder, generator), steps, generator)
+    loc, scale = _moments(encoder, generator)
+    refined = refine(log_joint, DenseGaussian(loc, torch.diag_embed(scale)), steps, generator)
     few = round(DEFENSIVE * particles)
     wide = refined.widened(WIDER)
     draws = [wide.sample(particles - 2 * few, generator), encoder.sample(few, generator),
@@ -134,6 +136,8 @@ def _sampled(
     if heavy.any():
         start = DenseGaussian(refined.loc[heavy], refined.factor[heavy])
         again = _target(model, data[:, heavy], seen[heavy])
+        if bool((found.k_hat > LOST).any()):  # not there yet: a start far away
+            start = refine(again, start, steps, generator)
         found = _replaced(found, heavy, annealed_log_weights(again, start, generator=generator).double())
     return found, z, values
 

@@ -27,8 +27,8 @@ def quadrature(
     All points share the coarsest grid, and the decoder's passes on it. Then every cell that can hold mass is halved
     along each axis, again and again, until that changes the integral of its point by less than ``TOLERANCE``. What a
     cell can hold is told by its value and its slope, for posteriors may be much narrower than a cell. Where mass is,
-    the grid is thus uniform, and on uniform grids of side h the midpoint rule is exact up to exp(−2π²σ²/h²), σ the least
-    width of the posterior: when a halving changes little, what is left is far less than that.
+    the grid is thus uniform, and on uniform grids of side h the midpoint rule is exact up to exp(−2π²σ²/h²), σ the
+    least width of the posterior: when a halving changes little, what is left is far less than that.
 
     Args:
         target: log p(x_O, z) of points by their numbers [m]: z [draw, m, D] (or [draw, 1, D]) -> [draw, m].

@@ -51,13 +51,9 @@ class DenseGaussian:
 
 
 def refine(
-    log_joint: LogJoint,
-    loc: Float[Tensor, "n latent"],
-    scale: Float[Tensor, "n latent"],
-    steps: int = 60,
-    generator: torch.Generator | None = None,
+    log_joint: LogJoint, start: DenseGaussian, steps: int = 60, generator: torch.Generator | None = None
 ) -> DenseGaussian:
-    r"""Maximise the ELBO of a full-covariance Gaussian for every point, from N(loc, diag scale²).
+    r"""Maximise the ELBO of a full-covariance Gaussian for every point, from ``start``.
 
     With z = μ + L ε, ε ~ N(0, I), the vector u = Lᵀ ∇_z log p(x_O, z) + ε is the gradient with sticking the landing in
     the coordinates of the Gaussian itself; b = E u and A = tril(E u εᵀ), half of the diagonal, are the natural gradient
@@ -70,9 +66,9 @@ def refine(
         The Bayesian learning rule (Khan & Rue, 2023), https://jmlr.org/papers/v24/22-0291.html; inference suboptimality
         in variational auto-encoders (Cremer et al., 2018); sticking the landing (Roeder et al., 2017).
     """
+    q, loc = start, start.loc
     latent = loc.shape[-1]
     pairs = max(8, math.ceil(latent / PAIRS_PER_LATENT))
-    q = DenseGaussian(loc, torch.diag_embed(scale))
     for step in range(steps):
         rate = LAST_RATE + 0.5 * (RATE - LAST_RATE) * (1 + math.cos(math.pi * step / steps))
         half = _normal((pairs, *loc.shape), loc, generator)
