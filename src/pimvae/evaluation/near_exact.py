@@ -23,6 +23,7 @@ WIDER = 1.1  # factor of the refined Gaussian's deviations: raises the smallest 
 STATED = 0.9  # k̂ from which on no bias can be stated; the bias is then taken as that of this k̂
 BOX = 8.0  # standard deviations of prior and encoder that the box of a quadrature reaches
 MOMENT_DRAWS = 64
+INTEGRATED = 16  # points whose grids are in memory together
 NUMBERS = 2**20  # that one pass of the decoder produces
 LOST = 1.0  # k̂ above which weights have no mean: the refinement has not arrived
 CHECKED, TOLERANCE = 2, 0.05  # points that are weighed again in double precision, nats that they may differ
@@ -84,6 +85,8 @@ def log_likelihood(
         2000); Pareto smoothed importance sampling (Vehtari et al., 2024).
     """
     rows = max(1, NUMBERS // (2 * max(8, math.ceil(model.latent_size / 5)) * x.shape[0] * x.shape[2]))
+    if model.latent_size <= 2:
+        rows = INTEGRATED
     parts = []
     for start in range(0, x.shape[1], rows):
         data, seen = x[:, start : start + rows], mask[start : start + rows]
