@@ -3,7 +3,6 @@
 __all__ = ["load_folder", "save"]
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +12,12 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from pimvae import chain
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import sha256
 from pimvae.data.modality import Modality
 from pimvae.errors import UserError
-from pimvae.files import replacing, write_csv, write_json
+from pimvae.files import replacing, write_csv
 from pimvae.models.layers import parameter_count
 from pimvae.training.device import machine
 
@@ -33,22 +33,15 @@ def save(model: "MultimodalVAE", folder: Path) -> None:
 
     What an earlier run left there and this one does not write (metrics, pages) is removed.
     """
-    for stale in (RECORD, "metrics.csv", "baselines.csv", "report.html"):
+    chain.clear(folder)
+    for stale in ("baselines.csv", "report.html"):
         (folder / stale).unlink(missing_ok=True)
     states = [dict(part.named_parameters()) for part in model.models]
     tensors = {name: torch.stack([state[name].detach().cpu() for state in states]) for name in states[0]}
     with replacing(folder / WEIGHTS) as temporary:
         save_file(tensors, temporary)
-        os.chmod(temporary, 0o666 & ~_umask())
     write_csv(folder / HISTORY, ["step", "seed", "beta", "term", "value"], _history(model))
-    weights = {"weights_sha256": {WEIGHTS: sha256(folder / WEIGHTS)}}
-    write_json(folder / RECORD, _record(model) | weights | {"data": model.data_record})
-
-
-def _umask() -> int:
-    value = os.umask(0)
-    os.umask(value)
-    return value
+    chain.write_record(folder, _record(model) | {"data": model.data_record})
 
 
 def _history(model: "MultimodalVAE") -> list[tuple[Any, ...]]:

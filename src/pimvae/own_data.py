@@ -18,6 +18,7 @@ from urllib.parse import quote
 import numpy as np
 import yaml
 
+from pimvae import chain
 from pimvae.data.modality import KINDS, describe
 from pimvae.data.readers import Collection, read
 from pimvae.errors import UserError, did_you_mean
@@ -214,6 +215,7 @@ def evaluate(run: Path, source: Source | None = None, colour: str | None = None)
     baseline = COLUMNS.index("baseline")
     write_csv(run / "metrics.csv", COLUMNS, [row for row in rows if not row[baseline]])  # one cell, for collect
     write_csv(run / "baselines.csv", COLUMNS, [row for row in rows if row[baseline]])
+    chain.seal(run, model.cell.evaluation.model_dump(mode="json"))
     from pimvae.report.own_page import write_page
 
     write_page(model, data, rows, run, colour)

@@ -145,8 +145,8 @@ def _train(
 
 
 def _weights(trainer: Trainer) -> Tensor:
-    """The weights that are evaluated and kept, [R, P]: the one place where averaged ones come in."""
-    return trainer.stack.flat.detach()
+    """The weights that are evaluated and kept, [R, P]: averaged ones, where ``train.averaging`` says so."""
+    return trainer.average.value
 
 
 def _validation(trainer: Trainer, validation: Sequence[PackedSplit]) -> Callable[[], list[float]]:
