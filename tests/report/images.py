@@ -50,6 +50,7 @@ def metrics_of(aggregator: str, objective: str, seeds: range) -> pd.DataFrame:
         for name in ("all", *MODALITIES):
             values |= {("llh_error", name): 0.1, ("ess_fraction", name): 0.05 * next(wobble)}
             values["k_hat_above", name] = 0.2 * next(wobble)
+            values["llh_encoder", name] = values["llh", name] - 10
         for given in SUBSETS:
             values["latent_accuracy", given] = (0.9 if masked else 0.8) * next(wobble)
             values |= {("coherence", f"{given}_to_{name}"): shown * next(wobble) for name in MODALITIES}

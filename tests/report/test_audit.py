@@ -77,7 +77,7 @@ def test_verdicts_are_held_against_the_corrected_arm(metrics, claims):
     assert judgement.verdict == "refuted"
     assert set(judgement.table["arm"]) == set(ARMS)
     table = judgement.table.set_index(["claim", "arm"])["verdict"]
-    assert table["C5b", "corrected"] == "holds" and table["C5b", "all"] == "refuted"
+    assert table["C5b", "corrected"] == "holds" and table["C5b", "all"] == "undecided"  # three seeds
     assert judgement.as_claimed + judgement.against < len(judgement.groups)
     assert judgement.against == sum(
         table[claim, arm] == "refuted" for claim, arm in table.index if table[claim, "corrected"] == "holds"
@@ -108,7 +108,7 @@ def test_an_audited_claim_must_exist(tmp_path):
 
 def test_the_table_marks_what_changed(metrics, claims):
     lines = {line.split(" & ")[0]: line for line in table_verdicts([audit(metrics, claims)]).splitlines()}
-    assert r"\verdict{refuted}" in lines["C5b"]
+    assert r"\verdict{undecided}" in lines["C5b"]
     assert lines["C1a"].split(" & ")[1] == "holds" and " -- " in lines["C1a"]
 
 

@@ -77,8 +77,8 @@ def test_values_are_means_over_seeds(macro_text, results):
 def test_claims_files_and_lines(folder, tmp_path):
     lines = job.claims(folder, tmp_path)
     frame = pd.read_csv(tmp_path / "claims.csv")
-    assert [line.split()[0] for line in lines] == frame["claim"].tolist()
-    assert frame.set_index("claim").loc["C1a", "verdict"] == "holds"
+    assert [line.split()[0].rstrip("*") for line in lines if line[:1] == "C"] == frame["claim"].tolist()
+    assert frame.set_index("claim").loc["C8", "verdict"] == "holds"
     assert len(pd.read_csv(tmp_path / "claims_strata.csv")) > len(pd.read_csv(tmp_path / "claims_groups.csv")) > 0
 
 

@@ -77,7 +77,7 @@ def _values(rows: pd.DataFrame, metric: str, name: str) -> pd.DataFrame:
 
 def _differences(metrics: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFrame:
     """Per replica llh − that of the simplest model (nats), its tolerance, and whether the cell's mean is equal."""
-    wanted = baselines["experiment"].map(SIMPLEST).fillna(INDEPENDENT)
+    wanted = baselines["experiment"].map(lambda name: SIMPLEST.get(name, INDEPENDENT)).astype(object)
     same = ["experiment", "dataset", "seed", "split"]
     where = {"metric": "llh", "subset": "all"}
     simple = select(baselines[baselines["baseline"] == wanted], where)[[*same, "value"]]

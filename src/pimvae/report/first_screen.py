@@ -9,10 +9,12 @@ from pimvae.report.pictures import PICTURES
 from pimvae.report.source import REPORT, Source
 
 CORES = 2  # for which waiting times are stated
+UNSETTLED = " (not settled)"  # half of the steps would give another verdict
 SHOWN = 4  # claims in the sample of a run's last lines
 VERBS = {  # of a verdict, for one claim and for several
     "holds": ("holds", "hold"),
-    "does not hold": ("does not hold", "do not hold"),
+    "refuted": ("is refuted", "are refuted"),
+    "negligible": ("makes no difference that matters", "make no difference that matters"),
     "undecided": ("stays undecided", "stay undecided"),
     "not run": ("was not examined", "were not examined"),
 }
@@ -22,7 +24,7 @@ def summary(source: Source) -> str:
     """One sentence: how many claims got which verdict, and which."""
     found: dict[str, list[str]] = {}
     for claim, row in source.decided():
-        found.setdefault(row["verdict"], []).append(claim.id)
+        found.setdefault(str(row["verdict"]).removesuffix(UNSETTLED), []).append(claim.id)
     parts = [
         f"{len(found[key])} {verbs[len(found[key]) > 1]} ({', '.join(found[key])})"
         for key, verbs in VERBS.items()

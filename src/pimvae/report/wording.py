@@ -75,7 +75,7 @@ def exceptions(judgement: Judgement, against: bool) -> str:
     groups = judgement.groups
     if "high" not in groups:
         return "none"
-    trained = groups["state"].fillna("") == ""
+    trained = groups["state"].isna() | (groups["state"] == "")
     wrong = groups["high"].lt(0) & trained
     rows = groups[wrong if against else ~wrong & ~((groups["low"] > judgement.claim.relevant) & trained)]
     return escape(join(list(dict.fromkeys(rows["group"])))) or "none"

@@ -54,7 +54,8 @@ def data(results: Results) -> pd.DataFrame:
 
 def plot(table: pd.DataFrame) -> Figure:
     """Panels of one data set and prior each, for the masked bound above those for the mixture bound."""
-    table = table.assign(name=table["name"].fillna(""))
+    named = table["name"].astype(object)  # an empty column of a CSV is one of numbers
+    table = table.assign(name=named.where(named.notna(), ""))
     cells = table[table["name"] == ""]
     if cells.empty or cells.groupby([*PANEL, "aggregator", "objective"])["steps"].nunique().max() < 2:
         return empty_figure("metrics were taken at one number of steps only")
