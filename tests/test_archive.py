@@ -191,7 +191,7 @@ def checkout(root, tmp_path) -> Path:
 
 @pytest.mark.parametrize(
     ("settings", "scale"),
-    [({}, "laptop"), ({"device": "cuda"}, "paper"), ({"scale": "paper"}, "paper"), ({"scale": "laptop"}, "laptop")],
+    [({}, "laptop"), ({"device": "cuda"}, "laptop"), ({"scale": "paper"}, "paper"), ({"scale": "laptop"}, "laptop")],
 )
 def test_the_shipped_scale_is_found(checkout, settings, scale):
     config = load(root=checkout, settings={"experiments": ["linear"], "device": "cpu", "results": "shipped"} | settings)
