@@ -14,7 +14,7 @@ from pimvae.registry import names
 def test_every_scheme_is_listed_once():
     found = [(scheme.kind, scheme.name) for scheme in schemes.schemes()]
     assert found == [(kind, name) for kind in ("aggregators", "objectives") for name in names(kind)]
-    assert len({name for _, name in found}) == len(found)
+    assert len({*found}) == len(found)
 
 
 @pytest.mark.parametrize("scheme", schemes.schemes(), ids=lambda scheme: scheme.name)

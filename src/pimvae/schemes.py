@@ -75,16 +75,17 @@ def listing(chosen: Sequence[str] = ()) -> str:
     Raises:
         UserError: for an unknown name; the message has the nearest.
     """
-    found = {scheme.name: scheme for scheme in schemes()}  # no aggregator has the name of a bound
+    found = schemes()
+    known = {scheme.name for scheme in found}
     for name in chosen:
-        if name not in found:
-            raise UserError(f"unknown scheme '{name}' ({did_you_mean(name, found)})")
-    if chosen:
-        return "\n\n".join(_entry(found[name], found[name].text) for name in chosen)
+        if name not in known:
+            raise UserError(f"unknown scheme '{name}' ({did_you_mean(name, known)})")
+    if chosen:  # an aggregator and a bound may share their name
+        return "\n\n".join(_entry(scheme, scheme.text) for name in chosen for scheme in found if scheme.name == name)
     parts = []
     for kind, title in KINDS.items():
         parts.append(f"{title}\n{'=' * len(title)}")
-        parts += [_entry(scheme, scheme.equation) for scheme in found.values() if scheme.kind == kind]
+        parts += [_entry(scheme, scheme.equation) for scheme in found if scheme.kind == kind]
     return "\n\n".join(parts)
 
 
