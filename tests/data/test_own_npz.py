@@ -125,9 +125,9 @@ def test_a_file_that_is_none(tmp_path, content):
 
 
 def test_an_archive_that_would_unpack_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("pimvae.data.readers.npz.LIMIT", 10**6)
+    monkeypatch.setenv("PIMVAE_MAX_MEGABYTES", "1")
     np.savez_compressed(tmp_path / "my.npz", x=np.zeros((1000, 1000)), y=np.zeros(1000))
-    with pytest.raises(UserError, match="would unpack to"):
+    with pytest.raises(UserError, match="holds 8 MB, more than 1"):
         read_npz(tmp_path / "my.npz")
 
 
