@@ -41,7 +41,7 @@ def metrics_of(aggregator: str, objective: str, seeds: range) -> pd.DataFrame:
             ("rate", "all"): 30 / (1 + beta) * next(wobble), ("cross_rate", "unimodal"): 20 / (1 + beta) * next(wobble),
             ("reconstruction", "all"): fit * next(wobble),
             ("reconstruction_marginal", "unimodal"): 0.4 * fit * next(wobble),
-            ("reconstruction_cross", "unimodal"): (1.1 if masked else 1.05) * fit * next(wobble),
+            ("reconstruction_cross", "unimodal"): (1.2 if masked else 1.05) * fit * next(wobble),
             ("coherence", "cross"): shown * next(wobble), ("coherence", "prior"): 0.5 * shown * next(wobble),
             ("frechet", "mnist"): 20 * level * next(wobble), ("frechet", "svhn"): 35 * level * next(wobble),
         }  # fmt: skip
