@@ -82,5 +82,5 @@ def _laptop(source: Source) -> str:
     """Waiting time of the experiments that 'make reproduce' runs; of another scale, nothing is known of it."""
     minutes = source.minutes([*read_config("config.yaml")["experiments"], REPORT]) / CORES
     if source.scale != "laptop" or math.isnan(minutes):
-        return "half an hour"
+        return "under an hour"
     return f"{5 * math.ceil(minutes / 5)} minutes (two cores)"
