@@ -116,7 +116,7 @@ def test_the_ending_is_a_shortened_list_of_verdicts(source):
 
 def test_the_time_of_the_laptop_scale_is_that_of_its_jobs(source):
     assert "| 5 minutes (two cores) | `make reproduce SCALE=laptop`" in first_screen.by_time(source)
-    assert "| half an hour | `make reproduce SCALE=laptop`" in first_screen.by_time(replace(source, scale="smoke"))
+    assert "| under an hour | `make reproduce SCALE=laptop`" in first_screen.by_time(replace(source, scale="smoke"))
 
 
 @pytest.mark.parametrize(
