@@ -196,7 +196,8 @@ def checkout(root, tmp_path) -> Path:
 def test_the_shipped_scale_is_found(checkout, settings, scale):
     config = load(root=checkout, settings={"experiments": ["linear"], "device": "cpu", "results": "shipped"} | settings)
     assert (config.scale, config.shipped) == (scale, True)
-    assert config.headline() == f"scale: {scale} (shipped results), nothing is trained"
+    said = config.headline()
+    assert said.startswith(f"scale: {scale} (shipped results") and said.endswith("nothing is trained")
 
 
 def test_a_scale_that_was_not_shipped_is_refused(checkout, root, tmp_path):
