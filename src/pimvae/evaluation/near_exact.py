@@ -106,6 +106,8 @@ def _target(model: MultimodalVAE, data: Tensor, seen: Tensor) -> LogJoint:
     single = alone[0] if len(alone) == 1 and bool(seen[:, alone[0]].all()) else None
 
     def log_joint(z: Tensor) -> Tensor:
+        if hasattr(model.decoder, "log_likelihood_of"):  # networks of images decode every point by itself
+            z = z.expand(-1, data.shape[1], -1)
         if single is not None and hasattr(model.decoder, "log_likelihood_of"):
             fit = model.decoder.log_likelihood_of(single, data[single], model.modality_latents(z)[single])
         else:
