@@ -138,6 +138,49 @@ def test_shipped_results_show_what_the_run_shows(run, tmp_path):
     assert records["linear/dense-poe-masked"] == json.loads((run / "linear/dense-poe-masked/run.json").read_text())
 
 
+def only(run: Path, folder: Path, experiment: str) -> Path:
+    """The results of one experiment alone."""
+    shutil.copytree(run, folder)
+    for path in folder.glob("*.csv"):
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        frame[frame["experiment"] == experiment].to_csv(path, index=False)
+    return folder
+
+
+def test_experiments_are_shipped_one_by_one(run, tmp_path):
+    first, second = sorted(set(Results.load(run).runs["experiment"]))[:2]
+    out = tmp_path / "shipped"
+    assert ship(only(run, tmp_path / first, first), out)[1:] == ([first], [])
+    alone = Results.load(out)
+    assert set(alone.runs["experiment"]) == {first}
+    assert ship(only(run, tmp_path / second, second), out)[1:] == ([second], [first])
+    both = Results.load(out)
+    whole = Results.load(run)
+    for name in ("metrics", "runs", "history", "settings"):
+        found, before = getattr(both, name), getattr(alone, name)
+        kept = found[found["experiment"] == first].reset_index(drop=True)
+        pd.testing.assert_frame_equal(kept, before)
+    wanted = whole.runs[whole.runs["experiment"].isin([first, second])]
+    assert len(both.runs) == len(wanted) == len(json.loads((out / "runs.json").read_text()))
+    before = archive.read_manifest(out).files
+    ship(only(run, tmp_path / "again", first), out)  # what is shipped again takes the place of what was there
+    assert Results.load(out).runs.shape == wanted.shape
+    assert before.keys() == archive.read_manifest(out).files.keys()
+    ship(tmp_path / second, out, keep=False)
+    assert set(Results.load(out).runs["experiment"]) == {second}
+
+
+def test_shipped_experiments_of_another_version_are_not_joined(run, tmp_path):
+    first, second = sorted(set(Results.load(run).runs["experiment"]))[:2]
+    ship(only(run, tmp_path / first, first), tmp_path / "shipped")
+    other = only(run, tmp_path / second, second)
+    runs = pd.read_csv(other / "runs.csv").assign(further=1)
+    runs.to_csv(other / "runs.csv", index=False)
+    with pytest.raises(UserError, match=r"runs\.csv of the shipped experiments has other columns: ship all again"):
+        ship(other, tmp_path / "shipped")
+    assert set(Results.load(tmp_path / "shipped").runs["experiment"]) == {first}
+
+
 def test_incomplete_results_are_not_shipped(run, tmp_path):
     (tmp_path / "copy").mkdir()
     for path in run.glob("*.csv"):

@@ -22,11 +22,13 @@ def _add_ship(commands: argparse._SubParsersAction, add: Add) -> None:
     added = add(
         commands, "ship", stages.ship, "put the results of a scale under version control",
         "Writes what tables, figures, claims and the paper are made from, with a manifest of checksums. "
+        "Experiments that were shipped before and are not among the results stay. "
         "'snakemake --config results=shipped' rebuilds the paper from it.",
         "pimvae ship --results results/laptop --out results/shipped/laptop",
     )  # fmt: skip
     added.add_argument("--results", type=Path, required=True, help="folder that 'pimvae collect' wrote")
     added.add_argument("--out", type=Path, required=True, help="folder to write; its name is the scale")
+    added.add_argument("--replace", action="store_true", help="drop shipped experiments that the results lack")
 
 
 def _add_unpack(commands: argparse._SubParsersAction, add: Add) -> None:

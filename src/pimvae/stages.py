@@ -220,13 +220,15 @@ def webpages(options: argparse.Namespace) -> None:
 
 
 def ship(options: argparse.Namespace) -> None:
-    """Ship the results of one scale and say how much that is."""
+    """Ship the results of one scale; say which experiments are there, and how much that is."""
     from pimvae.results.ship import LEFT_OUT
     from pimvae.results.ship import ship as write
 
-    written = write(options.results, options.out)
+    written = write(options.results, options.out, keep=not options.replace)
     size = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
-    print(f"{options.out}: {len(written)} files and their manifest, {size / 1e6:.2f} MB; left out: {LEFT_OUT}")
+    kept = f" (as shipped before: {', '.join(written.kept)})" if written.kept else ""
+    print(f"{options.out}: {', '.join(written.fresh)}{kept}; {len(written.files)} files and their manifest, "
+          f"{size / 1e6:.2f} MB; left out: {LEFT_OUT}")  # fmt: skip
 
 
 def unpack(options: argparse.Namespace) -> None:

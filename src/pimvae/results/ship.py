@@ -1,45 +1,121 @@
 """What of the results of one scale is shipped: all that tables, figures, claims and the paper are made from."""
 
-__all__ = ["LEFT_OUT", "ship"]
+__all__ = ["LEFT_OUT", "Shipment", "ship"]
 
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from pimvae.archive import pack
+from pimvae.archive import MANIFEST, PACKED, pack, verify
 from pimvae.errors import UserError
+from pimvae.limits import gunzip
 from pimvae.results.files import Results, cell_folder
 
 LEFT_OUT = "weights, data sets, and of the training curves all terms but the loss"
+TABLES = ("metrics.csv.gz", "runs.csv", "settings.csv.gz", "history.csv.gz")
+RECORDS = "runs.json"
+Wanted = Callable[[str], bool]  # of an experiment
 
 
-def ship(results_dir: Path | str, out: Path | str) -> dict[str, int]:
-    """Write ``results_dir`` to the shipped folder ``out``; returns the size in bytes of what each file holds.
+class Shipment(NamedTuple):
+    """What was shipped: bytes by file, before any is compressed, and the experiments of this run and of before."""
 
-    ``results/<scale>/beyond`` ships the further experiments with all others.
+    files: dict[str, int]
+    fresh: list[str]
+    kept: list[str]
 
-    ``metrics.csv`` and ``runs.csv`` stay plain text, so that version control shows what changed in them; ``runs.json``
-    holds the record of every cell. Left out is `LEFT_OUT`.
+
+def ship(results_dir: Path | str, out: Path | str, keep: bool = True) -> Shipment:
+    """Write ``results_dir`` to the shipped folder ``out``.
+
+    ``results/<scale>/beyond`` ships the further experiments with all others. Long runs are shipped experiment by
+    experiment: those that lie in ``out`` already and are not among the results stay as they are.
+
+    ``runs.csv`` stays plain text, so that version control shows what changed in it; ``runs.json`` holds the record of
+    every cell. Left out is `LEFT_OUT`.
+
+    Args:
+        results_dir: what was collected.
+        out: folder to write; its name is the scale.
+        keep: whether shipped experiments that the results lack are kept.
 
     Raises:
         UserError: if results are missing or damaged, or ``out`` holds something else.
     """
     folder = Path(results_dir)
     results = Results.load(folder)
+    fresh = sorted(set(results.runs["experiment"]))
+    contents = _contents(folder, results)
+    former = _former(Path(out), lambda experiment: experiment not in fresh) if keep else {}
+    kept = sorted({_experiment(cell) for cell in json.loads(former.get(RECORDS, b"{}"))})
+    for name, content in former.items():
+        contents[name] = _joined(name, contents[name], content) if name in contents else content
+    pack(contents, out)
+    return Shipment({name: len(content) for name, content in contents.items()}, fresh, kept)
+
+
+def _contents(folder: Path, results: Results) -> dict[str, bytes]:
+    """The files of one run; those in ``.gz`` not compressed yet."""
     cells = [cell_folder(results.folder, cell) for cell in results.runs.to_dict("records")]
     names = {cell: cell.relative_to(results.folder).as_posix() for cell in cells}
-    records = {name: _record(cell / "run.json") for cell, name in names.items()}
-    contents = {name: (folder / name).read_bytes() for name in ("metrics.csv", "runs.csv")}
-    contents["settings.csv.gz"] = (folder / "settings.csv").read_bytes()
-    contents["history.csv.gz"] = _losses(folder / "history.csv")
-    contents["runs.json"] = _one_per_line(records)
+    contents = {name: (folder / name.removesuffix(PACKED)).read_bytes() for name in TABLES}
+    contents["history.csv.gz"] = _rows(contents["history.csv.gz"], "term", lambda term: term == "loss")
+    contents[RECORDS] = _one_per_line({name: _record(cell / "run.json") for cell, name in names.items()})
     for cell, name in names.items():
         if (cell / "examples.npz").is_file():
             contents[f"{name}/examples.npz"] = (cell / "examples.npz").read_bytes()
-    pack(contents, out)
-    return {name: len(content) for name, content in contents.items()}
+    return contents
+
+
+def _former(folder: Path, wanted: Wanted) -> dict[str, bytes]:
+    """What a shipped folder holds of the experiments that are wanted; nothing where it holds none of them."""
+    if not (folder / MANIFEST).is_file():
+        return {}
+    files = {}
+    for name in verify(folder).files:
+        content = (folder / name).read_bytes()
+        files[name.removesuffix(PACKED)] = gunzip(content, f"{folder / name}") if name.endswith(PACKED) else content
+    records = {name: record for name, record in json.loads(files[RECORDS]).items() if wanted(_experiment(name))}
+    if not records:
+        return {}
+    contents = {name: _rows(files[name.removesuffix(PACKED)], "experiment", wanted) for name in TABLES}
+    examples = {name: files[name] for name in files if name.endswith(".npz") and wanted(_experiment(name))}
+    return contents | {RECORDS: _one_per_line(records)} | examples
+
+
+def _experiment(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def _joined(name: str, fresh: bytes, former: bytes) -> bytes:
+    """Both runs' rows of a table, or records."""
+    if name == RECORDS:
+        return _one_per_line(json.loads(former) | json.loads(fresh))
+    (header, *rows), (columns, *others) = _table(fresh), _table(former)
+    if sorted(header) != sorted(columns):
+        raise UserError(f"{name.removesuffix(PACKED)} of the shipped experiments has other columns: ship all again")
+    order = [columns.index(column) for column in header]
+    return _text([header, *([row[place] for place in order] for row in others), *rows])
+
+
+def _rows(table: bytes, column: str, wanted: Wanted) -> bytes:
+    """The rows whose entry in ``column`` is wanted, text as it is."""
+    header, *rows = _table(table)
+    place = header.index(column)
+    return _text([header, *(row for row in rows if wanted(row[place]))])
+
+
+def _table(content: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(content.decode("utf-8"), newline="")))
+
+
+def _text(rows: list[list[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
 
 
 def _record(path: Path) -> dict[str, Any]:
@@ -55,13 +131,3 @@ def _one_per_line(records: dict[str, Any]) -> bytes:
     """JSON with a line for each cell."""
     lines = [f"{json.dumps(name)}: {json.dumps(record, sort_keys=True)}" for name, record in sorted(records.items())]
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
-
-
-def _losses(path: Path) -> bytes:
-    """The rows of the loss, text as it is."""
-    with path.open(encoding="utf-8", newline="") as file:
-        header, *rows = csv.reader(file)
-    term = header.index("term")
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *(row for row in rows if row[term] == "loss")])
-    return text.getvalue().encode()
