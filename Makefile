@@ -30,9 +30,12 @@ report: install ## after 'make reproduce': report.html, all figures, tables, cla
 # Of 'snakemake beyond', if that has been run, else of 'make reproduce'.
 RUN = $(patsubst %/claims.csv,%,$(firstword $(wildcard $(addsuffix /claims.csv,$(addprefix results/$(or $(SCALE),laptop),/beyond /)))))
 
+# Shipped results of larger scales: their verdicts come first.
+SHOWN_FIRST = $(filter-out %/$(or $(SCALE),laptop),$(wildcard results/shipped/workstation) $(wildcard results/shipped/paper))
+
 readme: install ## after 'make reproduce': write its verdicts, times and pictures into README.md and docs/
 	$(BIN)/pimvae readme --results $(or $(RUN),results/$(or $(SCALE),laptop)) --scale $(or $(SCALE),laptop) \
-		--pictures docs/figures $(if $(COMPARED),--compared $(COMPARED) --machines "$(MACHINES)") \
+		--before $(SHOWN_FIRST) --pictures docs/figures $(if $(COMPARED),--compared $(COMPARED) --machines "$(MACHINES)") \
 		README.md docs/REVIEWERS.md docs/METHODS.md
 
 notebooks: install ## run the first two notebooks on the shipped results and keep their outputs

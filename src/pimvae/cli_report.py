@@ -89,6 +89,8 @@ def _add_readme(commands: argparse._SubParsersAction, add: Add) -> None:
         "--compared", type=Path, metavar="FOLDER",
         help="folder that 'pimvae compare' wrote for a run of another machine: say how many numbers are equal",
     )  # fmt: skip
+    added.add_argument("--before", nargs="*", type=Path, default=[], metavar="FOLDER",
+                       help="shipped results of other scales, whose verdicts are shown first")  # fmt: skip
     added.add_argument("--machines", metavar="TEXT", help="with --compared: which two machines these were")
     _add_scale_name(added)
     _add_inputs(added)

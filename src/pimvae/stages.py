@@ -201,7 +201,7 @@ def readme(options: argparse.Namespace) -> None:
     from pimvae.report.pictures import draw_comparison, write_pictures
     from pimvae.report.source import Source
 
-    source = Source.load(options.results, options.scale, options.claims)
+    source = Source.load(options.results, options.scale, options.claims, options.before)
     if options.pictures:
         write_pictures(options.results, options.pictures, options.claims)
     if options.compared:

@@ -8,7 +8,8 @@ import pytest
 from pimvae.errors import UserError
 from pimvae.report import blocks, first_screen, job
 from pimvae.report.blocks import refresh, rewrite
-from pimvae.report.source import Source, read_jobs
+from pimvae.report.source import Source, Verdicts, read_jobs
+from pimvae.results.ship import ship
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "README.md", ROOT / "docs" / "REVIEWERS.md"]
@@ -37,12 +38,39 @@ def test_verdicts_are_those_of_the_claims_file(source):
     heading, _, *rows = cells(blocks.verdicts(source))
     assert len(rows) == len(source.claims) and len(heading) == len(rows[0])
     for row, verdict in zip(rows, source.verdicts.itertuples(), strict=True):
-        assert row[0].split()[0].rstrip("\\*") == verdict.claim and row[1] == verdict.verdict
+        assert row[0].split()[0] == verdict.claim and row[1].rstrip("\\*") == verdict.verdict
         if not verdict.pairs:
             assert set(row[2:-1]) == {"–"}
             continue
         counts = [int(count) for count in row[4].split(" : ")]
         assert (counts[0], sum(counts), counts[2]) == (verdict.as_claimed, verdict.groups, verdict.against)
+
+
+def test_verdicts_of_other_scales_come_first(source):
+    """Those of a run of some of the experiments say which."""
+    part = "bimodal"
+    some = replace(source.results, runs=source.results.runs[source.results.runs["experiment"] == part])
+    first = Verdicts("workstation", some, source.claims, source.verdicts)
+    heading, _, *rows = cells(blocks.verdicts(replace(source, before=(first,))))
+    plain = cells(blocks.verdicts(source))[2:]
+    assert [name for name in heading if name.startswith("verdict")] == ["verdict, `workstation`", "verdict, `laptop`"]
+    partial = 0
+    for row, alone, claim in zip(rows, plain, source.claims, strict=True):
+        assert len(row) == len(heading) and row[-2:] == alone[1:3]
+        several = isinstance(claim.experiment, list) and part in claim.experiment and alone[1] != "not run"
+        assert (f"of {part} only" in row[1]) == several
+        partial += several
+        assert row[2:6] == alone[2:6]
+    assert partial
+    said = first_screen.summary(replace(source, before=(first,)))
+    assert said.index("at scale `workstation`") < said.index("at scale `laptop`")
+
+
+def test_shipped_verdicts_are_those_of_the_run(folder, source, tmp_path):
+    ship(folder, tmp_path / "laptop")
+    shown = Verdicts.shipped(tmp_path / "laptop")
+    assert shown.scale == "laptop" and shown.verdicts["verdict"].tolist() == source.verdicts["verdict"].tolist()
+    assert shown.experiments == source.experiments
 
 
 def test_effects_are_rounded_to_their_interval(source):

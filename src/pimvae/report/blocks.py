@@ -4,7 +4,7 @@ __all__ = ["BLOCKS", "Source", "refresh", "rewrite"]
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -14,13 +14,14 @@ from pimvae.claims.schema import Claim
 from pimvae.claims.statistics import decimals
 from pimvae.errors import UserError, did_you_mean
 from pimvae.report import first_screen
-from pimvae.report.source import Source
+from pimvae.report.source import Source, Verdicts
 from pimvae.report.tables.t10_claims import unit
 from pimvae.results.files import write_text
 
 MARKED = re.compile(r"<!-- begin:(\w+)[^>]*-->\n(.*?)<!-- end:\1 -->", re.DOTALL)
 OPENED = re.compile(r"<!-- begin:(\w+)")
 NOTE = "written by 'make readme', do not edit"
+DETAILS = ["at half of the steps", "comparisons as claimed : open : against", "failed replicas"]
 MOST_GROUPS = 4  # comparisons that are named where a claim does not hold; the rest is counted
 
 
@@ -52,22 +53,26 @@ def refresh(text: str, source: Source, name: str) -> str:
 
 
 def verdicts(source: Source) -> str:
-    """A sentence on the run, and per claim its verdict, effect and comparisons."""
-    rows = [
-        [f"{row.claim}{_star(row)} {claim.short}", row.verdict, _expected(claim, row), _half(claim, row), _counts(row),
-         str(row.diverged)]
-        for claim, row in _decided(source)
-    ]
-    heading = ["claim", "verdict", "effect, 95 % interval", "at half of the steps",
-               "comparisons as claimed : open : against", "failed replicas"]  # fmt: skip
-    note = "\n\n\\* statement or rule younger than the run" if any(_star(row) for _, row in _decided(source)) else ""
-    return f"{_run(source)}\n\n{_table(heading, rows)}{note}"
+    """A sentence on each run, and per claim its verdict, effect and comparisons; those at other scales come first."""
+    runs = [*source.before, source]
+    heading: list[str] = ["claim"]
+    rows = {claim.id: [f"{claim.id} {claim.short}"] for claim in source.claims}
+    for run in runs:
+        full = run is runs[0]  # of further scales the verdict and the effect only
+        heading += [f"verdict, `{run.scale}`", "effect, 95 % interval"]
+        heading += DETAILS if full else []
+        for claim, row in run.decided():
+            rows[claim.id] += [f"{_verdict(run, claim, row)}{_star(row)}", _expected(claim, row)]
+            rows[claim.id] += [_half(claim, row), _counts(row), str(row.diverged)] if full else []
+    younger = any(_star(row) for run in runs for _, row in run.decided())
+    note = "\n\n\\* statement or rule younger than the run" if younger else ""
+    return "\n\n".join([*map(_run, runs), _table(heading, list(rows.values()))]) + note
 
 
 def expected(source: Source) -> str:
     """Per claim: the command that decides it alone, time, expected verdict and number, and what is not as claimed."""
     rows = []
-    for claim, row in _decided(source):
+    for claim, row in source.decided():
         experiments = _experiments(claim)
         command = f"`snakemake --config 'experiments=[{','.join(experiments)}]' -- claims`"
         rows.append([row.claim, command, _minutes(source.minutes(experiments)), row.verdict, _expected(claim, row),
@@ -100,7 +105,14 @@ BLOCKS: dict[str, Callable[[Source], str]] = {
 }
 
 
-def _run(source: Source) -> str:
+def _verdict(run: Verdicts, claim: Claim, row: pd.Series) -> str:
+    """The verdict; where only some of the claim's experiments were run, which."""
+    there = [name for name in _experiments(claim) if name in run.experiments]
+    part = f", of {', '.join(there)} only" if row["pairs"] and len(there) < len(_experiments(claim)) else ""
+    return f"{row['verdict']}{part}"
+
+
+def _run(source: Verdicts) -> str:
     """Scale, cells, device, seeds of a cell."""
     runs = source.results.runs
     devices = ", ".join(sorted(runs["device"].dropna().unique()))
@@ -113,11 +125,6 @@ def _seeds(metrics: pd.DataFrame) -> str:
     if counts.nunique() == 1:
         return f"{counts.iloc[0]} seeds a cell"
     return "seeds a cell: " + ", ".join(f"{count} ({name})" for name, count in counts.items())
-
-
-def _decided(source: Source) -> Iterable[tuple[Claim, pd.Series]]:
-    """Claims with their verdicts, in the order of the file of claims."""
-    return source.decided()
 
 
 def _experiments(claim: Claim) -> list[str]:

@@ -6,7 +6,7 @@ import math
 
 from pimvae.config.catalogue import read_config
 from pimvae.report.pictures import PICTURES
-from pimvae.report.source import REPORT, Source
+from pimvae.report.source import REPORT, Source, Verdicts
 
 CORES = 2  # for which waiting times are stated
 UNSETTLED = " (not settled)"  # half of the steps would give another verdict
@@ -21,9 +21,13 @@ VERBS = {  # of a verdict, for one claim and for several
 
 
 def summary(source: Source) -> str:
-    """One sentence: how many claims got which verdict, and which."""
+    """A sentence for each scale: how many claims got which verdict, and which."""
+    return "\n\n".join(f"**{_sentence(run)}**" for run in (*source.before, source))
+
+
+def _sentence(run: Verdicts) -> str:
     found: dict[str, list[str]] = {}
-    for claim, row in source.decided():
+    for claim, row in run.decided():
         found.setdefault(str(row["verdict"]).removesuffix(UNSETTLED), []).append(claim.id)
     parts = [
         f"{len(found[key])} {verbs[len(found[key]) > 1]} ({', '.join(found[key])})"
@@ -31,7 +35,7 @@ def summary(source: Source) -> str:
         if key in found
     ]
     count = sum(map(len, found.values()))
-    return f"**Of the {count} claims that are tested, {_listed(parts)}, at scale `{source.scale}`.**"
+    return f"Of the {count} claims that are tested, {_listed(parts)}, at scale `{run.scale}`."
 
 
 def pictures(source: Source) -> str:

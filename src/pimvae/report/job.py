@@ -1,6 +1,6 @@
 """Entry points of the DAG and the command line: read collected CSVs, write tables, figures, claims and macros."""
 
-__all__ = ["claims", "compare", "figures", "macros", "tables"]
+__all__ = ["claims", "compare", "figures", "judge", "macros", "row_of", "tables"]
 
 import math
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ def claims(
     results = Results.load(results_dir)
     judgements = judge(results, claims_path)
     out = Path(out_dir if out_dir is not None else results_dir)
-    write_frame(out / "claims.csv", pd.DataFrame([_row(judgement) for judgement in judgements]))
+    write_frame(out / "claims.csv", pd.DataFrame([row_of(judgement) for judgement in judgements]))
     write_json(out / "claims.json", [_entry(judgement) for judgement in judgements])
     for part in ("groups", "strata"):
         parts = [getattr(judgement, part) for judgement in judgements]
@@ -84,7 +84,7 @@ def _marked(judgement: Judgement) -> str:
 def _entry(judgement: Judgement) -> dict[str, object]:
     """One claim for programs: the row of ``claims.csv`` with the rows of its groups."""
     groups = judgement.groups.drop(columns=["claim", "verdict"]).to_dict("records")
-    row = {**_row(judgement), "groups": [_nulled(group) for group in groups]}
+    row = {**row_of(judgement), "groups": [_nulled(group) for group in groups]}
     return _nulled({"short": judgement.claim.short, "experiment": judgement.claim.experiment, **row})
 
 
@@ -94,7 +94,8 @@ def _nulled(entry: dict[str, object]) -> dict[str, object]:
             for key, value in entry.items()}  # fmt: skip
 
 
-def _row(judgement: Judgement) -> dict[str, object]:
+def row_of(judgement: Judgement) -> dict[str, object]:
+    """One claim as a row of ``claims.csv``."""
     return {
         "claim": judgement.claim.id, "verdict": judgement.stated, "scale": judgement.claim.effect,
         "effect": judgement.effect, "low": judgement.low, "high": judgement.high, "pairs": judgement.pairs,

@@ -1,40 +1,74 @@
 """What the marked blocks of Markdown files are written from: the results of one scale, verdicts, times of jobs."""
 
-__all__ = ["Source", "read_jobs"]
+__all__ = ["Source", "Verdicts", "read_jobs"]
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from pimvae.claims.schema import Claim, read_claims
+from pimvae.report.job import judge, row_of
 from pimvae.results.files import Results, read_csv
 
 REPORT = "tables, figures, paper, notebooks"  # the part of jobs that belong to no experiment
 
 
 @dataclass(frozen=True)
-class Source:
-    """Results of one scale with what was decided from them and how long its jobs took.
-
-    ``compared`` says how a run of another machine compares with these results; None leaves what was said before.
-    """
+class Verdicts:
+    """The verdicts at one scale, rows of ``claims.csv``, and the experiments that they rest on."""
 
     scale: str
     results: Results
     claims: list[Claim]
     verdicts: pd.DataFrame
+
+    @classmethod
+    def shipped(cls, folder: Path, claims: Path | None = None) -> "Verdicts":
+        """Judge the claims by the shipped results in ``folder``, whose name is the scale.
+
+        Raises:
+            UserError: see `pimvae.results.files.Results.load`.
+        """
+        results = Results.load(folder)
+        rows = [row_of(judgement) for judgement in judge(results, claims)]
+        return cls(Path(folder).name, results, read_claims(claims), pd.DataFrame(rows))
+
+    @property
+    def experiments(self) -> list[str]:
+        """Experiments that were run, in the order of the results."""
+        return list(dict.fromkeys(self.results.runs["experiment"]))
+
+    def decided(self) -> list[tuple[Claim, pd.Series]]:
+        """Claims with their verdicts, in the order of the file of claims."""
+        rows = self.verdicts.set_index("claim", drop=False)
+        return [(claim, rows.loc[claim.id]) for claim in self.claims if claim.id in rows.index]
+
+
+@dataclass(frozen=True)
+class Source(Verdicts):
+    """Results of one scale with what was decided from them and how long its jobs took.
+
+    Attributes:
+        groups: rows of ``claims_groups.csv``.
+        jobs: see `read_jobs`.
+        compared: how a run of another machine compares with these results; None leaves what was said before.
+        before: verdicts at other scales, which are shown before those of this one.
+    """
+
     groups: pd.DataFrame
     jobs: pd.DataFrame
     compared: str | None = None
+    before: tuple[Verdicts, ...] = ()
 
     @classmethod
-    def load(cls, folder: Path, scale: str, claims: Path | None = None) -> "Source":
+    def load(cls, folder: Path, scale: str, claims: Path | None = None, before: Sequence[Path] = ()) -> "Source":
         """Read the collected results, ``claims.csv``, ``claims_groups.csv`` and ``benchmarks/`` of one scale's folder.
 
-        In ``results/<scale>/beyond`` are those of all experiments; the benchmarks lie beside it.
+        In ``results/<scale>/beyond`` are those of all experiments; the benchmarks lie beside it. ``before``: folders of
+        shipped results.
 
         Raises:
             UserError: if results or verdicts are missing. Benchmarks may be.
@@ -42,17 +76,14 @@ class Source:
         decided = [read_csv(folder / f"{name}.csv", ["claim", "verdict"], "decide the claims first")
                    for name in ("claims", "claims_groups")]  # fmt: skip
         results = Results.load(folder)
-        return cls(scale, results, read_claims(claims), *decided, read_jobs(results.folder / "benchmarks"))
+        others = tuple(Verdicts.shipped(one, claims) for one in before)
+        return cls(scale, results, read_claims(claims), *decided, read_jobs(results.folder / "benchmarks"),
+                   before=others)  # fmt: skip
 
     def minutes(self, experiments: Iterable[str]) -> float:
         """Sum of the times of all jobs of these experiments; NaN where none was recorded."""
         seconds = self.jobs.loc[self.jobs["part"].isin(list(experiments)), "seconds"]
         return seconds.sum() / 60 if len(seconds) else math.nan
-
-    def decided(self) -> list[tuple[Claim, pd.Series]]:
-        """Claims with their verdicts, in the order of the file of claims."""
-        rows = self.verdicts.set_index("claim", drop=False)
-        return [(claim, rows.loc[claim.id]) for claim in self.claims if claim.id in rows.index]
 
 
 def read_jobs(folder: Path) -> pd.DataFrame:
