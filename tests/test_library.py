@@ -1,6 +1,7 @@
 """The public model against closed forms of linear-Gaussian data, and every call of it."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -306,6 +307,8 @@ def test_a_cell_of_the_experiments_can_be_loaded(tmp_path, kind, names):
              "bimodal": {"samples": 40, "test_samples": 40}}[kind]  # fmt: skip
     config = {"linear": LinearData, "bimodal": BimodalData}[kind](**sizes)
     cell = single_cell(kind, config, "poe", "standard").model_copy(update={"seeds": (0, 4), "dataset": "d"})
+    train = cell.train.model_copy(update={"averaging": 0.1, "shares": (0.5, 1.0)})  # weights of two moments in one file
+    cell = cell.model_copy(update={"train": train})
     draw_data(config, cell.seeds, tmp_path / "data" / "d")
     train_cell(cell, tmp_path / "data" / "d", tmp_path / "d-poe-masked", "cpu")
     model = pimvae.load(tmp_path / "d-poe-masked", seed=4)
@@ -322,5 +325,14 @@ def test_a_cell_of_the_experiments_can_be_loaded(tmp_path, kind, names):
     assert len(model.sample(3)["0"]) == 3 and np.isfinite(model.log_likelihood(data).value).all()
     with pytest.raises(UserError, match="no seed 1"):
         pimvae.load(tmp_path / "d-poe-masked", seed=1)
-    with pytest.raises(UserError, match="say where"):
+    with pytest.raises(UserError, match="leave data= out"):
         pimvae.load(tmp_path / "d-poe-masked", data=tmp_path)
+    assert "missing" in model.describe() and model.describe(data).count("0 of 40 missing") == 2
+    shutil.rmtree(tmp_path / "data")  # they are drawn again
+    again = pimvae.load(tmp_path / "d-poe-masked", seed=4)
+    np.testing.assert_array_equal(again.encode(data, refined=False).mean, found.mean)
+
+
+def test_data_that_are_not_standardised_are_described(truth):
+    plain = MultimodalVAE.from_data(truth.data(), standardise=False)
+    assert "taken as they are" in plain.describe() and "means" not in plain.describe()

@@ -12,9 +12,11 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from pimvae import chain
+from pimvae import chain, registry
 from pimvae.config.schema import Cell
-from pimvae.data.dataset import sha256
+from pimvae.data.dataset import Dataset, sha256
+from pimvae.data.dataset import load as load_data
+from pimvae.data.job import data_file
 from pimvae.data.modality import Modality
 from pimvae.errors import UserError
 from pimvae.files import replacing, write_csv
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pimvae.library import MultimodalVAE
 
 PLAIN = {"laplace": "gaussian", "text": "binary"}  # kinds that take the numbers of images and text as they are
+EARLIER = "share="  # of the names of weights after a part of the steps, see `pimvae.training.job.at_share`
 WEIGHTS, RECORD, HISTORY = "weights.safetensors", "run.json", "history.csv"
 
 
@@ -121,18 +124,13 @@ def load_folder(folder: Path, seed: int | None = None, data: Path | str | None =
 
 def _of_experiment(cell: Cell, folder: Path, seed: int | None, data: Path | str | None) -> "MultimodalVAE":
     """One replica of a cell of the experiments, of its first β; its modalities have numbers as names."""
-    from pimvae.data.dataset import load as load_data
-    from pimvae.data.job import data_file
     from pimvae.library import MultimodalVAE
     from pimvae.training.job import build_models
 
-    place = Path(data) if data else folder.parent / "data" / cell.dataset
     chosen = cell.seeds[0] if seed is None else seed
     if chosen not in cell.seeds:
         raise UserError(f"there is no seed {chosen} (known: {', '.join(map(str, cell.seeds))})")
-    if not data_file(place, chosen).is_file():
-        raise UserError(f"{folder} is a run of the experiments, and its data are not in {place}: say where (data=)")
-    dataset = load_data(data_file(place, chosen))
+    dataset = _data_of(cell, folder, chosen, data)
     sizes = zip(dataset.train.dims, dataset.likelihoods, strict=True)
     modalities = [
         Modality(str(s), PLAIN.get(kind, kind), dim, classes=tuple(range(dim)) if kind == "categorical" else ())
@@ -146,6 +144,16 @@ def _of_experiment(cell: Cell, folder: Path, seed: int | None, data: Path | str 
     return model
 
 
+def _data_of(cell: Cell, folder: Path, seed: int, data: Path | str | None) -> Dataset:
+    """The data that a cell was trained on: from ``data`` or the run's own folder, else drawn again from their seed."""
+    place = Path(data) if data else folder.parent / "data" / cell.dataset
+    if data_file(place, seed).is_file():
+        return load_data(data_file(place, seed))
+    if data:
+        raise UserError(f"{data_file(place, seed)} does not exist: leave data= out, and the data are drawn again")
+    return registry.lookup("data", cell.data.kind)(cell.data, seed)
+
+
 def _check_weights(folder: Path, record: dict[str, Any]) -> None:
     """Hold the weights to the record."""
     known = record.get("weights_sha256", {}).get(WEIGHTS)
@@ -154,9 +162,9 @@ def _check_weights(folder: Path, record: dict[str, Any]) -> None:
 
 
 def _fill(models: Iterable[torch.nn.Module], path: Path, first: int = 0) -> None:
-    """The weights of these replicas, which start at number ``first`` of the file."""
+    """The weights of these replicas after all steps; they start at number ``first`` of the file."""
     try:
-        state = load_file(path)
+        state = {name: values for name, values in load_file(path).items() if not name.startswith(EARLIER)}
     except (FileNotFoundError, SafetensorError, OSError) as error:
         raise UserError(f"weights {path} are missing or damaged, train the model again: {error}") from None
     for r, model in enumerate(models, start=first):

@@ -239,10 +239,14 @@ def _size(modality: Modality) -> str:
         shown = ", ".join(map(str, modality.classes[:6])) + (", …" if modality.dim > 6 else "")
         return f"{modality.dim} classes: {shown}"
     if modality.kind == "image":
-        return f"{'×'.join(map(str, modality.shape))}; mean {modality.centre[0]:.4g}, sd {modality.scale[0]:.4g}"
+        size = "×".join(map(str, modality.shape))
+        scaled = any(modality.centre) and f"; mean {modality.centre[0]:.4g}, sd {modality.scale[0]:.4g}"
+        return f"{size}{scaled or ', taken as they are'}"
     columns = f"{modality.dim} column{'s' if modality.dim > 1 else ''}"
     if modality.kind != "gaussian":
         return columns
+    if not any(modality.centre) and all(scale == 1 for scale in modality.scale):
+        return f"{columns}, taken as they are"
     return f"{columns}; means {_range(modality.centre)}, sd {_range(modality.scale)}"
 
 
