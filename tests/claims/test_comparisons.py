@@ -32,7 +32,7 @@ def rows(aggregator: str, values: list[float], level: float = -100.0, metric: st
 
 def baseline(level: float = -150.0, seeds: int = 5) -> pd.DataFrame:
     keys = ["multimodal", "complete", "none", "none", "none", 1.0]
-    return pd.DataFrame([[*keys, seed, 1.0, "gaussian", "test", "all", "llh", level] for seed in range(seeds)],
+    return pd.DataFrame([[*keys, seed, 1.0, "independent", "test", "all", "llh", level] for seed in range(seeds)],
                         columns=COLUMNS)  # fmt: skip
 
 

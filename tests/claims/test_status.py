@@ -16,7 +16,7 @@ def rows(aggregator: str, llh: list[float], rate: float | None = None, name: str
     return found
 
 
-BASELINE = pd.DataFrame(rows("none", [-154.0, -155.0, -156.0], name="gaussian"), columns=COLUMNS)
+BASELINE = pd.DataFrame(rows("none", [-154.0, -155.0, -156.0], name="independent"), columns=COLUMNS)
 
 
 def status(found: list[list[object]], baselines: pd.DataFrame = BASELINE) -> list[str]:
