@@ -10,9 +10,9 @@ from pimvae.results.files import KEYS
 
 TRAINED, DIVERGED, UNTRAINED, COLLAPSED = "trained", "diverged", "untrained", "collapsed"
 FAILED = (DIVERGED, UNTRAINED)
-# What a trained model must beat: no latent at all; the mixture over the classes, each of independent pixels and letters;
-# in all other experiments `INDEPENDENT`. One Gaussian would be no such model for views: under a loose bound schemes stay
-# below it however long they are trained, and that is what claims are about.
+# What a trained model must beat: no latent at all; the mixture over the classes, each of independent pixels and
+# letters; in all other experiments `INDEPENDENT`. One Gaussian is no such model of views: under a loose bound schemes
+# stay below it however long they are trained, and that is what claims are about.
 SIMPLEST = {"linear": "no_latent", "images": "class_conditional"}
 INDEPENDENT = "independent"
 # A replica counts as worse than the simplest model only by more than the error of an estimated log-likelihood.
