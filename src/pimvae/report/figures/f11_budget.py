@@ -20,12 +20,12 @@ COLUMNS = 5
 PANEL = ["experiment", "dataset", "prior"]
 EXACT = {  # experiment: metric and split that tell the distance, and its unit
     "linear": ("llh_gap", "train", "LLH gap (%)"),
-    "bimodal": ("ceiling_gap", "test", "nats below the truth"),
-    "multimodal": ("ceiling_gap", "test", "nats below the truth"),
-    "images": ("llh", "test", "nats below the best"),
+    "bimodal": ("ceiling_gap", "test", "nats to the truth"),
+    "multimodal": ("ceiling_gap", "test", "nats to the truth"),
+    "images": ("llh", "test", "nats to the best"),
 }
 LINES = {  # simple models that are drawn, those of one experiment with styles of their own
-    "no_latent": ":", "independent": ":", "gaussian": "--", "ppca": "-.", "gaussian_mixture": (0, (5, 1)),
+    "no_latent": ":", "independent": ":", "gaussian": "--", "ppca": "-.", "gaussian_mixture": "-",
     "class_conditional": "--",
 }  # fmt: skip
 FLOOR = 1e-4  # smallest distance that is drawn: below lies rounding
@@ -73,8 +73,9 @@ def plot(table: pd.DataFrame) -> Figure:
     methods = catalogue().order("aggregators", cells["aggregator"])
     lines = [name for name in LINES if name in set(table["name"])]
     handles = [_handle(name) for name in methods]
-    handles += [Line2D([], [], color=MUTED, lw=0.9, ls=LINES[name], label=name.replace("_", " ")) for name in lines]
-    drawn.legend(handles=handles, loc="outside lower center", ncols=min(7, len(handles)))
+    handles += [Line2D([], [], color=MUTED, lw=0.9, ls=LINES[name], label=catalogue().look("baselines", name).label)
+                for name in lines]  # fmt: skip
+    drawn.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)))
     return drawn
 
 
@@ -88,15 +89,15 @@ def _panel(column: list[plt.Axes], table: pd.DataFrame, panel: tuple[str, ...], 
         for name, height in zip(simple["name"], simple["mean"], strict=True):
             if height > FLOOR:
                 axes.axhline(height, color=MUTED, lw=0.7, ls=LINES[name], zorder=1)
-        axes.set_ylabel(f"{catalogue().look('objectives', objective).label}: {EXACT[experiment][2]}", fontsize=7)
+        axes.set_ylabel(f"{catalogue().look('objectives', objective).label}\n{EXACT[experiment][2]}", fontsize=7)
     heights = pd.concat([cells["mean"], simple.loc[simple["mean"] > FLOOR, "mean"]]).clip(lower=FLOOR)
     for axes in column:
         axes.set(xscale="log", ylim=(heights.min() / 1.3, heights.max() * 1.3))
         log_axis(axes, "y")
         _step_axis(axes, sorted(cells["steps"].unique()))
     label = catalogue().look("datasets", dataset).label
-    priors = "" if prior == "standard" else f",\n{catalogue().look('priors', prior).label}"
-    column[0].set_title(f"{label}{priors}", fontweight="bold")
+    priors = "" if prior == "standard" else f", {catalogue().look('priors', prior).label}"
+    column[0].set_title(f"{label}{priors}".replace(", ", ",\n").replace(" and", "\nand"), fontweight="bold")
     column[-1].set_xlabel("steps")
 
 
