@@ -26,8 +26,8 @@ from pimvae.data.job import run as draw
 RATES = (0.001, 0.002, 0.004, 0.008)
 SEEDS = (1000, 1001)  # reported results have small seeds
 BOUNDS = ("masked", "mixture")  # published baselines take the rate of their aggregator under the mixture bound
-# Rates above these lost replicas that are reported: 9 of 231 of images, most with β = 0.1, which is not tried here, and 4
-# of 32 with attention in E2.
+# Rates above these lost replicas that are reported: 9 of 231 of images, most with β = 0.1, which is not tried here, and
+# 4 of 32 with attention in E2.
 MOST = {"images": 0.002, "bimodal": 0.004}
 FAILED = 10.0  # nats that the worse replica may lie below the better one, both measured from the best of their data
 KEYS = ["experiment", "dataset", "aggregator", "objective", "prior"]
