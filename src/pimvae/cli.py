@@ -182,7 +182,11 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: CUDA if torch finds it (default)"
     )
     added.add_argument(
-        "--checkpoint", type=Path, metavar="FILE", help="save the training here, and go on from here if it was cut off"
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="save the training here, and go on from here if it was cut off "
+        "(own data: default checkpoint in the folder)",
     )
     added.add_argument(
         "--checkpoint-seconds", type=float, default=os.environ.get("PIMVAE_CHECKPOINT_SECONDS", "60"), metavar="S",

@@ -1,4 +1,4 @@
-"""The statistic of ``none_best``, cross-fitted shortfalls: by hand against the rule, and its error rate by simulation."""
+"""The statistic of ``none_best``, cross-fitted shortfalls: the rule uses them, and its error rate by simulation."""
 
 import math
 

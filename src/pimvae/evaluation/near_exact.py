@@ -69,9 +69,9 @@ def log_likelihood(
     log p(x_O) ≈ log 1/K Σ_k p(x_O, z_k) / m(z_k), m = .8 N(μ, 1.1² L Lᵀ) + .1 q(z|x_O) + .1 p(z), with stratified draws
     of m and N(μ, L Lᵀ) refined from the moments of the encoder's posterior (`pimvae.evaluation.refinement`). Where the
     weights are too heavy-tailed, k̂ > .7, annealed importance sampling from N takes their place. With one or two latents
-    the integral is done by quadrature. Deterministic for a given generator. In single precision the draws that carry the
-    mean of a point are weighed again in double precision; where they differ, all is done again in double precision, for
-    the points that are estimated together.
+    the integral is done by quadrature. Deterministic for a given generator. In single precision the draws that carry
+    the mean of a point are weighed again in double precision; where they differ, the points that are estimated together
+    with it are done again in double precision.
 
     Args:
         model: the VAE.

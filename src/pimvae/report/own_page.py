@@ -22,8 +22,10 @@ from pimvae.data.modality import describe
 from pimvae.data.readers import Collection
 from pimvae.evaluation.rates import rate
 from pimvae.files import replacing
-from pimvae.library import MultimodalVAE, pack_collection
+from pimvae.library import MultimodalVAE
+from pimvae.library_data import pack_collection
 from pimvae.posteriors import standard_noise
+from pimvae.report.own_summary import summary
 
 SAMPLES, PANELS, DRAWS = 500, 9, 32
 MOST_SUBSETS = 4  # modalities of which all subsets are shown
@@ -47,8 +49,6 @@ def write_page(
         folder: of the run.
         colour: modality by which latents are coloured; default: the first with classes, else the first.
     """
-    from pimvae.own_data import summary
-
     data = train.test or train
     data = data.select(spread(len(data), SAMPLES))
     figures = {
