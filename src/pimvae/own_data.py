@@ -25,6 +25,7 @@ from pimvae.signals import deferred
 
 if TYPE_CHECKING:
     from pimvae.library import MultimodalVAE
+    from pimvae.training.checkpoint import Checkpoint
 
 
 def folder_of(name: str, aggregator: str, objective: str) -> Path:
@@ -57,7 +58,6 @@ def train(
     """
     from pimvae.training.checkpoint import Checkpoint
     from pimvae.training.device import choose_device, decisive
-    from pimvae.training.divergence import Diverged, divergence
     from pimvae.training.fit import forget
 
     chosen = choose_device(device)
@@ -74,20 +74,32 @@ def train(
     cell = model.cell.model_dump(mode="json", exclude={"evaluation"})
     decides = [cell, [modality.record() for modality in model.modalities], record["sha256"], decisive(chosen)]
     saved = Checkpoint(checkpoint or folder / "checkpoint", json.dumps(decides), checkpoint_seconds, strict)
-    try:
-        model.fit(data, seeds=model.cell.seeds, device=device, progress=sys.stderr.isatty(), checkpoint=saved)
-    except Diverged:
-        forget(saved)
-        with suppress(OSError):
-            folder.rmdir()  # where nothing else is in it
-        raise
-    if lost := divergence(sum(model.training["diverged"]), len(model.seeds), model.cell):
-        print(f"pimvae: note: {lost}", file=sys.stderr)
+    _fit(model, data, device, saved, folder)
     model.data_record = record
     with deferred():  # files are written to their end
         model.save(folder)
         forget(saved)
     return folder
+
+
+def _fit(model: "MultimodalVAE", data: Collection, device: str, saved: "Checkpoint", folder: Path) -> None:
+    """Train; says so if seeds diverged. If all did, nothing is left of the training.
+
+    Raises:
+        UserError: if all did.
+    """
+    from pimvae.training.divergence import Diverged, divergence
+    from pimvae.training.fit import forget
+
+    try:
+        model.fit(data, seeds=model.seeds, device=device, progress=sys.stderr.isatty(), checkpoint=saved)
+    except Diverged:
+        forget(saved)
+        with suppress(OSError):
+            folder.rmdir()  # unless something else is in it
+        raise
+    if told := divergence(sum(model.training["diverged"]), len(model.seeds), model.cell):
+        print(f"pimvae: note: {told}", file=sys.stderr)
 
 
 def _untrained(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from pimvae.data.modality import KINDS, Raw, describe
+from pimvae.data.modality import KINDS, describe
+from pimvae.data.raw import Raw
 from pimvae.data.readers import Collection, read
 from pimvae.errors import UserError, did_you_mean
 
