@@ -4,7 +4,7 @@ __all__ = ["Answers"]
 
 import copy
 from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from pimvae.inference import LogLikelihood, Posterior, Sampler
 from pimvae.library_data import as_tensors, pack_collection
 from pimvae.models.vae import MultimodalVAE as Core
 from pimvae.training.packing import PackedSplit
+
+Same = TypeVar("Same", bound="Answers")
 
 
 class Answers:
@@ -51,7 +53,7 @@ class Answers:
         """Names of the modalities."""
         return tuple(modality.name for modality in self.modalities)
 
-    def replica(self, seed: int) -> Self:
+    def replica(self: Same, seed: int) -> Same:
         """The same with the model of another seed.
 
         Raises:

@@ -57,8 +57,8 @@ def _of_replica(
     collected = Rows(cell, seed, float(cell.objective.betas[0]))
     if split == "train":
         collected.add("diverged", float(model.diverged))
-        if collected.rows[-1][-1]:
-            return iter(collected.rows)
+    if model.diverged:
+        return iter(collected.rows)
     options = {"draws": max(2, cell.evaluation.particles), "seed": derived_seed(seed, 2) % 2**31}
     found = model.log_likelihood(data, **options)
     collected.add("llh", float(found.value.mean()), split=split)

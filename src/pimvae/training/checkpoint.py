@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -17,6 +17,7 @@ from pimvae.signals import Stop, Stopped
 from pimvae.training import snapshot
 
 
+@runtime_checkable
 class Resumable(Protocol):
     """What can be cut off between two steps."""
 
