@@ -180,7 +180,7 @@ def _confusion(axis: plt.Axes, classes: Sequence[object], true: np.ndarray, gues
 @torch.no_grad()
 def _rates(model: MultimodalVAE, data: Collection) -> Figure:
     packed = pack_collection(data, model.modalities).to(torch.float64)
-    core, total = model._double(), len(model.modalities)
+    core, total = model.double(), len(model.modalities)
     sizes = range(1, total + 1) if total <= MOST_SUBSETS else (1, total)
     subsets = [chosen for size in sizes for chosen in combinations(range(total), size)]
     generator = torch.Generator().manual_seed(0)
