@@ -161,9 +161,9 @@ def test_a_used_folder_is_not_written_over_by_another_run(file, capsys):
 def test_when_every_seed_diverges_it_ends_with_what_to_try(file, tmp_path, capsys, validation):
     """With validation samples the weights before the first step would be the best ones: they are no model either."""
     if not validation:
-        np.savez("my.npz", **{name: arrays()[name][10:25] for name in ("x", "y")})  # too few to hold some out
+        np.savez("my.npz", **{name: arrays()[name][10:28] for name in ("x", "y")})  # too few to hold some out
     huge = ["--set", "train.learning_rate=1.0e+30"]
-    assert main(["train", "--data", file, *TINY, "--set", "train.batch_size=8", *huge]) == 1
+    assert main(["train", "--data", file, *TINY, *huge]) == 1
     captured = capsys.readouterr()
     assert captured.err.splitlines()[-1] == (
         "pimvae: error: 2 of 2 replicas of my-sum_pooling-masked diverged: try a train.learning_rate below 1e+30 or a "
