@@ -47,7 +47,7 @@ def main(names: tuple[str, ...] = SETS, seeds: int = 3) -> Iterator[str]:
     from pimvae import MultimodalVAE
     from pimvae.data.readers import read_memory
     from pimvae.evaluation.own import evaluate
-    from pimvae.own_data import summary
+    from pimvae.report.own_summary import summary
 
     for name in names:
         train, test = blocks(name)

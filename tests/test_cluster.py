@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,6 @@ def profile(root: Path, name: str) -> dict:
 def test_a_profile_repeats_the_default_one_which_it_replaces(root, name):
     default, other = profile(root, "default"), profile(root, name)
     apart = {"cores", "resources"}  # of one machine
-    apart |= {"shared-fs-usage"} if name == "slurm" else set()  # nodes of a cluster share the cache of sources too
     assert {key: other.get(key) for key in default if key not in apart} == {
         key: value for key, value in default.items() if key not in apart
     }
@@ -49,6 +49,19 @@ def test_jobs_take_scale_and_device_from_the_run_that_they_belong_to(root, tmp_p
     target = "results/smoke/bimodal/clusters-poe-masked/metrics.csv"
     done = plan(root, tmp_path, "--config", "scale=laptop", "experiments=[bimodal]", "--mode", mode, "--", target)
     assert done.returncode == code, done.stderr
+
+
+@pytest.mark.parametrize("home", [None, "/nowhere/home"])
+def test_a_job_without_a_home_folder_gets_one_in_the_working_directory(root, tmp_path, home):
+    """As on nodes of a cluster: caches go there, and nothing else needs one."""
+    environment = {key: value for key, value in os.environ.items() if key not in ("HOME", "XDG_CACHE_HOME")}
+    environment |= {"HOME": home} if home else {}
+    target = "results/smoke/linear/data/dense/manifest.json"
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--directory", str(tmp_path)]
+    command += ["--config", "scale=smoke", "--", target]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / target).is_file() and (tmp_path / "build" / "home").is_dir()
 
 
 def test_without_root_the_slurm_test_is_skipped_in_one_line(root, tmp_path):

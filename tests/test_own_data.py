@@ -10,6 +10,7 @@ import pytest
 
 from pimvae.claims.statistics import mean_interval
 from pimvae.cli import main
+from pimvae.training.early_stopping import EarlyStopping
 
 TINY = ["--seeds", "2", "--set", "train.steps=4", "--set", "train.history_every=2", "--set", "model.latent=2",
         "--set", "model.encoder_widths=[8]", "--set", "model.features=8", "--set", "model.pooling_width=8",
@@ -156,6 +157,36 @@ def test_a_used_folder_is_not_written_over_by_another_run(file, capsys):
     assert fast["cell"]["dataset"] == "fast" and fast["cell"]["train"]["learning_rate"] == 0.1
 
 
+@pytest.mark.parametrize("validation", [True, False])
+def test_when_every_seed_diverges_it_ends_with_what_to_try(file, tmp_path, capsys, validation):
+    """With validation samples the weights before the first step would be the best ones: they are no model either."""
+    if not validation:
+        np.savez("my.npz", **{name: arrays()[name][10:28] for name in ("x", "y")})  # too few to hold some out
+    huge = ["--set", "train.learning_rate=1.0e+30"]
+    assert main(["train", "--data", file, *TINY, *huge]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.splitlines()[-1] == (
+        "pimvae: error: 2 of 2 replicas of my-sum_pooling-masked diverged: try a train.learning_rate below 1e+30 or a "
+        "train.clip below 1000"
+    )
+    assert captured.out == "" and [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["my.npz"]
+    assert not FOLDER.exists()
+
+
+def test_a_seed_that_diverged_is_counted_and_has_no_other_number(file, capsys, monkeypatch):
+    lost = EarlyStopping.lost
+    monkeypatch.setattr(EarlyStopping, "lost", lambda self, r: r == 1 or lost(self, r))
+    assert main(["train", "--data", file, *TINY]) == 0
+    assert "pimvae: note: 1 of 2 replicas of my-sum_pooling-masked diverged\n" in capsys.readouterr().err
+    record = json.loads((FOLDER / "run.json").read_text())
+    assert [replica["diverged"] for replica in record["replicas"]] == [False, True]
+    assert np.isnan(record["training"]["log_likelihood"][1]).all()
+    assert main(["evaluate", "--run", str(FOLDER)]) == 0
+    assert "1 of 2 seeds diverged and have no other number" in capsys.readouterr().out
+    rows = rows_of(FOLDER / "metrics.csv")
+    assert {row["metric"] for row in rows if row["seed"] == "1"} == {"diverged"}
+
+
 TRAIN = ["train", "--data", "my.npz"]
 MISTAKES = {
     "aggregator": ([*TRAIN, "--aggregator", "sum"], "unknown aggregator"),
@@ -176,7 +207,6 @@ MISTAKES = {
     "kind of nothing": ([*TRAIN, "--kind", "lable=categorical"], "did you mean 'label'?"),
     "form of a kind": ([*TRAIN, "--kind", "label"], "expected NAME=KIND"),
     "held out twice": ([*TRAIN, "--test-fraction", "0.1"], "has held-out samples already"),
-    "checkpoint": ([*TRAIN, "--checkpoint", "c"], "--checkpoint does not go with own data"),
     "scale": ([*TRAIN, "--scale", "smoke"], "--scale does not go with own data"),
     "root": ([*TRAIN, "--root", "elsewhere"], "--root does not go with own data"),
     "nothing there": (["evaluate", "--data", "my.npz"], "run.json does not exist"),

@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from builders import double_precision, trainer, training_cell
 
@@ -17,8 +18,7 @@ from pimvae.cli import main
 from pimvae.config.schema import LinearData
 from pimvae.data.job import run as make_data
 from pimvae.errors import UserError
-from pimvae.training import checkpoint as checkpoints
-from pimvae.training import job
+from pimvae.training import job, snapshot
 from pimvae.training.checkpoint import Checkpoint
 
 ROOT = Path(__file__).parents[1]
@@ -82,6 +82,54 @@ def test_the_command_itself(tmp_path):
         assert said[-1].startswith("pimvae: stopped by SIGTERM: after step ") and "Traceback" not in "".join(said)
 
 
+SLOW = """
+import signal, sys, time
+from pimvae import library
+from pimvae.cli import main
+from pimvae.training import job, loop
+
+def slow(*arguments):
+    print("it has begun", file=sys.stderr, flush=True)
+    time.sleep(600)
+
+{place} = slow
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+sys.exit(main(sys.argv[1:]))
+"""
+PLACES = {
+    "preparation": ("job.start_from_data", "experiment"),
+    "first step": ("loop.Trainer._train_step", "experiment"),
+    "preparation of own data": ("library.start_at_means", "own"),
+    "first step on own data": ("loop.Trainer._train_step", "own"),
+}
+
+
+@pytest.mark.parametrize(("number", "code", "said"), [
+    (signal.SIGTERM, 143, "pimvae: stopped by SIGTERM"), (signal.SIGINT, 130, "pimvae: interrupted"),
+])  # fmt: skip
+@pytest.mark.parametrize(("place", "kind"), PLACES.values(), ids=PLACES)
+def test_before_the_first_step_is_done_a_signal_ends_it_at_once(tmp_path, place, kind, number, code, said):
+    """There is nothing to save yet, and nothing is left behind."""
+    if kind == "own":
+        generator = np.random.default_rng(0)
+        np.savez(tmp_path / "my.npz", x=generator.normal(size=(30, 2)), y=generator.normal(size=(30, 2)))
+        train = ["train", "--data", "my.npz", "--seeds", "1"]
+    else:
+        scale = ["--scale", "smoke", "--root", str(ROOT)]
+        assert main(["data", "linear", "dense", "--out", str(tmp_path / "data"), *scale]) == 0
+        train = ["train", "linear", "dense-poe-masked", "--data", "data", "--out", "run", "--checkpoint", "c", *scale]
+    before = sorted(tmp_path.rglob("*"))
+    command = [sys.executable, "-c", SLOW.format(place=place), *train]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert any("it has begun" in line for line in process.stderr)
+        process.send_signal(number)
+        rest = process.stderr.read()
+    assert process.returncode == code
+    assert rest.splitlines()[-1] == said and "Traceback" not in rest
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_outside_of_a_training_is_one_line(monkeypatch, capsys, number, code):
     before = signal.getsignal(signal.SIGTERM)
@@ -102,6 +150,12 @@ def test_the_second_signal_does_not_wait():
         assert noted.number == signal.SIGTERM
         os.kill(os.getpid(), signal.SIGINT)
     assert stopped.value.code == 130
+
+
+def test_where_nothing_is_lost_the_first_signal_does_not_wait():
+    with pytest.raises(signals.Stopped, match="stopped by SIGTERM") as stopped, signals.deferred(held=False):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert stopped.value.code == 143
 
 
 def test_in_a_thread_signals_are_left_alone():
@@ -131,7 +185,7 @@ def test_a_full_disk_under_a_checkpoint_is_told_once_and_ends_nothing(tmp_path, 
     saved = Checkpoint(tmp_path / "c", "", 0.0)
     saved.write(running)
     before = (tmp_path / "c").read_bytes()
-    monkeypatch.setattr(checkpoints, "save_file", full)
+    monkeypatch.setattr(snapshot, "save_file", full)
     running.run(lambda step: saved.after_step(running))
     assert running.step == 4 and (tmp_path / "c").read_bytes() == before
     assert capsys.readouterr().err == (

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from pimvae import stages
+from pimvae import stages_report
 
 Add = Callable[..., argparse.ArgumentParser]
 
@@ -20,7 +20,7 @@ def add_archive_commands(commands: argparse._SubParsersAction, add: Add) -> None
 
 def _add_ship(commands: argparse._SubParsersAction, add: Add) -> None:
     added = add(
-        commands, "ship", stages.ship, "put the results of a scale under version control",
+        commands, "ship", stages_report.ship, "put the results of a scale under version control",
         "Writes what tables, figures, claims and the paper are made from, with a manifest of checksums. "
         "Experiments that were shipped before and are not among the results stay. "
         "'snakemake --config results=shipped' rebuilds the paper from it.",
@@ -33,7 +33,7 @@ def _add_ship(commands: argparse._SubParsersAction, add: Add) -> None:
 
 def _add_unpack(commands: argparse._SubParsersAction, add: Add) -> None:
     added = add(
-        commands, "unpack", stages.unpack, "check shipped results against their manifest and unpack them", "",
+        commands, "unpack", stages_report.unpack, "check shipped results against their manifest and unpack them", "",
         "pimvae unpack --shipped results/shipped/laptop --out results/from_shipped/laptop",
     )  # fmt: skip
     added.add_argument("--shipped", type=Path, required=True, help="folder that 'pimvae ship' wrote")
@@ -42,7 +42,7 @@ def _add_unpack(commands: argparse._SubParsersAction, add: Add) -> None:
 
 def _add_compare(commands: argparse._SubParsersAction, add: Add) -> None:
     added = add(
-        commands, "compare", stages.compare, "hold a run against the shipped one, number by number",
+        commands, "compare", stages_report.compare, "hold a run against the shipped one, number by number",
         "Writes compare.csv (every metric of every cell, paired by seed), a table and a figure; prints the claims side "
         "by side and a summary.",
         "pimvae compare --fresh results/laptop --shipped results/shipped/laptop --out results/laptop/compare",

@@ -10,7 +10,7 @@ from typing import Any
 
 from pimvae.errors import UserError
 
-EXPERIMENT_ONLY = {"checkpoint": "--checkpoint", "scale": "--scale", "cell": "CELL"}
+EXPERIMENT_ONLY = {"scale": "--scale", "cell": "CELL"}
 OWN_ONLY = {
     "aggregator": "--aggregator", "objective": "--objective", "kind": "--kind", "id": "--id", "modality": "--modality",
     "test_fraction": "--test-fraction", "name": "--name", "settings": "--set", "seeds": "--seeds", "tune": "--tune",
@@ -128,8 +128,9 @@ def train_own(options: argparse.Namespace, check_writable: Callable[[Path], None
     folder = options.out or own_data.folder_of(options.own_name or source.name, aggregator, objective)
     check_writable(folder)
     seeds = 3 if options.seeds is None else options.seeds
+    saved = options.checkpoint, options.checkpoint_seconds, options.bad_checkpoint == "stop"
     own_data.train(source, aggregator, objective, folder, seeds, options.settings, options.device, options.own_name,
-                   options.tune)  # fmt: skip
+                   options.tune, *saved)  # fmt: skip
     print(folder)
 
 

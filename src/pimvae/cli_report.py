@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from pimvae import stages
+from pimvae import stages_report
 
 Add = Callable[..., argparse.ArgumentParser]
 
@@ -32,11 +32,11 @@ def _add_scale_name(added: argparse.ArgumentParser) -> None:
 
 def _add_drawings(commands: argparse._SubParsersAction, add: Add) -> None:
     tables = add(
-        commands, "tables", stages.tables, "write the tables of the paper", "One .tex file per table.",
+        commands, "tables", stages_report.tables, "write the tables of the paper", "One .tex file per table.",
         "pimvae tables --results results/laptop --out paper/tables/laptop",
     )  # fmt: skip
     figures = add(
-        commands, "figures", stages.figures, "draw the figures of the paper",
+        commands, "figures", stages_report.figures, "draw the figures of the paper",
         "One PDF and PNG per figure, and the CSV of what it shows.",
         "pimvae figures f2_linear_gap --results results/laptop --out figures/laptop",
     )  # fmt: skip
@@ -48,7 +48,7 @@ def _add_drawings(commands: argparse._SubParsersAction, add: Add) -> None:
 
 def _add_claims(commands: argparse._SubParsersAction, add: Add) -> None:
     added = add(
-        commands, "claims", stages.claims, "decide the claims",
+        commands, "claims", stages_report.claims, "decide the claims",
         "Prints one line per claim and writes the verdicts with their evidence as CSV.",
         "pimvae claims --results results/laptop --out results/laptop",
     )  # fmt: skip
@@ -58,7 +58,7 @@ def _add_claims(commands: argparse._SubParsersAction, add: Add) -> None:
 
 def _add_macros(commands: argparse._SubParsersAction, add: Add) -> None:
     added = add(
-        commands, "macros", stages.macros, "write every number of the paper's text as a LaTeX macro", "",
+        commands, "macros", stages_report.macros, "write every number of the paper's text as a LaTeX macro", "",
         "pimvae macros --results results/laptop --scale laptop --out paper/tables/laptop/macros.tex",
     )  # fmt: skip
     _add_scale_name(added)
@@ -68,7 +68,7 @@ def _add_macros(commands: argparse._SubParsersAction, add: Add) -> None:
 
 def _add_webpages(commands: argparse._SubParsersAction, add: Add) -> None:
     added = add(
-        commands, "webpages", stages.webpages, "show the tables in a browser",
+        commands, "webpages", stages_report.webpages, "show the tables in a browser",
         "Turns the .tex file of every table into an .html file with the same cells.",
         "pimvae webpages --tables paper/tables/laptop --scale laptop --out results/laptop/tables",
     )  # fmt: skip
@@ -79,7 +79,7 @@ def _add_webpages(commands: argparse._SubParsersAction, add: Add) -> None:
 
 def _add_readme(commands: argparse._SubParsersAction, add: Add) -> None:
     added = add(
-        commands, "readme", stages.readme, "write verdicts and times into Markdown files",
+        commands, "readme", stages_report.readme, "write verdicts and times into Markdown files",
         "Replaces what stands between <!-- begin:NAME --> and <!-- end:NAME -->.",
         "pimvae readme --results results/laptop --scale laptop README.md docs/REVIEWERS.md",
     )  # fmt: skip

@@ -3,7 +3,6 @@
 __all__ = ["LogLikelihood", "Posterior", "Prediction", "Sampler"]
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,12 @@ from torch import Tensor
 
 from pimvae import registry
 from pimvae.config.schema import Cell
-from pimvae.data.modality import Modality, numbers
+from pimvae.data.modality import Modality
+from pimvae.data.raw import numbers
 from pimvae.data.readers import Collection
 from pimvae.errors import UserError
-from pimvae.evaluation.mode import WeightedDraws, at_mode, draw
+from pimvae.inference_results import Array, LogLikelihood, Posterior, Prediction, as_given
+from pimvae.mode import WeightedDraws, at_mode, draw
 from pimvae.models.likelihoods.view import likelihood_of, output_of
 from pimvae.models.vae import MultimodalVAE
 from pimvae.objectives._base import Draws
@@ -25,70 +26,6 @@ from pimvae.training.packing import PackedSplit
 
 ROWS = 256  # samples that are refined at once
 SPREAD_DRAWS = 1000
-Array = Any  # np.ndarray, or Tensor where the data were tensors
-
-
-@dataclass(frozen=True)
-class Posterior:
-    """q(z | x_O) of n samples.
-
-    Attributes:
-        mean: [n, latent].
-        scale: standard deviations [n, latent].
-        ids: of the samples.
-    """
-
-    mean: Array
-    scale: Array
-    ids: tuple[str, ...]
-    distribution: Any
-    tensors: bool
-
-    def sample(self, count: int = 1, seed: int = 0) -> Array:
-        """Draws [count, n, latent]."""
-        generator = torch.Generator().manual_seed(seed)
-        if hasattr(self.distribution, "covariance"):
-            shape = (count, *self.distribution.mean.shape)
-            drawn = self.distribution.sample(torch.randn(shape, generator=generator, dtype=torch.float64))
-        else:
-            drawn = self.distribution.sample(count, generator)
-        return _given(drawn, self.tensors)
-
-    def log_prob(self, z: Array) -> Array:
-        """log q(z | x_O) in nats, [*draw, n] for z [*draw, n, latent]."""
-        return _given(self.distribution.log_prob(torch.as_tensor(z, dtype=torch.float64)), self.tensors)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """p(x_s | what is observed) of n samples, in the units of the data.
-
-    Attributes:
-        mean: E[x_s], [n, D] (images [n, c, h, w]); for classes their probabilities [n, K].
-        sd: standard deviation of x_s (noise included), in the shape of ``mean``.
-        lower: lower end of the interval, from draws; for classes None.
-        upper: upper end.
-        labels: most probable class [n]; None for other kinds.
-        samples: draws [samples, n, …] of x_s, labels for classes; None if none were asked for.
-        ids: of the samples.
-    """
-
-    mean: Array
-    sd: Array
-    lower: Array | None
-    upper: Array | None
-    labels: np.ndarray | None
-    samples: Array | None
-    ids: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class LogLikelihood:
-    """log p(x_O) per sample [n] in nats, its standard error, and the effective share of the draws."""
-
-    value: Array
-    error: Array
-    ess_fraction: Array
 
 
 class Sampler:
@@ -137,7 +74,7 @@ class Sampler:
             mean, scale = q.mean, q.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
         else:
             mean, scale = q.mean(), _deviations(q)
-        return Posterior(_given(mean, tensors), _given(scale, tensors), self.ids, q, tensors)
+        return Posterior(as_given(mean, tensors), as_given(scale, tensors), self.ids, q, tensors)
 
     @torch.no_grad()
     def log_likelihood(self, refined: bool, draws: int, seed: int, tensors: bool) -> LogLikelihood:
@@ -148,7 +85,7 @@ class Sampler:
         jacobian = torch.tensor([modality.log_jacobian for modality in self.modalities], dtype=value.dtype)
         value = value + self.packed.mask.to(value.dtype) @ jacobian
         parts = (value, torch.cat([part.error for part in found]), torch.cat([part.ess_fraction for part in found]))
-        return LogLikelihood(*(_given(part, tensors) for part in parts))
+        return LogLikelihood(*(as_given(part, tensors) for part in parts))
 
     @torch.no_grad()
     def predict(
@@ -205,7 +142,7 @@ class Sampler:
         values, deviations = np.where(chosen, known, guess), np.where(seen.reshape(shape), 0.0, sd)
         if modality.kind == "categorical":
             return values, deviations
-        return _given(torch.from_numpy(values), tensors), _given(torch.from_numpy(deviations), tensors)
+        return as_given(torch.from_numpy(values), tensors), as_given(torch.from_numpy(deviations), tensors)
 
     def _place(self, name: str) -> int:
         return [modality.name for modality in self.modalities].index(name)
@@ -249,7 +186,7 @@ class Sampler:
         drawn = modality.decode(torch.cat([part[4] for part in found], 1).numpy()) if samples else None
 
         def given(values: np.ndarray) -> Array:
-            return _given(torch.from_numpy(np.ascontiguousarray(values)), tensors)
+            return as_given(torch.from_numpy(np.ascontiguousarray(values)), tensors)
 
         if modality.kind == "categorical":
             return Prediction(given(mean), given(sd), None, None, modality.labels(mean.argmax(-1)), drawn, self.ids)
@@ -263,8 +200,3 @@ def _deviations(q: Any) -> Tensor:
     if hasattr(q, "variance"):
         return q.variance().sqrt()
     return q.sample(SPREAD_DRAWS, torch.Generator().manual_seed(0)).std(0)
-
-
-def _given(values: Tensor, tensors: bool) -> Array:
-    """As a tensor or as an array."""
-    return values if tensors else values.detach().numpy()

@@ -1,6 +1,6 @@
 """Files of a model of own data, and models from folders of the experiments."""
 
-__all__ = ["load_folder", "save"]
+__all__ = ["load", "save"]
 
 import json
 from collections.abc import Iterable
@@ -50,10 +50,10 @@ def save(model: "MultimodalVAE", folder: Path) -> None:
 def _history(model: "MultimodalVAE") -> list[tuple[Any, ...]]:
     """Rows of history.csv: terms of both parts of the training, and the validation bound."""
     beta = model.cell.objective.betas[0]
-    if model._fitted is None:
+    if model.fitted is None:
         return []
     rows, before = [], 0
-    for trainer in model._fitted.trainers:
+    for trainer in model.fitted.trainers:
         rows += [
             (before + step, seed, beta, term, float(values[r]))
             for step, terms in trainer.history.rows
@@ -63,15 +63,15 @@ def _history(model: "MultimodalVAE") -> list[tuple[Any, ...]]:
         before += trainer.step
     rows += [
         (step, seed, beta, "validation_bound", bounds[r])
-        for step, bounds in model._fitted.curve
+        for step, bounds in model.fitted.curve
         for r, seed in enumerate(model.seeds)
     ]
     return sorted(rows, key=lambda row: (row[0], row[1]))
 
 
 def _record(model: "MultimodalVAE") -> dict[str, Any]:
-    """What ``pimvae collect`` and `load_folder` need to know."""
-    trainers = model._fitted.trainers if model._fitted else []
+    """What ``pimvae collect`` and `load` need to know."""
+    trainers = model.fitted.trainers if model.fitted else []
     beta = model.cell.objective.betas[0]
 
     def counts(r: int, seed: int) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _record(model: "MultimodalVAE") -> dict[str, Any]:
             "beta": beta,
             "clipped_entries": sum(int(trainer.optimiser.clipped[r]) for trainer in trainers),
             "nonfinite_entries": sum(int(trainer.optimiser.nonfinite[r]) for trainer in trainers),
-            "diverged": any(trainer.diverged(r) for trainer in trainers),
+            "diverged": bool(model.fitted and model.fitted.diverged[r]),
             "stopped_after_step": next((t.stopped[r] for t in trainers if r in t.stopped), None),
         }
 
@@ -98,10 +98,20 @@ def _record(model: "MultimodalVAE") -> dict[str, Any]:
     } | machine(trainers[0].stack.flat.device if trainers else torch.device("cpu"))
 
 
-def load_folder(folder: Path, seed: int | None = None, data: Path | str | None = None) -> "MultimodalVAE":
-    """See `pimvae.library.load`."""
+def load(folder: Path | str, seed: int | None = None, data: Path | str | None = None) -> "MultimodalVAE":
+    """A saved model: of `MultimodalVAE.save`, of ``pimvae train``, or of a cell of the experiments.
+
+    Args:
+        folder: with ``weights.safetensors`` and ``run.json``.
+        seed: the seed whose model answers; default: the best by its validation bound.
+        data: experiments: folder of the data files; default: where the workflow puts them.
+
+    Raises:
+        UserError: if files are missing or damaged, or there is no such seed.
+    """
     from pimvae.library import MultimodalVAE
 
+    folder = Path(folder)
     record = _read(folder / RECORD)
     try:
         cell = Cell.model_validate(record["cell"])
@@ -113,7 +123,7 @@ def load_folder(folder: Path, seed: int | None = None, data: Path | str | None =
         return _of_experiment(cell, folder, seed, data)
     modalities = [Modality.of(entry) for entry in record["modalities"]]
     model = MultimodalVAE(cell, modalities, [])
-    model.models = [model._fresh(seed) for seed in cell.seeds]
+    model.models = [model.fresh(seed) for seed in cell.seeds]
     _check_weights(folder, record)
     _fill(model.models, folder / WEIGHTS)
     model.training = record.get("training", {})

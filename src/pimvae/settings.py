@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pimvae.config.files import merge, one_line
+from pimvae.config.faults import one_line
+from pimvae.config.files import merge
 from pimvae.config.schema import Cell, EvaluationConfig, ModelConfig, ObjectiveConfig, OwnData, Strict, TrainConfig
 from pimvae.data.modality import Modality
 from pimvae.errors import UserError, did_you_mean

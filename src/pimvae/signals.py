@@ -24,10 +24,11 @@ class Stopped(BaseException):
 
 
 class Stop:
-    """Whether a signal came: its number, 0 for none."""
+    """Whether a signal came: its number, 0 for none; while ``held``, it waits until somebody looks."""
 
-    def __init__(self) -> None:
+    def __init__(self, held: bool = True) -> None:
         self.number = 0
+        self.held = held
 
 
 @contextmanager
@@ -42,15 +43,16 @@ def raising() -> Iterator[None]:
 
 
 @contextmanager
-def deferred() -> Iterator[Stop]:
+def deferred(held: bool = True) -> Iterator[Stop]:
     """In the block, the first SIGTERM or SIGINT is only noted: the block looks for it where stopping does no harm.
 
-    A second one stops at once.
+    A second one stops at once, and so does the first while the `Stop` that is given is not ``held``: there is nothing
+    to lose yet, or nothing any more.
     """
-    noted = Stop()
+    noted = Stop(held)
 
     def note(number: int, frame: FrameType | None) -> None:
-        if noted.number:
+        if noted.number or not noted.held:
             raise Stopped(number)
         noted.number = number
 

@@ -1,20 +1,17 @@
-"""What the commands of ``pimvae`` do; heavy modules are imported by the command that needs them."""
+"""What the commands of ``pimvae`` do up to the metrics of a cell; a command imports by itself what it needs."""
 
-__all__ = ["baselines", "ceiling", "cells", "claims", "classifiers", "collect", "compare", "data", "download",
-           "evaluate", "figures", "macros", "plan", "readme", "ship", "tables", "train", "unpack",
-           "webpages"]  # fmt: skip
+__all__ = ["baselines", "ceiling", "cells", "classifiers", "data", "download", "evaluate", "plan", "train"]
 
 import argparse
 import gc
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from pimvae.cli_own import evaluate_own, is_own, train_own
-from pimvae.errors import UserError, did_you_mean
+from pimvae.errors import UserError
 
 
 @contextmanager
@@ -130,43 +127,6 @@ def baselines(options: argparse.Namespace) -> None:
     run(options.experiment, dataset.name, model, dataset.evaluation, dataset.seeds, options.data, options.out)
 
 
-def collect(options: argparse.Namespace) -> None:
-    """Join the results of cells."""
-    from pimvae.results.collect import run
-
-    run(options.runs, options.out, options.references)
-
-
-def tables(options: argparse.Namespace) -> None:
-    """Write tables."""
-    from pimvae.report import job
-
-    _check_names("report.tables", options.names)
-    job.tables(options.results, options.out, options.claims, options.names or None)
-
-
-def figures(options: argparse.Namespace) -> None:
-    """Draw figures."""
-    from pimvae.report import job
-
-    _check_names("report.figures", options.names)
-    job.figures(options.results, options.out, options.claims, options.names or None)
-
-
-def claims(options: argparse.Namespace) -> None:
-    """Decide the claims and print the verdicts."""
-    from pimvae.report import job
-
-    print("\n".join(job.claims(options.results, options.out, options.claims)))
-
-
-def macros(options: argparse.Namespace) -> None:
-    """Write the macros of the paper's numbers."""
-    from pimvae.report import job
-
-    job.macros(options.results, options.out, options.scale, options.claims)
-
-
 def plan(options: argparse.Namespace) -> None:
     """Print what a scale will take."""
     from pimvae.config import load
@@ -195,56 +155,6 @@ def _check_device(device: str) -> None:
         raise UserError("device 'cuda' was asked for, but torch finds no CUDA device; use --device cpu or --untimed")
 
 
-def readme(options: argparse.Namespace) -> None:
-    """Write verdicts and times into Markdown files, and draw the pictures that they show."""
-    from pimvae.report.blocks import rewrite
-    from pimvae.report.pictures import draw_comparison, write_pictures
-    from pimvae.report.source import Source
-
-    source = Source.load(options.results, options.scale, options.claims, options.before)
-    if options.pictures:
-        write_pictures(options.results, options.pictures, options.claims)
-    if options.compared:
-        if not (options.pictures and options.machines):
-            raise UserError("--compared needs --pictures FOLDER and --machines TEXT")
-        source = replace(source, compared=draw_comparison(options.compared, options.pictures, options.machines))
-    for path in options.files:
-        rewrite(path, source)
-
-
-def webpages(options: argparse.Namespace) -> None:
-    """Show the tables as web pages."""
-    from pimvae.report.webpage import pages
-
-    pages(options.tables, options.out, options.scale)
-
-
-def ship(options: argparse.Namespace) -> None:
-    """Ship the results of one scale; say which experiments are there, and how much that is."""
-    from pimvae.results.ship import LEFT_OUT
-    from pimvae.results.ship import ship as write
-
-    written = write(options.results, options.out, keep=not options.replace)
-    size = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
-    kept = f" (as shipped before: {', '.join(written.kept)})" if written.kept else ""
-    print(f"{options.out}: {', '.join(written.fresh)}{kept}; {len(written.files)} files and their manifest, "
-          f"{size / 1e6:.2f} MB; left out: {LEFT_OUT}")  # fmt: skip
-
-
-def unpack(options: argparse.Namespace) -> None:
-    """Verify and unpack shipped results."""
-    from pimvae.archive import unpack as write
-
-    write(options.shipped, options.out)
-
-
-def compare(options: argparse.Namespace) -> None:
-    """Compare two runs and print what was found."""
-    from pimvae.report import job
-
-    print("\n".join(job.compare(options.fresh, options.shipped, options.out, options.claims)))
-
-
 def _require(options: argparse.Namespace, *names: str) -> None:
     """What the parser cannot demand by itself, since the two kinds of data need different arguments."""
     missing = [name if name in ("experiment", "cell") else f"--{name}" for name in names if not getattr(options, name)]
@@ -258,12 +168,3 @@ def _check_writable(folder: Path) -> None:
     existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK)):
         raise UserError(f"cannot write to {folder}: {existing} is not a writable folder")
-
-
-def _check_names(registry: str, names: Sequence[str]) -> None:
-    from pimvae.registry import names as known
-
-    for name in names:
-        if name not in known(registry):
-            kind = registry.rpartition(".")[2].rstrip("s")
-            raise UserError(f"unknown {kind} '{name}' ({did_you_mean(name, known(registry))})")

@@ -2,10 +2,12 @@
 
 __all__ = ["CANDIDATES", "tuned"]
 
+import math
 from typing import Any
 
 from pimvae.data.readers import Collection
 from pimvae.library import MultimodalVAE
+from pimvae.training.divergence import Diverged
 
 # Sizes of the latent relative to the default, and the two decoders.
 CANDIDATES: tuple[dict[str, Any], ...] = (
@@ -30,12 +32,20 @@ def tuned(model: MultimodalVAE, data: Collection, device: str = "auto") -> tuple
         changes = {"latent": latent, "decoder": candidate.get("decoder", cell.model.decoder)}
         trial = MultimodalVAE(cell.model_copy(update={"model": cell.model.model_copy(update=changes)}),
                               model.modalities, [])  # fmt: skip
-        trial.fit(data, steps=steps, seeds=1, progress=False, device=device)
-        likelihoods = [after for _, after in trial.training["log_likelihood"]]
-        score = (likelihoods or trial.training["bound"] or [float("nan")])[0]
+        score = _score(trial, data, steps, device)
         told.append(f"tried decoder {changes['decoder']}, latent {latent}: {score:.5g} nats on validation samples")
         if best is None or score > best[0]:
             best = (score, trial.cell.model)
     chosen = MultimodalVAE(cell.model_copy(update={"model": best[1]}), model.modalities, [])
-    chosen.models = [chosen._fresh(seed) for seed in cell.seeds]
+    chosen.models = [chosen.fresh(seed) for seed in cell.seeds]
     return chosen, [*told, f"chosen: decoder {best[1].decoder}, latent {best[1].latent}"]
+
+
+def _score(trial: MultimodalVAE, data: Collection, steps: int, device: str) -> float:
+    """Log-likelihood of the validation samples after some steps with one seed; −∞ if it diverged."""
+    try:
+        trial.fit(data, steps=steps, seeds=1, progress=False, device=device)
+    except Diverged:
+        return -math.inf
+    likelihoods = [after for _, after in trial.training["log_likelihood"]]
+    return (likelihoods or trial.training["bound"] or [-math.inf])[0]

@@ -145,15 +145,43 @@ def test_the_shape_of_a_pareto_tail_is_found(shape):
     assert abs(float(found.mean()) - shape) < 0.06
 
 
-def test_a_sum_in_single_precision_that_degenerates_is_done_again(monkeypatch):
-    """The check weighs a few points twice; where they differ, everything is done in double precision."""
+@pytest.mark.parametrize("bad", [0, 5, 7])
+def test_a_sum_in_single_precision_that_degenerates_is_done_again(monkeypatch, bad):
+    """Wherever the point is: those that are estimated with it are done again in double precision, and no others."""
     x, mask = data(8)
-    model = vae("sum_pooling", latent=3).float()
-    seen = []
-    monkeypatch.setattr(near_exact, "_degenerate", lambda *arguments: not seen.append(1))
+    model, marked = vae("sum_pooling", latent=3).float(), x[:, bad].float()
+    monkeypatch.setattr(near_exact, "NUMBERS", 3 * 16 * x[:, 0].numel())  # three points at a time
+    monkeypatch.setattr(
+        near_exact, "_degenerate", lambda _, part, *rest: bool((part == marked[:, None]).all(2).all(0).any())
+    )
+    sampled, dtypes = near_exact._sampled, []
+
+    def recorded(model, part, *rest):
+        dtypes.append(part.dtype)
+        return sampled(model, part, *rest)
+
+    monkeypatch.setattr(near_exact, "_sampled", recorded)
     found = log_likelihood(model, x.float(), mask, generator(), 64, 5)
-    assert seen and found.log_likelihood.dtype == torch.float64
+    again = 1 + bad // 3
+    assert dtypes == [torch.float32] * again + [torch.float64] + [torch.float32] * (3 - again)
+    assert found.log_likelihood.dtype == torch.float64 and len(found.log_likelihood) == 8
     assert next(model.parameters()).dtype == torch.float32
+
+
+@pytest.mark.parametrize("point", [0, 3, 7])
+@pytest.mark.parametrize(("error", "degenerate"), [(0.0, False), (0.02, False), (0.2, True), (math.nan, True)])
+def test_every_point_is_weighed_again_where_it_counts(point, error, degenerate):
+    """One value of one point is off: the largest one is noticed, the smallest carries nothing."""
+    x, mask = data(8)
+    model = vae("sum_pooling", latent=3)
+    single = x.float()
+    z = torch.randn(100, 8, 3, generator=generator()).float()
+    values = near_exact._target(model, single.double(), mask)(z.double()).float()
+    largest, smallest = values.clone(), values.clone()
+    largest[values[:, point].argmax(), point] += error
+    smallest[values[:, point].argmin(), point] -= 0.2
+    assert near_exact._degenerate(model, single, mask, z, largest) is degenerate
+    assert not near_exact._degenerate(model, single, mask, z, smallest)
 
 
 def test_single_precision_is_good_where_nothing_degenerates():

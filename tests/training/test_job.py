@@ -13,6 +13,7 @@ from pimvae.config.schema import LinearData
 from pimvae.data.job import run as make_data
 from pimvae.errors import UserError
 from pimvae.training import job
+from pimvae.training.divergence import divergence
 
 DATA = LinearData(loading="dense", modalities=3, dim_low=3, dim_high=7, latent=2, samples=40)
 STEPS, EVERY = 6, 3
@@ -88,3 +89,24 @@ def test_a_step_that_fails_leaves_no_run_behind(tmp_path, data, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         run(tmp_path / "out", data)
     assert not (tmp_path / "out" / "run.json").exists()
+
+
+@pytest.mark.parametrize(("rate", "told"), [
+    (1e30, "2 of 2 replicas of dense-sum_pooling-masked diverged: try a train.learning_rate below 1e+30 or a "
+           "train.clip below 100"),
+    (1e-3, ""),
+])  # fmt: skip
+def test_replicas_that_diverge_are_told_in_one_line_and_are_a_result(tmp_path, data, capsys, rate, told):
+    _, about = run(tmp_path, data, learning_rate=rate)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("pimvae:")]
+    assert lines == ([f"pimvae: note: {told}"] if told else [])
+    assert [replica["diverged"] for replica in about["replicas"]] == [bool(told)] * 2
+
+
+def test_what_is_said_of_replicas_that_diverged():
+    some = cell(clip=None)
+    assert divergence(0, 3, some) == ""
+    assert divergence(1, 3, some) == f"1 of 3 replicas of {some.name} diverged"
+    assert divergence(3, 3, some).endswith(
+        f"diverged: try a train.learning_rate below {some.train.learning_rate:g} or a train.clip of gradients"
+    )

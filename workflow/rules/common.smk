@@ -72,6 +72,8 @@ SCALE_OPTIONS = f'--scale {SCALE} --root "$PIMVAE_ROOT"'
 
 shell.executable("bash")
 shell.prefix(
+    # Caches of LaTeX, Matplotlib and Jupyter lie below HOME, which not every node of a cluster has.
+    'if ! [ -d "$HOME" ] || ! [ -w "$HOME" ]; then export HOME="$PWD/build/home"; mkdir -p "$HOME"; fi; '
     f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(ROOT / 'src'))} SOURCE_DATE_EPOCH=0 MPLBACKEND=agg PYTHONUTF8=1"
     f" PIMVAE_PYTHON={shlex.quote(PYTHON)} PIMVAE_ROOT={shlex.quote(str(ROOT))}"
     # glibc else gives the large tensors of a step back to the system and faults them in again at the next step.

@@ -56,7 +56,7 @@ def decide(
     undecidable: Sequence[bool] = (),
     fragile: Sequence[bool] = (),
 ) -> Verdict:
-    """Joint verdict on comparisons, each with one paired difference per seed.
+    """Joint verdict on comparisons, each with one paired difference per seed; the one-sided error of "holds" is 2.5 %.
 
     * ``every``, ``none_best``: holds if each does. This is an intersection–union test and needs no correction. It is
       refuted if one is, after Holm over all of them; negligible if one is, likewise. The effects of ``none_best`` are
@@ -64,8 +64,6 @@ def decide(
       scheme is what is tested;
     * ``some``: holds if one does after Holm; refuted if all are, negligible if all are refuted or negligible;
     * ``average``: one test of the mean, see `welch_mean`; each entry is an independent sample.
-
-    The one-sided error of "holds" is at most 2.5% per claim.
 
     Args:
         comparisons: paired differences, positive as claimed.

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pimvae.config.files import parse
+from pimvae.config.plain_yaml import parse
 from pimvae.errors import UserError, did_you_mean
 
 PRIVATE = "private_"

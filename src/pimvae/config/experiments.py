@@ -3,43 +3,22 @@
 __all__ = ["Config", "DataSet", "find_cell", "find_dataset", "load", "shared_model"]
 
 import difflib
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import ValidationError
-
-from pimvae import registry
 from pimvae.archive import shipped_scales
-from pimvae.config.files import ExperimentFile, Grid, ScaledExperiment, ScaleFile, Settings, merge, one_line, read
+from pimvae.config.files import ExperimentFile, ScaleFile, Settings, read
+from pimvae.config.grids import cells_of, check_known, checked
 from pimvae.config.scale import resolve_device, resolve_scale, resolve_shipped
 from pimvae.config.schema import (
-    BimodalData,
     Cell,
     DataConfig,
-    DigitsData,
     EvaluationConfig,
-    ImagesData,
-    LinearData,
     ModelConfig,
-    MultimodalData,
-    ObjectiveConfig,
-    Strict,
-    TrainConfig,
 )
-from pimvae.errors import UserError, did_you_mean
-
-DATA: dict[str, type[Strict]] = {
-    "linear": LinearData,
-    "digits": DigitsData,
-    "bimodal": BimodalData,
-    "multimodal": MultimodalData,
-    "images": ImagesData,
-}
-PARTS = ("data", "model", "objective", "train", "evaluation")
-Part = TypeVar("Part", bound=Strict)
+from pimvae.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -118,13 +97,13 @@ def load(
     name, reason = _scale(scale or chosen.scale, chosen.results, wished, root)
     extra = chosen.beyond if beyond or name == "paper" else ()
     wanted = tuple(experiments or (*chosen.experiments, *extra))
-    _known(name, _stems(folder / "scales"), "scale")
+    check_known(name, _stems(folder / "scales"), "scale")
     for experiment in wanted:
-        _known(experiment, _stems(folder / "experiments"), "experiment")
+        check_known(experiment, _stems(folder / "experiments"), "experiment")
     scale_path = folder / "scales" / f"{name}.yaml"
     scaled = read(scale_path, ScaleFile).root
     for experiment in scaled:
-        _known(experiment, _stems(folder / "experiments"), "experiment", scale_path)
+        check_known(experiment, _stems(folder / "experiments"), "experiment", scale_path)
     cells: list[Cell] = []
     titles: dict[str, str] = {}
     for experiment in dict.fromkeys(wanted):
@@ -133,7 +112,7 @@ def load(
         path = folder / "experiments" / f"{experiment}.yaml"
         content = read(path, ExperimentFile)
         titles[experiment] = content.title
-        cells += _cells(experiment, content, scaled[experiment], path, scale_path)
+        cells += cells_of(experiment, content, scaled[experiment], path, scale_path)
     return Config(name, reason, device, tuple(titles), tuple(cells), titles, chosen)
 
 
@@ -143,7 +122,7 @@ def find_cell(config: Config, experiment: str, name: str) -> Cell:
     Raises:
         UserError: if there is none; the message shows the nearest names.
     """
-    _known(experiment, config.experiments, "experiment")
+    check_known(experiment, config.experiments, "experiment")
     cells = {cell.name: cell for cell in config.of(experiment)}
     if name in cells:
         return cells[name]
@@ -159,7 +138,7 @@ def find_dataset(config: Config, name: str) -> DataSet:
         UserError: if no cell uses a data set of this name.
     """
     known = {dataset.name: dataset for dataset in config.datasets}
-    _known(name, list(known), "data set")
+    check_known(name, list(known), "data set")
     return known[name]
 
 
@@ -185,92 +164,8 @@ def _settings(folder: Path, settings: Mapping[str, Any] | None) -> Settings:
     path = folder / "config.yaml"
     if settings is None:
         return read(path, Settings)
-    return _part(Settings, settings, str(path))
+    return checked(Settings, settings, str(path))
 
 
 def _stems(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml"))
-
-
-def _known(name: str, known: Sequence[str], what: str, path: Path | None = None) -> None:
-    if name not in known:
-        place = f"{path}: " if path else ""
-        raise UserError(f"{place}unknown {what} '{name}' ({did_you_mean(name, known)})")
-
-
-def _part(model: type[Part], values: Mapping[str, Any], where: str) -> Part:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{where}: {one_line(error, model)}") from error
-
-
-def _cells(
-    experiment: str, content: ExperimentFile, scaled: ScaledExperiment, path: Path, scale_path: Path
-) -> Iterator[Cell]:
-    """All cells of one experiment, grid by grid; two of the same name are refused."""
-    for dataset in (*scaled.datasets, *scaled.exclude):
-        _known(dataset, list(content.datasets), "data set", scale_path)
-    for scheme in {key for part in (scaled, *scaled.datasets.values()) for key in part.schemes}:
-        for package, name in zip(("aggregators", "objectives"), scheme.split("-"), strict=False):
-            _known(name, registry.names(package), package.rstrip("s"), scale_path)
-    seen: set[str] = set()
-    for grid in content.grids:
-        _check_names(grid, content, path)
-        for combination in itertools.product(grid.datasets, grid.aggregators, grid.objectives, grid.priors):
-            if combination[0] in scaled.exclude:
-                continue
-            cell = _cell(experiment, content, scaled, grid, combination, f"{path} with {scale_path}")
-            if cell.name in seen:
-                raise UserError(f"{path}: two grids give the same cell '{cell.name}'")
-            seen.add(cell.name)
-            yield cell
-
-
-def _check_names(grid: Grid, content: ExperimentFile, path: Path) -> None:
-    for dataset in grid.datasets:
-        _known(dataset, list(content.datasets), "data set", path)
-    for aggregator in grid.aggregators:
-        _known(aggregator, registry.names("aggregators"), "aggregator", path)
-    for objective in grid.objectives:
-        _known(objective, registry.names("objectives"), "objective", path)
-
-
-def _cell(
-    experiment: str,
-    content: ExperimentFile,
-    scaled: ScaledExperiment,
-    grid: Grid,
-    combination: tuple[str, str, str, str],
-    where: str,
-) -> Cell:
-    """One cell: experiment, data set, grid, scale and its data set laid over each other, each with its schemes."""
-    dataset, aggregator, objective, prior = combination
-    layers = [content, content.datasets[dataset], grid]
-    for part in (scaled, scaled.datasets.get(dataset)):
-        if part is not None:
-            keys = [aggregator, f"{aggregator}-{objective}"]
-            keys += [f"{keys[-1]}-{prior}_prior"] if prior != "standard" else []
-            layers += [part, *(part.schemes[key] for key in keys if key in part.schemes)]
-    dumps = [layer.model_dump(include=set(PARTS), exclude_unset=True) for layer in layers]
-    merged = merge({part: {} for part in PARTS}, *dumps)
-    chosen = {"model": {"aggregator": aggregator, "prior": prior}, "objective": {"name": objective}}
-    merged = merge(merged, chosen)
-    where = f"{where}: data set '{dataset}'"
-    kind = merged["data"].get("kind")
-    if kind is None:
-        raise UserError(f"{where}: 'data' lacks the key 'kind' ({did_you_mean('', DATA)})")
-    cell = Cell(
-        experiment=experiment,
-        dataset=dataset,
-        data=_part(DATA[kind], merged["data"], f"{where}: data"),
-        model=_part(ModelConfig, merged["model"], f"{where}: model"),
-        objective=_part(ObjectiveConfig, merged["objective"], f"{where}: objective"),
-        train=_part(TrainConfig, merged["train"], f"{where}: train"),
-        evaluation=_part(EvaluationConfig, merged["evaluation"], f"{where}: evaluation"),
-        seeds=tuple(range(scaled.seeds)) if isinstance(scaled.seeds, int) else scaled.seeds,
-    )
-    if cell.data.samples is not None and cell.train.batch_size > cell.data.samples:
-        sizes = f"batch_size {cell.train.batch_size} exceeds data.samples {cell.data.samples}"
-        raise UserError(f"{where}: train.{sizes}")
-    return cell

@@ -3,14 +3,10 @@
 __all__ = ["ExperimentFile", "Grid", "Parts", "ScaleFile", "Settings", "merge", "one_line", "parse", "parse_text",
            "read"]  # fmt: skip
 
-import re
-import types
-import typing
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union
 
-import yaml
 from pydantic import (
     BaseModel,
     Field,
@@ -22,7 +18,8 @@ from pydantic import (
     create_model,
 )
 
-from pimvae import limits
+from pimvae.config.faults import one_line
+from pimvae.config.plain_yaml import parse, parse_text
 from pimvae.config.schema import (
     AsList,
     BimodalData,
@@ -37,7 +34,7 @@ from pimvae.config.schema import (
     Strict,
     TrainConfig,
 )
-from pimvae.errors import UserError, did_you_mean
+from pimvae.errors import UserError
 
 
 def partial(name: str, *models: type[Strict], without: Collection[str] = ()) -> type[Strict]:
@@ -136,26 +133,7 @@ class Settings(Strict):
     bad_checkpoint: Literal["restart", "stop"] = "restart"
 
 
-NODES = 100_000  # values of one YAML file
 Model = TypeVar("Model", bound=BaseModel)
-
-
-class UniqueKeyLoader(yaml.SafeLoader):
-    """YAML as usual, but a key given twice is an error instead of a silent overwrite."""
-
-
-def _mapping(loader: UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[str] = set()
-    for key, _ in node.value:
-        if not isinstance(key, yaml.ScalarNode):
-            raise yaml.constructor.ConstructorError(problem="a key is no plain name", problem_mark=key.start_mark)
-        if key.value in seen:
-            raise yaml.constructor.ConstructorError(problem=f"key '{key.value}' twice", problem_mark=key.start_mark)
-        seen.add(key.value)
-    return loader.construct_mapping(node, deep=True)
-
-
-UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
 def read(path: Path, model: type[Model]) -> Model:
@@ -171,53 +149,6 @@ def read(path: Path, model: type[Model]) -> Model:
         raise UserError(f"{path}: {one_line(error, model)}") from error
 
 
-def parse(path: Path) -> Any:
-    """The content of a YAML file.
-
-    Raises:
-        UserError: if the file is absent, is not YAML in UTF-8, repeats a key, or is larger than a configuration is.
-    """
-    if not path.is_file():
-        raise UserError(f"no such configuration file: {path}")
-    limits.check(path.stat().st_size, f"{path}", limits.TEXT)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8: {error}") from None
-    try:
-        return parse_text(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f"line {mark.line + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not valid YAML"
-        raise UserError(f"{path}: {line}{problem}") from error
-    except (ValueError, RecursionError, OverflowError) as error:  # a date that is none, brackets without end
-        raise UserError(f"{path}: not valid YAML: {error}") from None
-
-
-def parse_text(text: str) -> Any:
-    """YAML as a value; what its aliases stand for is counted before it is made, for a few can stand for gigabytes.
-
-    Raises:
-        yaml.YAMLError: if it is not YAML.
-        ValueError, RecursionError: if a value is none.
-    """
-    root = yaml.compose(text, yaml.SafeLoader)
-    if root is not None and _expanded(root, {}) > NODES:
-        raise yaml.constructor.ConstructorError(problem=f"its aliases stand for more than {NODES} values")
-    return yaml.load(text, UniqueKeyLoader)  # a SafeLoader
-
-
-def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
-    """Number of values below a node, aliases counted as what they stand for; more than ``NODES`` if without end."""
-    if id(node) not in known:
-        known[id(node)] = NODES + 1  # while it is counted: an alias to what holds it never ends
-        below = node.value if isinstance(node, yaml.CollectionNode) else []
-        children = [child for item in below for child in (item if isinstance(item, tuple) else (item,))]
-        known[id(node)] = 1 + sum(_expanded(child, known) for child in children)
-    return known[id(node)]
-
-
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """Nested mappings laid over each other, later ones on top; anything but a mapping is replaced whole."""
     merged: dict[str, Any] = {}
@@ -226,67 +157,3 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
             nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
             merged[key] = merge(merged[key], value) if nested else value
     return merged
-
-
-def one_line(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first fault of a validation error as one sentence: key, fault, what is allowed."""
-    first = error.errors()[0]
-    key, parent = locate(first["loc"], model)
-    if first["type"] == "extra_forbidden":
-        unknown = str(first["loc"][-1])
-        known = sorted(parent.model_fields) if parent else []
-        return f"unknown key '{'.'.join([*key, unknown])}' ({did_you_mean(unknown, known)})"
-    if first["type"] == "missing":
-        return f"the key '{'.'.join(key)}' is missing"
-    place = f"'{'.'.join(key)}'" if key else "the file"
-    same = [item for item in error.errors() if locate(item["loc"], model)[0] == key]  # one per member of a union
-    return f"{place} {' or '.join(dict.fromkeys(map(_fault, same)))}, got {_short(first['input'])}{_nearest(same)}"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:200]} …"
-
-
-def _fault(item: Mapping[str, Any]) -> str:
-    """Pydantic's message as the rest of a sentence that starts with the key."""
-    message = item["msg"].replace("Input should be", "must be").replace("tuple", "list")
-    return message[0].lower() + message[1:]
-
-
-def _nearest(faults: Sequence[Mapping[str, Any]]) -> str:
-    """The allowed name nearest to a wrong one, where the faults list allowed names."""
-    expected = [item["ctx"]["expected"] for item in faults if item["type"] == "literal_error"]
-    _, _, hint = did_you_mean(str(faults[0]["input"]), re.findall("'(.*?)'", " ".join(expected))).partition("; ")
-    return f"; {hint}" if hint else ""
-
-
-def locate(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str], type[BaseModel] | None]:
-    """The part of an error's location that a reader finds in the file, and the model that holds for it."""
-    key: list[str] = []
-    kind: Any = model
-    for step in loc:
-        inner = _descend(kind, step)
-        if inner is None:
-            break
-        key, kind = [*key, str(step)], inner
-    return key, kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-
-
-def _descend(kind: Any, step: int | str) -> Any:
-    """The type below ``kind`` at a key or an index; None where there is none (pydantic's tags of union members)."""
-    if isinstance(kind, type) and issubclass(kind, RootModel):
-        kind = kind.model_fields["root"].annotation
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        field = kind.model_fields.get(str(step))
-        return field.annotation if field else None
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Annotated:
-        return _descend(arguments[0], step)
-    if origin in (Union, types.UnionType):
-        return next((found for option in arguments if (found := _descend(option, step)) is not None), None)
-    if origin is dict:
-        return arguments[1]
-    if origin is tuple and isinstance(step, int):
-        return arguments[0]
-    return None

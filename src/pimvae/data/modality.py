@@ -8,46 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from pimvae.data.raw import Label, Raw, labelled, numbers, require, whole_rows
 from pimvae.errors import UserError, did_you_mean
 
 KINDS = ("gaussian", "categorical", "binary", "counts", "poisson", "image")  # counts: negative binomial
 COUNTED = ("counts", "poisson")
-MISSING_CLASS = -1  # among labels that are numbers
-Label = str | int | float | bool
-
-
-@dataclass(frozen=True)
-class Raw:
-    """One modality as it was read, before anybody says what it means.
-
-    Args:
-        name: any text.
-        values: [n], [n, D] or [n, c, h, w]; numbers, truth values or labels.
-        columns: names of the D columns, or empty.
-        given: bool [n]; False where the source says that the modality is missing, whatever ``values`` holds there.
-    """
-
-    name: str
-    values: np.ndarray
-    columns: tuple[str, ...] = ()
-    given: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    @property
-    def single(self) -> bool:
-        """Whether there is one number or label per sample."""
-        return self.values.ndim == 1 or self.values.shape[1:] == (1,)
-
-    def select(self, rows: np.ndarray) -> "Raw":
-        """Some of the samples."""
-        given = None if self.given is None else self.given[rows]
-        return Raw(self.name, self.values[rows], self.columns, given)
-
-    def marked(self) -> np.ndarray:
-        """bool [n], rows that the source does not call missing."""
-        return np.ones(len(self), dtype=bool) if self.given is None else self.given
 
 
 @dataclass(frozen=True)
@@ -101,7 +66,7 @@ class Modality:
             return self._encode_labels(raw)
         values = numbers(raw).reshape(len(raw), -1)
         width = f"'{self.name}' has {values.shape[1]} numbers per sample, expected {self.dim}"
-        _require(values.shape[1] == self.dim, width)
+        require(values.shape[1] == self.dim, width)
         seen = whole_rows(raw, values)
         self._check_range(values, seen)
         if self.scale:
@@ -117,7 +82,7 @@ class Modality:
         if self.kind in rules:
             words, rule = rules[self.kind]
             wrong = np.flatnonzero(seen & ~rule(np.where(seen[:, None], values, 0)).all(1))
-            _require(not wrong.size, f"sample {wrong[:1]} of '{self.name}' holds other values than {words}")
+            require(not wrong.size, f"sample {wrong[:1]} of '{self.name}' holds other values than {words}")
 
     def _encode_labels(self, raw: Raw) -> tuple[np.ndarray, np.ndarray]:
         labels, seen = labelled(raw)
@@ -176,52 +141,6 @@ class Modality:
             raise UserError("the description of a modality in run.json is damaged") from None
 
 
-def numbers(raw: Raw) -> np.ndarray:
-    """The values as float64.
-
-    Raises:
-        UserError: if they are not numbers.
-    """
-    values = raw.values
-    if values.dtype.kind not in "fiub":
-        raise UserError(f"'{raw.name}' holds text or objects where numbers are expected")
-    return values.astype(np.float64)
-
-
-def whole_rows(raw: Raw, values: np.ndarray) -> np.ndarray:
-    """bool [n], where the modality is observed: as a whole, and finite.
-
-    Raises:
-        UserError: for a row of which a part is missing, or that is infinite.
-    """
-    absent = np.isnan(values)
-    seen = raw.marked() & ~absent.all(1)
-    partly = np.flatnonzero(seen & absent.any(1))
-    rule = "a modality is missing as a whole or not at all: fill it, or make its columns a modality of their own"
-    _require(not partly.size, f"sample {partly[:1]} of '{raw.name}' is partly NaN{_others(partly)}: {rule}")
-    infinite = np.flatnonzero(seen & np.isinf(values).any(1))
-    _require(not infinite.size, f"sample {infinite[:1]} of '{raw.name}' is not finite{_others(infinite)}")
-    return seen
-
-
-def labelled(raw: Raw) -> tuple[list[Label | None], np.ndarray]:
-    """The labels as plain Python values, and where there is one: not None, NaN, empty text or −1."""
-    if not raw.single:
-        raise UserError(f"'{raw.name}' has shape {raw.values.shape}; classes are one label per sample")
-    labels = [_plain(label) for label in raw.values.reshape(-1).tolist()]
-    seen = raw.marked() & np.array([label is not None for label in labels], dtype=bool)
-    return labels, seen
-
-
-def _plain(label: Any) -> Label | None:
-    """A label as text or number; None for the ways to say that there is none."""
-    if label is None or label != label or label == "" or (label == MISSING_CLASS and not isinstance(label, bool)):
-        return None
-    if isinstance(label, float) and label.is_integer():
-        return int(label)  # 1.0 and 1 are one class
-    return label if isinstance(label, (str, int, float, bool)) else str(label)
-
-
 def describe(modalities: Sequence[Modality], masks: np.ndarray) -> list[str]:
     """One line per modality: what it was understood as; masks [n, M] say where it is observed."""
     width = max(len(m.name) for m in modalities)
@@ -253,16 +172,6 @@ def _size(modality: Modality) -> str:
 def _range(values: Iterable[float]) -> str:
     low, high = min(values), max(values)
     return f"{low:.4g}" if low == high else f"{low:.4g} … {high:.4g}"
-
-
-def _require(rule: bool | np.bool_, message: str) -> None:
-    if not rule:
-        raise UserError(message)
-
-
-def _others(faulty: np.ndarray) -> str:
-    """How many samples share a fault with the first one."""
-    return f", and so are {len(faulty) - 1} more" if len(faulty) > 1 else ""
 
 
 def check_kind(name: str, kind: str) -> None:

@@ -4,7 +4,8 @@ __all__ = ["understand"]
 
 import numpy as np
 
-from pimvae.data.modality import Modality, Raw, check_kind, labelled, numbers, whole_rows
+from pimvae.data.modality import Modality, check_kind
+from pimvae.data.raw import Raw, labelled, numbers, whole_rows
 from pimvae.errors import UserError
 
 MOST_CLASSES = 20  # integers 0 … K − 1 are taken for classes up to this K; more may as well be counts

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pimvae.evaluation.oracle import LOG_2PI, GaussianPosterior, LinearGaussian, kl_to_posterior
+from pimvae.evaluation.oracle import LOG_2PI, LinearGaussian, kl_to_posterior
+from pimvae.gaussian import GaussianPosterior
 from pimvae.posteriors import Mixture, single
 
 

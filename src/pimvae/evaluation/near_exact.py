@@ -26,7 +26,7 @@ MOMENT_DRAWS = 64
 INTEGRATED = 16  # points whose grids are in memory together
 NUMBERS = 2**20  # that one pass of the decoder produces
 LOST = 1.0  # k̂ above which weights have no mean: the refinement has not arrived
-CHECKED, TOLERANCE = 2, 0.05  # points that are weighed again in double precision, nats that they may differ
+CHECKED, TOLERANCE = 16, 0.05  # draws of every point that are weighed again in double precision, nats they may differ
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,9 @@ def log_likelihood(
     log p(x_O) ≈ log 1/K Σ_k p(x_O, z_k) / m(z_k), m = .8 N(μ, 1.1² L Lᵀ) + .1 q(z|x_O) + .1 p(z), with stratified draws
     of m and N(μ, L Lᵀ) refined from the moments of the encoder's posterior (`pimvae.evaluation.refinement`). Where the
     weights are too heavy-tailed, k̂ > .7, annealed importance sampling from N takes their place. With one or two latents
-    the integral is done by quadrature. Deterministic for a given generator. In single precision a few points are
-    weighed again in double precision; if they differ, everything is done in double precision.
+    the integral is done by quadrature. Deterministic for a given generator. In single precision the draws that carry
+    the mean of a point are weighed again in double precision; where they differ, the points that are estimated together
+    with it are done again in double precision.
 
     Args:
         model: the VAE.
@@ -87,15 +88,16 @@ def log_likelihood(
     rows = max(1, NUMBERS // (2 * max(8, math.ceil(model.latent_size / 5)) * x.shape[0] * x.shape[2]))
     if model.latent_size <= 2:
         rows = INTEGRATED
+    double = copy.deepcopy(model).double() if x.dtype == torch.float32 and model.latent_size > 2 else None
     parts = []
     for start in range(0, x.shape[1], rows):
         data, seen = x[:, start : start + rows], mask[start : start + rows]
         if model.latent_size <= 2:
             parts.append(_integrated(model, data, seen))
             continue
-        found, z, log_weight = _sampled(model, data, seen, particles, steps, generator)
-        if x.dtype == torch.float32 and start == 0 and _degenerate(model, data, seen, z, log_weight):
-            return log_likelihood(copy.deepcopy(model).double(), x.double(), mask, generator, particles, steps)
+        found, z, values = _sampled(model, data, seen, particles, steps, generator)
+        if double is not None and _degenerate(double, data, seen, z, values):
+            found, _, _ = _sampled(double, data.double(), seen, particles, steps, generator)
         parts.append(found)
     return Estimate(*(torch.cat([getattr(part, column.name) for part in parts]) for column in fields(Estimate)))
 
@@ -201,10 +203,12 @@ def _from_prior(model: MultimodalVAE, count: int, data: Tensor, generator: torch
     return torch.cat([shared, private], -1).unflatten(0, (count, points))
 
 
-def _degenerate(model: MultimodalVAE, data: Tensor, seen: Tensor, z: Tensor, values: Tensor) -> bool:
-    """Whether log p(x_O, z) of the first points differs in double precision where it counts."""
-    part = slice(0, CHECKED)
-    double = _target(copy.deepcopy(model).double(), data[:, part].double(), seen[part])
-    exact = double(z[:, part].double())
-    top = exact.topk(min(16, len(exact)), dim=0).indices  # the draws that carry the mean
-    return bool(((exact - values[:, part].double()).gather(0, top).abs() > TOLERANCE).any())
+def _degenerate(double: MultimodalVAE, data: Tensor, seen: Tensor, z: Tensor, values: Tensor) -> bool:
+    """Whether log p(x_O, z), ``values`` [K, n], differs in double precision where it counts, at any of the points.
+
+    The draws of a point that count are those with the largest values: they carry its mean.
+    """
+    values, top = values.topk(min(CHECKED, len(values)), dim=0)
+    drawn = z.gather(0, top.unsqueeze(-1).expand(-1, -1, z.shape[-1])).double()
+    exact = _target(double, data.double(), seen)(drawn)
+    return not bool(((exact == values) | ((exact - values.double()).abs() <= TOLERANCE)).all())

@@ -16,7 +16,8 @@ from pimvae.errors import UserError
 from pimvae.evaluation._identifiable import rate_rows
 from pimvae.evaluation.own_baselines import Baselines
 from pimvae.evaluation.rows import Rows
-from pimvae.library import MultimodalVAE, pack_collection
+from pimvae.library import MultimodalVAE
+from pimvae.library_data import pack_collection
 from pimvae.training.packing import PackedSplit
 from pimvae.training.streams import derived_seed
 
@@ -55,9 +56,9 @@ def _of_replica(
     cell, seed = model.cell, model.seed
     collected = Rows(cell, seed, float(cell.objective.betas[0]))
     if split == "train":
-        collected.add("diverged", float(not all(p.isfinite().all() for p in model.parameters())))
-        if collected.rows[-1][-1]:
-            return iter(collected.rows)
+        collected.add("diverged", float(model.diverged))
+    if model.diverged:
+        return iter(collected.rows)
     options = {"draws": max(2, cell.evaluation.particles), "seed": derived_seed(seed, 2) % 2**31}
     found = model.log_likelihood(data, **options)
     collected.add("llh", float(found.value.mean()), split=split)
@@ -115,7 +116,7 @@ def score(modality: Modality, true: np.ndarray, mean: np.ndarray) -> Iterator[tu
 
 def _rates(cell: Cell, model: MultimodalVAE, packed: PackedSplit, split: str) -> list[tuple[object, ...]]:
     """Rates and reconstructions, the latter in the units of the data."""
-    core = model._double()
+    core = model.double()
     units = torch.tensor([modality.log_jacobian for modality in model.modalities], dtype=torch.float64)
     plain = core.log_likelihood
     core.log_likelihood = lambda x, z: plain(x, z) + units

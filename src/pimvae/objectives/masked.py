@@ -59,10 +59,7 @@ def masked_bound(
     fit_subset = zero_unless(subset, likelihood)
     fit_rest = zero_unless(observed & ~subset, likelihood)
     information_subset = own_subset.log_prob(z_subset) - model.log_prior(z_subset)
-    information_rest = own_full.log_prob(z_full) - q_subset.log_prob(z_full)
-    # S = O: the two posteriors are one and the difference is 0 at every draw, so its gradient is noise around 0.
-    whole = (subset == observed).all(-1)
-    information_rest = torch.where(whole, torch.zeros_like(information_rest), information_rest)
+    information_rest = _noiseless(own_full.log_prob(z_full) - q_subset.log_prob(z_full), subset, observed)
 
     f = aggregate(fit_subset - beta * information_subset, q_subset, samples)
     g = aggregate(fit_rest - beta * information_rest, q_full, samples)
@@ -73,6 +70,12 @@ def masked_bound(
         "information_rest": expectation(information_rest, q_full),
     }
     return Bound(join(f + g), terms)
+
+
+def _noiseless(information: Tensor, subset: Tensor, observed: Tensor) -> Tensor:
+    """0 where S = O: the two posteriors are one, the difference is 0 at every draw, its gradient is noise around 0."""
+    whole = (subset == observed).all(-1)
+    return torch.where(whole, torch.zeros_like(information), information)
 
 
 # E_S of the first part is at most E_S log p(x_S); the second can exceed log p(x_{O∖S} | x_S).

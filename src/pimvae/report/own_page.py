@@ -22,8 +22,10 @@ from pimvae.data.modality import describe
 from pimvae.data.readers import Collection
 from pimvae.evaluation.rates import rate
 from pimvae.files import replacing
-from pimvae.library import MultimodalVAE, pack_collection
+from pimvae.library import MultimodalVAE
+from pimvae.library_data import pack_collection
 from pimvae.posteriors import standard_noise
+from pimvae.report.own_summary import summary
 
 SAMPLES, PANELS, DRAWS = 500, 9, 32
 MOST_SUBSETS = 4  # modalities of which all subsets are shown
@@ -47,8 +49,6 @@ def write_page(
         folder: of the run.
         colour: modality by which latents are coloured; default: the first with classes, else the first.
     """
-    from pimvae.own_data import summary
-
     data = train.test or train
     data = data.select(spread(len(data), SAMPLES))
     figures = {
@@ -180,7 +180,7 @@ def _confusion(axis: plt.Axes, classes: Sequence[object], true: np.ndarray, gues
 @torch.no_grad()
 def _rates(model: MultimodalVAE, data: Collection) -> Figure:
     packed = pack_collection(data, model.modalities).to(torch.float64)
-    core, total = model._double(), len(model.modalities)
+    core, total = model.double(), len(model.modalities)
     sizes = range(1, total + 1) if total <= MOST_SUBSETS else (1, total)
     subsets = [chosen for size in sizes for chosen in combinations(range(total), size)]
     generator = torch.Generator().manual_seed(0)

@@ -1,6 +1,6 @@
 """The device of a training: which, how much of it a stack may fill, what a record says of it."""
 
-__all__ = ["Clock", "choose_device", "machine", "stack_width"]
+__all__ = ["Clock", "choose_device", "decisive", "machine", "stack_width"]
 
 import os
 import platform
@@ -58,6 +58,12 @@ def machine(device: torch.device) -> dict[str, object]:
         "tf32": torch.backends.cuda.matmul.allow_tf32,
         "versions": {"pimvae": __version__, "python": platform.python_version(), "torch": torch.__version__},
     }
+
+
+def decisive(device: torch.device) -> dict[str, object]:
+    """What of `machine` a training that was cut off must find again to go on to the same bits."""
+    about = machine(device)
+    return {key: about[key] for key in ("device", "threads", "tf32", "versions")}
 
 
 def stack_width(

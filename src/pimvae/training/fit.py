@@ -1,9 +1,13 @@
 """Training of own data: the bound with all seeds as one stack, then better decoders, then encoders that fit these."""
 
-__all__ = ["Fitted", "fit"]
+__all__ = ["Fitted", "fit", "forget"]
 
-from collections.abc import Callable, Sequence
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,14 +15,15 @@ from tqdm import tqdm
 
 from pimvae.config.schema import Cell
 from pimvae.models.vae import MultimodalVAE
+from pimvae.signals import Stop, deferred
+from pimvae.training.checkpoint import Checkpoint, Resumable, leave_if_told
+from pimvae.training.early_stopping import VALIDATION, EarlyStopping
 from pimvae.training.loop import Trainer
 from pimvae.training.packing import PackedSplit
 from pimvae.training.polish import ROUNDS, polish
-from pimvae.training.streams import Streams, derived_seed
+from pimvae.training.streams import derived_seed
 
-ROWS_LOOKED_AT = 1024  # validation samples × draws that one look at the bound is made of
-VALIDATION = 3  # purpose of the random numbers, see `derived_seed`
-PATIENCE = 8  # looks at the validation bound without a better one, after which training ends
+BOUND, DECODERS, ENCODERS = PARTS = "bound", "decoders", "encoders"  # each has a checkpoint of its own
 Callback = Callable[[int, dict[str, list[float]]], bool | None]
 
 
@@ -32,6 +37,7 @@ class Fitted:
         bound: validation bound of the last part, nats per sample in the model's units; empty without validation.
         log_likelihood: of the validation samples before and after better decoders; empty without that part.
         curve: (step, validation bounds of all replicas), over both parts.
+        diverged: whether there are no usable weights, per replica.
     """
 
     trainers: list[Trainer] = field(default_factory=list)
@@ -39,6 +45,7 @@ class Fitted:
     bound: list[float] = field(default_factory=list)
     log_likelihood: list[tuple[float, float]] = field(default_factory=list)
     curve: list[tuple[int, list[float]]] = field(default_factory=list)
+    diverged: list[bool] = field(default_factory=list)
 
 
 class EncoderTrainer(Trainer):
@@ -61,13 +68,14 @@ def fit(
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
     polished: bool = True,
+    checkpoint: Checkpoint | None = None,
 ) -> Fitted:
     """Train one model per seed of the cell, in place.
 
     Every ``history_every`` steps the bound of the validation samples is computed, with the same subsets and noise each
     time; the weights with the best one are kept, and training ends when no replica has had a better one for a while.
     With ``polished``, the decoders then become better (`pimvae.training.polish`), and the encoders are trained once
-    more, for at most half of the steps, with the decoders fixed.
+    more, for at most half of the steps, with the decoders fixed. Nothing more is done where every replica diverged.
 
     Args:
         cell: the configuration.
@@ -79,90 +87,138 @@ def fit(
             returns True ends the training.
         progress: whether to show a bar.
         polished: see above.
+        checkpoint: from where a training that was cut off goes on, to the same bits; `forget` removes its files. With
+            one, SIGTERM and SIGINT end the training between two steps, with `pimvae.signals.Stopped`.
     """
-    result = Fitted()
-    stopped = _train(Trainer, cell, models, data, validation, device, callbacks, progress, result)
-    if not polished or stopped:
-        return result
-    rounds = max(1, min(ROUNDS, cell.train.steps // 16))
-    bar = tqdm(zip(models, data, validation or [None] * len(models), cell.seeds, strict=True), total=len(models),
-               desc="decoders", unit="seed", disable=not progress)  # fmt: skip
-    for model, train, held_out, seed in bar:
-        found = polish(model, train, held_out, derived_seed(seed, VALIDATION), rounds)
-        model.load_state_dict(found.model.state_dict())
-        result.log_likelihood.append((found.before, found.after))
-    shorter = cell.train.model_copy(update={"steps": max(1, cell.train.steps // 2)})
-    shorter = shorter.model_copy(update={"history_every": min(shorter.history_every, shorter.steps)})
-    cell = cell.model_copy(update={"train": shorter})
-    _train(EncoderTrainer, cell, models, data, validation, device, callbacks, progress, result)
-    return result
+    with deferred(held=False) if checkpoint else nullcontext(Stop()) as stop:
+        session = _Session(
+            models, data, validation, device, callbacks, progress, checkpoint or Checkpoint(None, ""), stop
+        )
+        ended = session.train(Trainer, cell, BOUND)
+        if polished and not ended and not all(session.result.diverged):
+            session.polish(cell)
+            shorter = cell.train.model_copy(update={"steps": max(1, cell.train.steps // 2)})
+            shorter = shorter.model_copy(update={"history_every": min(shorter.history_every, shorter.steps)})
+            session.train(EncoderTrainer, cell.model_copy(update={"train": shorter}), ENCODERS)
+        return session.result
 
 
-def _train(
-    family: type[Trainer],
-    cell: Cell,
-    models: Sequence[MultimodalVAE],
-    data: Sequence[PackedSplit],
-    validation: Sequence[PackedSplit] | None,
-    device: torch.device,
-    callbacks: Sequence[Callback],
-    progress: bool,
-    result: Fitted,
-) -> bool:
-    """One part of the training, its weights written into the models; returns whether a callback ended it."""
-    betas = [cell.objective.betas[0]] * len(cell.seeds)
-    trainer = family(cell, models, data, cell.seeds, betas, device)
-    look = _validation(trainer, validation) if validation else None
-    before = result.trainers[-1].step if result.trainers else 0
-    best, bound = _weights(trainer).clone(), [-torch.inf] * len(models)
-    step, waited, ended = [0] * len(models), 0, False
-    with tqdm(total=cell.train.steps, desc="training" if family is Trainer else "encoders", unit="step", mininterval=1,
-              disable=not progress) as bar:  # fmt: skip
-        while (
-            trainer.step < cell.train.steps and len(trainer.stopped) < len(models) and waited < PATIENCE and not ended
-        ):
-            trainer.advance(min(trainer.step + cell.train.history_every, cell.train.steps), lambda step: bar.update())
-            rows = trainer.history.rows
-            terms = {name: values.tolist() for name, values in rows[-1][1].items()} if rows else {}
-            if look:
-                terms["validation_bound"] = found = look()
-                result.curve.append((before + trainer.step, found))
-                better = [r for r in range(len(models)) if found[r] > bound[r]]
-                for r in better:
-                    bound[r], step[r], best[r] = found[r], trainer.step, _weights(trainer)[r]
-                waited = 0 if better else waited + 1
-                bar.set_postfix(validation=f"{sum(found) / len(found):.4g}", refresh=False)
-            ended = bool(sum(bool(callback(before + trainer.step, terms)) for callback in callbacks))  # all are told
-    if look is None:
-        best, step = _weights(trainer), [trainer.stopped.get(r, trainer.step) for r in range(len(models))]
-    state = {name: values.detach().cpu().clone() for name, values in trainer.stack.parameters(best).items()}
-    for r, model in enumerate(models):
-        model.load_state_dict({name: values[r] for name, values in state.items()})
-    result.trainers.append(trainer)
-    result.step.append(step)
-    result.bound = bound if look else []
-    return ended
+def forget(checkpoint: Checkpoint) -> None:
+    """Remove the files that trainings left at ``checkpoint``: what they were for is done."""
+    for part in PARTS:
+        checkpoint.part(part).remove()
 
 
-def _weights(trainer: Trainer) -> Tensor:
-    """The weights that are evaluated and kept, [R, P]: averaged ones, where ``train.averaging`` says so."""
-    return trainer.average.value
+@dataclass
+class _Session:
+    """One call of `fit`; its parts leave their results in ``result`` and in the models."""
+
+    models: Sequence[MultimodalVAE]
+    data: Sequence[PackedSplit]
+    validation: Sequence[PackedSplit] | None
+    device: torch.device
+    callbacks: Sequence[Callback]
+    progress: bool
+    checkpoint: Checkpoint
+    stop: Stop
+    result: Fitted = field(default_factory=Fitted)
+
+    def train(self, family: type[Trainer], cell: Cell, part: str) -> bool:
+        """One part of the training, its weights written into the models; returns whether a callback ended it."""
+        betas = [cell.objective.betas[0]] * len(cell.seeds)
+        trainer = family(cell, self.models, self.data, cell.seeds, betas, self.device)
+        watch, saved = EarlyStopping(trainer, self.validation), self.checkpoint.part(part)
+        self._resume(watch, saved)
+        ended = self._run(watch, saved, "training" if part == BOUND else part)
+        self._settle(watch, saved)
+        state = {name: values.detach().cpu().clone() for name, values in trainer.stack.parameters(watch.best).items()}
+        for r, model in enumerate(self.models):
+            model.load_state_dict({name: values[r] for name, values in state.items()})
+        result, before = self.result, self._steps
+        result.curve += [(before + step, bounds) for step, bounds in watch.curve]
+        result.trainers.append(trainer)
+        result.step.append(watch.best_step)
+        result.bound = watch.bound if self.validation else []
+        earlier = result.diverged or [False] * len(self.models)
+        result.diverged = [was or watch.lost(r) for r, was in enumerate(earlier)]
+        return ended
+
+    def _run(self, watch: EarlyStopping, saved: Checkpoint, name: str) -> bool:
+        """The loop of one part; signals are held from its first step on."""
+        trainer, before, ended = watch.trainer, self._steps, False
+
+        def after_step(step: int) -> None:
+            self.stop.held = True
+            bar.update()
+            saved.after_step(watch)
+            leave_if_told(self.stop, [(watch, saved)])
+
+        with tqdm(total=trainer.config.steps, initial=trainer.step, desc=name, unit="step", mininterval=1,
+                  disable=not self.progress) as bar:  # fmt: skip
+            while not (watch.done or ended):
+                trainer.advance(watch.next_look, after_step)
+                found, rows = watch.look(), trainer.history.rows
+                terms = {key: values.tolist() for key, values in rows[-1][1].items()} if rows else {}
+                if found:
+                    terms["validation_bound"] = found
+                    bar.set_postfix(validation=f"{sum(found) / len(found):.4g}", refresh=False)
+                told = [bool(callback(before + trainer.step, terms)) for callback in self.callbacks]  # all are told
+                ended = any(told)
+        return ended
+
+    def polish(self, cell: Cell) -> None:
+        """Better decoders of every replica that did not diverge."""
+        decoders, saved = _Decoders(self.models), self.checkpoint.part(DECODERS)
+        self._resume(decoders, saved)
+        rounds = max(1, min(ROUNDS, cell.train.steps // 16))
+        validation = self.validation or [None] * len(self.models)
+        rows = list(zip(self.models, self.data, validation, cell.seeds, strict=True))
+        for model, train, held_out, seed in tqdm(rows[len(decoders.found):], desc=DECODERS, unit="seed",
+                                                 disable=not self.progress):  # fmt: skip
+            if self.result.diverged[len(decoders.found)]:
+                decoders.found.append((math.nan, math.nan))
+                continue
+            better = polish(model, train, held_out, derived_seed(seed, VALIDATION), rounds)
+            model.load_state_dict(better.model.state_dict())
+            decoders.found.append((better.before, better.after))
+            self._settle(decoders, saved)
+        self.result.log_likelihood = decoders.found
+
+    @property
+    def _steps(self) -> int:
+        """Steps of the parts that are done."""
+        return self.result.trainers[-1].step if self.result.trainers else 0
+
+    def _resume(self, subject: Resumable, saved: Checkpoint) -> None:
+        if told := saved.resume(subject):
+            print(f"pimvae: {told}", file=sys.stderr)
+
+    def _settle(self, subject: Resumable, saved: Checkpoint) -> None:
+        """Save what is done; a signal need not wait for the next one, whose first step may be slow."""
+        self.stop.held = not saved.write(subject)
+        leave_if_told(self.stop, [(subject, saved)])
 
 
-def _validation(trainer: Trainer, validation: Sequence[PackedSplit]) -> Callable[[], list[float]]:
-    """A function that gives the validation bound of every replica, on samples, subsets and noise that stay the same."""
-    repeats = max(1, ROWS_LOOKED_AT // len(validation[0]))
-    device = trainer.stack.flat.device
-    x = torch.stack([split.x.repeat(1, repeats, 1) for split in validation]).to(device)
-    observed = torch.stack([split.mask.repeat(repeats, 1) for split in validation]).to(device)
-    kept, trainer.streams = trainer.streams, Streams([derived_seed(s, VALIDATION) for s in trainer.cell.seeds], device)
-    subsets, weights, noise = trainer._draw(observed)
-    trainer.streams = kept
+class _Decoders:
+    """The models as far as their decoders are better, and what was found of each."""
 
-    @torch.no_grad()
-    def look() -> list[float]:
-        inputs = (x, observed, subsets, weights, noise, trainer.beta)
-        losses, _ = trainer.stack.map(trainer._loss, *inputs, flat=_weights(trainer))
-        return [-value if value == value else -torch.inf for value in losses.tolist()]
+    def __init__(self, models: Sequence[MultimodalVAE]) -> None:
+        self.models = models
+        self.found: list[tuple[float, float]] = []  # log-likelihood before and after, NaN for a replica that diverged
 
-    return look
+    @property
+    def where(self) -> str:
+        """How far it has come, for messages."""
+        return f"the decoders of {len(self.found)} of {len(self.models)} replicas"
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Weights of the models that are done."""
+        done = list(enumerate(self.models[: len(self.found)]))
+        tensors = {f"{r}/{name}": values for r, model in done for name, values in model.state_dict().items()}
+        return tensors, {"found": self.found}
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Put them into the models."""
+        self.found = [(before, after) for before, after in facts["found"]]
+        for r, model in enumerate(self.models[: len(self.found)]):
+            model.load_state_dict({name: tensors[f"{r}/{name}"] for name in model.state_dict()})

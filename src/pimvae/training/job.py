@@ -4,7 +4,7 @@ __all__ = ["Replica", "at_share", "build_models", "replicas", "run"]
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +18,10 @@ from pimvae.data.dataset import Dataset, load, sha256
 from pimvae.data.job import check_drawn, data_file
 from pimvae.files import replacing, write_csv
 from pimvae.models.vae import MultimodalVAE, build_model, parameter_count
-from pimvae.signals import Stop, Stopped, deferred
-from pimvae.training.checkpoint import Checkpoint
-from pimvae.training.device import Clock, choose_device, machine, stack_width
+from pimvae.signals import Stop, deferred
+from pimvae.training.checkpoint import Checkpoint, leave_if_told
+from pimvae.training.device import Clock, choose_device, decisive, machine, stack_width
+from pimvae.training.divergence import divergence
 from pimvae.training.loop import Trainer
 from pimvae.training.memory import peak_memory
 from pimvae.training.packing import IndexedSplit, PackedSplit, pack
@@ -84,51 +85,40 @@ def run(
     """
     clock = Clock()
     chosen = choose_device(device)
-    check_drawn(cell.data, data_dir, cell.seeds)
-    datasets = {seed: load(data_file(data_dir, seed)) for seed in cell.seeds}
-    checksums = {str(seed): sha256(data_file(data_dir, seed)) for seed in cell.seeds}
-    about = machine(chosen)
-    decisive = {key: about[key] for key in ("device", "threads", "tf32", "versions")}
-    identity = json.dumps([cell.model_dump(mode="json", exclude={"evaluation"}), checksums, decisive], sort_keys=True)
-    packed = {seed: _prepared(data, chosen) for seed, data in datasets.items()}
-    models = build_models(cell, datasets)
-    for member, model in zip(replicas(cell), models, strict=True):
+    models, data, checksums = _inputs(cell, Path(data_dir), chosen)
+    clock.start_loop()
+    width = stack_width(cell, models, data, chosen)
+    identity = [cell.model_dump(mode="json", exclude={"evaluation"}), checksums, decisive(chosen), width]
+    saved = Checkpoint(
+        checkpoint and Path(checkpoint), json.dumps(identity, sort_keys=True), checkpoint_seconds, strict
+    )
+    with deferred(held=False) as stop:
+        trainers, timed = _train_all(cell, models, data, chosen, width, saved, stop)
+        stop.held = True  # files are written to their end
+        about = machine(chosen) | {"times": clock.read(chosen), "parameters": parameter_count(models[0])}
+        about |= {"data_sha256": checksums, "stack_width": width, "timed_replica_steps": timed} | dict(notes or {})
+        finished = [trainer for trainer, _ in trainers]
+        _write(cell, finished, Path(out), about | {"peak_memory_mib": peak_memory(chosen)})
+    for _, place in trainers:
+        place.remove()
+    lost = sum(trainer.diverged(r) for trainer in finished for r in range(len(trainer.stack)))
+    if told := divergence(lost, len(models), cell):
+        print(f"pimvae: note: {told}", file=sys.stderr)
+
+
+def _inputs(
+    cell: Cell, folder: Path, device: torch.device
+) -> tuple[list[MultimodalVAE], list[PackedSplit | IndexedSplit], dict[str, str]]:
+    """A model and a training split per replica, and the checksums of the data files by seed."""
+    check_drawn(cell.data, folder, cell.seeds)
+    datasets = {seed: load(data_file(folder, seed)) for seed in cell.seeds}
+    checksums = {str(seed): sha256(data_file(folder, seed)) for seed in cell.seeds}
+    packed = {seed: _prepared(data, device) for seed, data in datasets.items()}
+    models, members = build_models(cell, datasets), replicas(cell)
+    for member, model in zip(members, models, strict=True):
         if isinstance(packed[member.seed], PackedSplit):  # tables of images have no start of their own
             start_from_data(model, packed[member.seed], cell.train.start)
-    clock.start_loop()
-    members, trainers, timed = replicas(cell), [], 0
-    width = stack_width(cell, models, [packed[member.seed] for member in members], chosen)
-    with deferred() as stop:
-        for start in range(0, len(members), width):
-            part = slice(start, start + width)
-            seeds, betas = ([getattr(member, name) for member in members[part]] for name in ("seed", "beta"))
-            trainer = Trainer(cell, models[part], [packed[seed] for seed in seeds], seeds, betas, chosen)
-            place = Path(f"{checkpoint}.{start}") if checkpoint and width < len(members) else checkpoint
-            saved = Checkpoint(Path(place) if place else None, f"{identity} {part}", checkpoint_seconds, strict)
-            trainers.append((trainer, saved))
-            timed += _train(trainer, saved, cell, lambda: _leave_if_told(stop, trainers))
-        content = about | {"times": clock.read(chosen), "parameters": parameter_count(models[0])}
-        content |= {"data_sha256": checksums, "stack_width": width, "timed_replica_steps": timed} | dict(notes or {})
-        _write(cell, [pair[0] for pair in trainers], Path(out), content | {"peak_memory_mib": peak_memory(chosen)})
-    for _, saved in trainers:
-        saved.remove()
-    lost = sum(trainer.diverged(r) for trainer, _ in trainers for r in range(len(trainer.stack)))
-    if lost:
-        print(f"pimvae: note: {lost} of {len(members)} replicas of {cell.name} diverged", file=sys.stderr)
-
-
-def _leave_if_told(stop: Stop, trainers: Sequence[tuple[Trainer, Checkpoint]]) -> None:
-    """Between two steps: if a signal came, save everything and leave.
-
-    Raises:
-        Stopped: then.
-    """
-    if not stop.number:
-        return
-    kept = [saved.write(trainer) for trainer, saved in trainers]
-    step = trainers[-1][0].step
-    note = "the same command goes on from there" if all(kept) else "without a checkpoint of this step"
-    raise Stopped(stop.number, f"after step {step}, {note}")
+    return models, [packed[member.seed] for member in members], checksums
 
 
 def _prepared(data: Dataset, device: torch.device) -> PackedSplit | IndexedSplit:
@@ -138,23 +128,48 @@ def _prepared(data: Dataset, device: torch.device) -> PackedSplit | IndexedSplit
     return IndexedSplit(data.train, data.max_dim, device)
 
 
-def _train(trainer: Trainer, saved: Checkpoint, cell: Cell, between: Callable[[], None]) -> int:
-    """Run the loop with a progress bar, from the checkpoint if there is one; returns steps × replicas.
+def _train_all(
+    cell: Cell,
+    models: Sequence[MultimodalVAE],
+    data: Sequence[PackedSplit | IndexedSplit],
+    device: torch.device,
+    width: int,
+    saved: Checkpoint,
+    stop: Stop,
+) -> tuple[list[tuple[Trainer, Checkpoint]], int]:
+    """Train stacks of ``width`` replicas one after the other; returns them, and the steps × replicas that this took."""
+    members, trainers, timed = replicas(cell), [], 0
+    for start in range(0, len(members), width):
+        part = slice(start, start + width)
+        seeds, betas = ([getattr(member, name) for member in members[part]] for name in ("seed", "beta"))
+        trainer = Trainer(cell, models[part], data[part], seeds, betas, device)
+        trainers.append((trainer, saved.part(start) if width < len(members) else saved))
+        timed += _train(trainers, cell, stop)
+    return trainers, timed
 
-    After each step comes ``between``.
+
+def _train(trainers: Sequence[tuple[Trainer, Checkpoint]], cell: Cell, stop: Stop) -> int:
+    """Run the last of the trainers with a progress bar, from its checkpoint if there is one; returns steps × replicas.
+
+    Signals are held from the first step on until the stack is saved or written: before, nothing would be lost.
     """
+    trainer, saved = trainers[-1]
     message = saved.resume(trainer)
     if message:
         print(f"pimvae: {message}", file=sys.stderr)
 
     def progress(step: int) -> None:
+        stop.held = True
         bar.update()
         saved.after_step(trainer)
-        between()
+        leave_if_told(stop, trainers)
 
     with tqdm(total=cell.train.steps, initial=trainer.step, desc=cell.name, unit="step", mininterval=5) as bar:
         first = trainer.step
         trainer.run(progress)
+    if stop.held and len(trainer.stack) < len(replicas(cell)):  # others follow, whose first step may be slow
+        stop.held = not saved.write(trainer)
+        leave_if_told(stop, trainers)
     return (trainer.step - first) * len(trainer.stack)
 
 

@@ -2,8 +2,9 @@
 
 __all__ = ["History", "Trainer"]
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from pimvae.training.optimiser import StackOptimiser
 from pimvae.training.packing import IndexedSplit, PackedSplit
 from pimvae.training.program import Program
 from pimvae.training.stack import Stack
+from pimvae.training.state import restored, state_of
 from pimvae.training.streams import Streams
 
 
@@ -97,6 +99,19 @@ class Trainer:
         weights = self.stack.flat[replica], self.average.value[replica]
         sound = all(bool(part.isfinite().all()) for part in weights) and int(self.failures[replica]) == 0
         return replica in self.stopped or not sound
+
+    @property
+    def where(self) -> str:
+        """How far it has come, for messages."""
+        return f"step {self.step}"
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that decides how it goes on, see `pimvae.training.state`."""
+        return state_of(self)
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Take the state of another trainer of the same cell; this one is freshly made."""
+        restored(self, tensors, facts)
 
     def _components(self, model: MultimodalVAE) -> int:
         """K of the model's posterior: asked of the model itself, with one sample."""

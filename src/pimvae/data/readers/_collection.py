@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pimvae.data.modality import Raw
+from pimvae.data.raw import Raw
 from pimvae.errors import UserError
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pimvae.data.modality import Raw
+from pimvae.data.raw import Raw
 from pimvae.data.readers._collection import Collection
 from pimvae.errors import UserError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pimvae.data.modality import Raw
+from pimvae.data.raw import Raw
 from pimvae.data.readers._collection import Collection
 from pimvae.errors import UserError
 

@@ -1,6 +1,6 @@
 """Posteriors refined sample by sample: the mode of p(z | x_O) by Newton's method, the curvature there, and weights."""
 
-__all__ = ["WeightedDraws", "at_mode", "draw"]
+__all__ = ["WeightedDraws", "at_mode", "draw", "log_joint"]
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pimvae.evaluation.oracle import GaussianPosterior
+from pimvae.gaussian import GaussianPosterior
 from pimvae.models.vae import MultimodalVAE
 from pimvae.objectives._base import zero_unless
 from pimvae.posteriors import Mixture

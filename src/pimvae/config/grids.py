@@ -1,0 +1,132 @@
+"""From the grids of an experiment to its cells: experiment, data set, grid and scale laid over each other."""
+
+__all__ = ["cells_of", "check_known", "checked"]
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from pimvae import registry
+from pimvae.config.faults import one_line
+from pimvae.config.files import ExperimentFile, Grid, ScaledExperiment, merge
+from pimvae.config.schema import (
+    BimodalData,
+    Cell,
+    DigitsData,
+    EvaluationConfig,
+    ImagesData,
+    LinearData,
+    ModelConfig,
+    MultimodalData,
+    ObjectiveConfig,
+    Strict,
+    TrainConfig,
+)
+from pimvae.errors import UserError, did_you_mean
+
+DATA: dict[str, type[Strict]] = {
+    "linear": LinearData,
+    "digits": DigitsData,
+    "bimodal": BimodalData,
+    "multimodal": MultimodalData,
+    "images": ImagesData,
+}
+PARTS = ("data", "model", "objective", "train", "evaluation")
+Part = TypeVar("Part", bound=Strict)
+
+
+def check_known(name: str, known: Sequence[str], what: str, path: Path | None = None) -> None:
+    """Refuse a name that is not among the known ones.
+
+    Raises:
+        UserError: with the file and the known names.
+    """
+    if name not in known:
+        place = f"{path}: " if path else ""
+        raise UserError(f"{place}unknown {what} '{name}' ({did_you_mean(name, known)})")
+
+
+def checked(model: type[Part], values: Mapping[str, Any], where: str) -> Part:
+    """The values as a ``model``.
+
+    Raises:
+        UserError: if they are none, in one line that starts with ``where``.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{where}: {one_line(error, model)}") from error
+
+
+def cells_of(
+    experiment: str, content: ExperimentFile, scaled: ScaledExperiment, path: Path, scale_path: Path
+) -> Iterator[Cell]:
+    """All cells of one experiment, grid by grid; two of the same name are refused."""
+    for dataset in (*scaled.datasets, *scaled.exclude):
+        check_known(dataset, list(content.datasets), "data set", scale_path)
+    for scheme in {key for part in (scaled, *scaled.datasets.values()) for key in part.schemes}:
+        for package, name in zip(("aggregators", "objectives"), scheme.split("-"), strict=False):
+            check_known(name, registry.names(package), package.rstrip("s"), scale_path)
+    seen: set[str] = set()
+    for grid in content.grids:
+        _check_names(grid, content, path)
+        for combination in itertools.product(grid.datasets, grid.aggregators, grid.objectives, grid.priors):
+            if combination[0] in scaled.exclude:
+                continue
+            cell = _cell(experiment, content, scaled, grid, combination, f"{path} with {scale_path}")
+            if cell.name in seen:
+                raise UserError(f"{path}: two grids give the same cell '{cell.name}'")
+            seen.add(cell.name)
+            yield cell
+
+
+def _check_names(grid: Grid, content: ExperimentFile, path: Path) -> None:
+    for dataset in grid.datasets:
+        check_known(dataset, list(content.datasets), "data set", path)
+    for aggregator in grid.aggregators:
+        check_known(aggregator, registry.names("aggregators"), "aggregator", path)
+    for objective in grid.objectives:
+        check_known(objective, registry.names("objectives"), "objective", path)
+
+
+def _cell(
+    experiment: str,
+    content: ExperimentFile,
+    scaled: ScaledExperiment,
+    grid: Grid,
+    combination: tuple[str, str, str, str],
+    where: str,
+) -> Cell:
+    """One cell: experiment, data set, grid, scale and its data set laid over each other, each with its schemes."""
+    dataset, aggregator, objective, prior = combination
+    layers = [content, content.datasets[dataset], grid]
+    for part in (scaled, scaled.datasets.get(dataset)):
+        if part is not None:
+            keys = [aggregator, f"{aggregator}-{objective}"]
+            keys += [f"{keys[-1]}-{prior}_prior"] if prior != "standard" else []
+            layers += [part, *(part.schemes[key] for key in keys if key in part.schemes)]
+    dumps = [layer.model_dump(include=set(PARTS), exclude_unset=True) for layer in layers]
+    merged = merge({part: {} for part in PARTS}, *dumps)
+    chosen = {"model": {"aggregator": aggregator, "prior": prior}, "objective": {"name": objective}}
+    merged = merge(merged, chosen)
+    where = f"{where}: data set '{dataset}'"
+    kind = merged["data"].get("kind")
+    if kind is None:
+        raise UserError(f"{where}: 'data' lacks the key 'kind' ({did_you_mean('', DATA)})")
+    cell = Cell(
+        experiment=experiment,
+        dataset=dataset,
+        data=checked(DATA[kind], merged["data"], f"{where}: data"),
+        model=checked(ModelConfig, merged["model"], f"{where}: model"),
+        objective=checked(ObjectiveConfig, merged["objective"], f"{where}: objective"),
+        train=checked(TrainConfig, merged["train"], f"{where}: train"),
+        evaluation=checked(EvaluationConfig, merged["evaluation"], f"{where}: evaluation"),
+        seeds=tuple(range(scaled.seeds)) if isinstance(scaled.seeds, int) else scaled.seeds,
+    )
+    if cell.data.samples is not None and cell.train.batch_size > cell.data.samples:
+        sizes = f"batch_size {cell.train.batch_size} exceeds data.samples {cell.data.samples}"
+        raise UserError(f"{where}: train.{sizes}")
+    return cell

@@ -1,0 +1,80 @@
+"""What is found of samples: posteriors, predictions, log-likelihoods, as arrays or as tensors."""
+
+__all__ = ["Array", "LogLikelihood", "Posterior", "Prediction", "as_given"]
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Array = Any  # np.ndarray, or Tensor where the data were tensors
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """q(z | x_O) of n samples.
+
+    Attributes:
+        mean: [n, latent].
+        scale: standard deviations [n, latent].
+        ids: of the samples.
+    """
+
+    mean: Array
+    scale: Array
+    ids: tuple[str, ...]
+    distribution: Any
+    tensors: bool
+
+    def sample(self, count: int = 1, seed: int = 0) -> Array:
+        """Draws [count, n, latent]."""
+        generator = torch.Generator().manual_seed(seed)
+        if hasattr(self.distribution, "covariance"):
+            shape = (count, *self.distribution.mean.shape)
+            drawn = self.distribution.sample(torch.randn(shape, generator=generator, dtype=torch.float64))
+        else:
+            drawn = self.distribution.sample(count, generator)
+        return as_given(drawn, self.tensors)
+
+    def log_prob(self, z: Array) -> Array:
+        """log q(z | x_O) in nats, [*draw, n] for z [*draw, n, latent]."""
+        return as_given(self.distribution.log_prob(torch.as_tensor(z, dtype=torch.float64)), self.tensors)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """p(x_s | what is observed) of n samples, in the units of the data.
+
+    Attributes:
+        mean: E[x_s], [n, D] (images [n, c, h, w]); for classes their probabilities [n, K].
+        sd: standard deviation of x_s (noise included), in the shape of ``mean``.
+        lower: lower end of the interval, from draws; for classes None.
+        upper: upper end.
+        labels: most probable class [n]; None for other kinds.
+        samples: draws [samples, n, …] of x_s, labels for classes; None if none were asked for.
+        ids: of the samples.
+    """
+
+    mean: Array
+    sd: Array
+    lower: Array | None
+    upper: Array | None
+    labels: np.ndarray | None
+    samples: Array | None
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LogLikelihood:
+    """log p(x_O) per sample [n] in nats, its standard error, and the effective share of the draws."""
+
+    value: Array
+    error: Array
+    ess_fraction: Array
+
+
+def as_given(values: Tensor, tensors: bool) -> Array:
+    """As a tensor or as an array."""
+    return values if tensors else values.detach().numpy()

@@ -1,0 +1,172 @@
+"""What a model of own data is asked: posteriors, predictions, imputations, log-likelihoods, draws, losses."""
+
+__all__ = ["Answers"]
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pimvae.config.schema import Cell
+from pimvae.data.modality import Modality, describe
+from pimvae.data.readers import Collection, read_memory
+from pimvae.errors import UserError, did_you_mean
+from pimvae.inference import LogLikelihood, Posterior, Sampler
+from pimvae.library_data import as_tensors, pack_collection
+from pimvae.models.vae import MultimodalVAE as Core
+from pimvae.training.packing import PackedSplit
+
+Same = TypeVar("Same", bound="Answers")
+
+
+class Answers:
+    """Models of several seeds, of which one answers.
+
+    Attributes:
+        cell: the configuration.
+        modalities: what is known of each modality, in order.
+        models: one torch module per seed.
+        seed: the seed whose model answers; `replica` gives the others.
+        width: to which modalities are padded, where it is more than the widest one's.
+    """
+
+    def __init__(self, cell: Cell, modalities: Sequence[Modality], models: Sequence[Core]) -> None:
+        self.cell, self.modalities, self.models = cell, tuple(modalities), list(models)
+        self.seed = cell.seeds[0]
+        self.width: int | None = None
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that there are models of."""
+        return self.cell.seeds
+
+    @property
+    def module(self) -> Core:
+        """The torch module of the chosen seed."""
+        return self.models[self.seeds.index(self.seed)]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the modalities."""
+        return tuple(modality.name for modality in self.modalities)
+
+    def replica(self: Same, seed: int) -> Same:
+        """The same with the model of another seed.
+
+        Raises:
+            UserError: if there is none.
+        """
+        if seed not in self.seeds:
+            raise UserError(f"there is no seed {seed} (known: {', '.join(map(str, self.seeds))})")
+        other = copy.copy(self)
+        other.seed = seed
+        return other
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Those of the chosen seed, for optimisers of one's own."""
+        return self.module.parameters()
+
+    def describe(self, data: Any = None, mask: Any = None) -> str:
+        """What the modalities were understood as; with data, also how many samples lack them."""
+        if data is None:
+            masks = np.ones((0, len(self.modalities)), dtype=bool)
+        else:
+            masks = self._pack(read_memory(data, mask)).mask.numpy()
+        return "\n".join(describe(self.modalities, masks))
+
+    def loss(self, data: Any, mask: Any = None, generator: torch.Generator | None = None) -> Tensor:
+        """The training loss: minus the bound, mean over the samples, in nats of the model's units; differentiable.
+
+        Subsets and noise are drawn anew by ``generator`` (default: torch's own).
+        """
+        packed = self._pack(read_memory(data, mask))
+        return Sampler(self.module, self.modalities, packed).loss(self.cell, generator)
+
+    def encode(self, data: Any, mask: Any = None, refined: bool | None = None) -> Posterior:
+        """q(z | x_O): mean and scale [n, latent], ``sample(count)`` [count, n, latent], ``log_prob(z)`` [n].
+
+        Args:
+            data: samples; modalities that are not named are missing.
+            mask: [n, M], 0 where a modality is missing.
+            refined: True: the Gaussian at the mode of each sample's p(z | x_O), by Newton's method, exact for
+                linear-Gaussian decoders; False: the encoder's, faster; default: True where no modality is an image.
+        """
+        return self._sampler(data, mask).posterior(self._refines(refined), as_tensors(data))
+
+    def predict(
+        self,
+        data: Any,
+        target: str | Sequence[str] | None = None,
+        mask: Any = None,
+        samples: int = 0,
+        interval: float = 0.95,
+        refined: bool | None = None,
+        draws: int = 512,
+        seed: int = 0,
+    ) -> Any:
+        """x_s given the other modalities: expectation, standard deviation, interval, draws; probabilities of classes.
+
+        Args:
+            data: samples; modalities that are not named are missing.
+            target: a modality (gives a `Prediction`) or several (gives a dict), each predicted from *all others* that
+                are observed; None: every modality from *all* that are observed, itself included.
+            mask: [n, M], 0 where a modality is missing.
+            samples: number of draws of x to return, [samples, n, …].
+            interval: coverage of the interval between ``lower`` and ``upper``.
+            refined: posteriors by Newton's method and importance weights instead of the encoder's; default: yes, where
+                no modality is an image.
+            draws: of z.
+            seed: of the random numbers.
+
+        Raises:
+            UserError: if a target is unknown, or a sample has nothing to predict from.
+        """
+        wanted = self.names if target is None else (target,) if isinstance(target, str) else tuple(target)
+        for name in wanted:
+            if name not in self.names:
+                raise UserError(f"unknown modality '{name}' ({did_you_mean(name, self.names)})")
+        sampler = self._sampler(data, mask)
+        options = (samples, interval, self._refines(refined), draws, seed, as_tensors(data))
+        if target is None:
+            return sampler.predict(wanted, None, *options)
+        found = {name: sampler.predict((name,), name, *options)[name] for name in wanted}
+        return found[target] if isinstance(target, str) else found
+
+    def impute(self, data: Any, mask: Any = None, **options: Any) -> dict[str, tuple[Any, Any]]:
+        """name → (values, standard deviations): what is observed as it is (deviation 0), what is missing predicted."""
+        sampler = self._sampler(data, mask)
+        found = self.predict(data, None, mask, **options)
+        return {name: sampler.filled(name, prediction) for name, prediction in found.items()}
+
+    def sample(self, count: int, seed: int = 0) -> dict[str, np.ndarray]:
+        """``count`` draws of the model: z from the prior, then every modality, in the units of the data."""
+        return Sampler(self.double(), self.modalities, None).prior_draws(count, seed)
+
+    def log_likelihood(
+        self, data: Any, mask: Any = None, refined: bool | None = None, draws: int = 512, seed: int = 0
+    ) -> LogLikelihood:
+        """log p(x_O) of every sample in nats, in the units of the data, with its standard error.
+
+        Importance sampling with ``draws`` draws, from posteriors refined by Newton's method (default where no modality
+        is an image) or from the encoder's (Burda et al., 2016). Below the truth on average, by about half the square of
+        the error.
+        """
+        sampler = self._sampler(data, mask)
+        return sampler.log_likelihood(self._refines(refined), draws, seed, as_tensors(data))
+
+    def _pack(self, data: Collection) -> PackedSplit:
+        return pack_collection(data, self.modalities, self.width)
+
+    def double(self) -> Core:
+        """A copy of the chosen seed's module in double precision, for evaluation."""
+        return copy.deepcopy(self.module).to(torch.float64).requires_grad_(False).eval()
+
+    def _sampler(self, data: Any, mask: Any) -> Sampler:
+        found = read_memory(data, mask)
+        return Sampler(self.double(), self.modalities, self._pack(found).to(torch.float64), found)
+
+    def _refines(self, refined: bool | None) -> bool:
+        return all(m.kind != "image" for m in self.modalities) if refined is None else refined

@@ -1,0 +1,161 @@
+"""Own data as the command line names them: where they come from, how they are read, what is said of them."""
+
+__all__ = ["Source", "all_samples", "describe_source", "kinds_of", "load_own", "settings_of", "some_data",
+           "training_data"]  # fmt: skip
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+
+from pimvae.data.modality import KINDS, describe
+from pimvae.data.raw import Raw
+from pimvae.data.readers import Collection, read
+from pimvae.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from pimvae.library import MultimodalVAE
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where own data come from and how they are to be read: everything that decides what is trained on.
+
+    Attributes:
+        paths: files, or a folder of tables.
+        ids: column that joins tables.
+        kinds: name → kind.
+        places: modalities of a .h5ad file.
+        test_fraction: share held out; 0 for none.
+        standardise: whether Gaussian columns are centred and scaled inside the model.
+    """
+
+    paths: tuple[str, ...]
+    ids: str | None = None
+    kinds: Mapping[str, str] | None = None
+    places: tuple[str, ...] = ()
+    test_fraction: float = 0.0
+    standardise: bool = True
+
+    def read(self) -> Collection:
+        """Training samples, with held-out ones if there are any."""
+        found = read(self.paths, self.ids, self.places)
+        return found.split(self.test_fraction) if self.test_fraction else found
+
+    @property
+    def name(self) -> str:
+        """What to call the data in tables."""
+        first = Path(self.paths[0])
+        return first.stem if len(self.paths) == 1 else first.resolve().parent.name
+
+
+def kinds_of(stated: Sequence[str]) -> dict[str, str]:
+    """``["word=categorical"]`` as a dict; names may contain = themselves.
+
+    Raises:
+        UserError: for another form.
+    """
+    found = {}
+    for text in stated:
+        name, equals, kind = text.rpartition("=")
+        if not equals or not name:
+            raise UserError(f"--kind {text}: expected NAME=KIND, for example word=categorical")
+        if kind not in KINDS:
+            raise UserError(f"--kind {text}: unknown kind '{kind}' ({did_you_mean(kind, KINDS)})")
+        if name in found:
+            raise UserError(f"--kind is given twice for '{name}'")
+        found[name] = kind
+    return found
+
+
+def settings_of(stated: Sequence[str]) -> dict[str, Any]:
+    """``["train.steps=500"]`` as a dict, values read as YAML.
+
+    Raises:
+        UserError: for another form.
+    """
+    from pimvae.settings import PARTS
+
+    found: dict[str, Any] = {}
+    for text in stated:
+        key, equals, value = text.partition("=")
+        part, dot, _ = key.partition(".")
+        if not (equals and dot):
+            raise UserError(f"--set {text}: expected part.key=value, for example train.steps=500")
+        if part not in PARTS:
+            raise UserError(f"--set {text}: unknown part '{part}' ({did_you_mean(part, PARTS)})")
+        if key in found:
+            raise UserError(f"--set {key} is given twice")
+        try:
+            found[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise UserError(f"--set {text}: '{value}' is not a value") from None
+    return found
+
+
+def describe_source(source: Source) -> list[str]:
+    """What was understood of the data: a line per modality, and the numbers of samples."""
+    from pimvae.library_data import modalities_of, pack_collection
+
+    data = source.read()
+    modalities = modalities_of(data, source.kinds, source.standardise)
+    lines = describe(modalities, pack_collection(data, modalities).mask.numpy())
+    if data.test:
+        pack_collection(data.test, modalities)
+    held_out = f", {len(data.test)} held out" if data.test else ""
+    return [*lines, f"{len(data)} training samples{held_out}"]
+
+
+def load_own(run: Path, seed: int | None = None) -> "MultimodalVAE":
+    """The model of a run of ``pimvae train`` on own data.
+
+    Raises:
+        UserError: if there is none.
+    """
+    from pimvae.library import load
+
+    model = load(run, seed)
+    if not model.data_record:
+        raise UserError(f"{run} is not a run of 'pimvae train' on own data")
+    return model
+
+
+def _recorded(model: "MultimodalVAE") -> Source:
+    """How the training's data were read."""
+    known = {
+        key: model.data_record.get(key) for key in ("paths", "ids", "kinds", "places", "test_fraction", "standardise")
+    }
+    return Source(tuple(known["paths"]), known["ids"], known["kinds"], tuple(known["places"]),
+                  known["test_fraction"], known["standardise"])  # fmt: skip
+
+
+def training_data(model: "MultimodalVAE", run: Path, source: Source | None) -> Collection:
+    """The data of the training, read as they were then, from the same files or from others with the same content."""
+    recorded = _recorded(model)
+    where = recorded if source is None else replace(recorded, paths=source.paths)
+    data = where.read()
+    if data.sha256() != model.data_record["sha256"]:
+        raise UserError(f"{where.paths[0]} is not what the run was trained on (its sha256 differs): train it again, "
+                        "or hold samples out before training (--test-fraction)")  # fmt: skip
+    return data
+
+
+def some_data(model: "MultimodalVAE", source: Source | None) -> Collection:
+    """Any data of the run's modalities, read as the training's were where nothing else is said."""
+    recorded = _recorded(model)
+    if source is None:
+        return replace(recorded, test_fraction=0.0).read()
+    ids, places = source.ids or recorded.ids, source.places or recorded.places
+    return Source(source.paths, ids, None, places).read()
+
+
+def all_samples(data: Collection) -> Collection:
+    """Training samples and, behind them, those that a file calls held out."""
+    if data.test is None:
+        return data
+    raws = tuple(Raw(a.name, np.concatenate([a.values, b.values]), a.columns, np.concatenate([a.marked(), b.marked()]))
+                 for a, b in zip(data.raws, data.test.raws, strict=True))  # fmt: skip
+    return Collection(raws, (*data.ids, *data.test.ids), data.source)

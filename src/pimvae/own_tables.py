@@ -1,0 +1,84 @@
+"""What is written of own data sample by sample: latents and imputations, as tables or into AnnData."""
+
+__all__ = ["encode", "impute"]
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from pimvae.errors import UserError
+from pimvae.files import replacing, write_csv
+from pimvae.own_source import Source, all_samples, load_own, some_data
+
+if TYPE_CHECKING:
+    from pimvae.library import MultimodalVAE
+
+
+def encode(run: Path, source: Source | None, out: Path | None, seed: int | None, refined: bool | None) -> Path:
+    """Posterior means and standard deviations of all samples, with their ids, as CSV, parquet or in ``obsm``."""
+    model = load_own(run, seed)
+    data = all_samples(some_data(model, source))
+    found = model.encode(data, refined=refined)
+    path = out or run / "latents.csv"
+    if path.suffix.lower() == ".h5ad":
+        return _into_units(path, source, model, found)
+    width = found.mean.shape[1]
+    header = ["id", *(f"z{k}" for k in range(width)), *(f"z{k}_sd" for k in range(width))]
+    rows = [[i, *m, *s] for i, m, s in zip(found.ids, found.mean.tolist(), found.scale.tolist(), strict=True)]
+    return _table(path, header, rows)
+
+
+def impute(run: Path, source: Source | None, out: Path | None, seed: int | None, form: str = "csv") -> Path:
+    """Every modality with what is missing predicted: a table each, with standard deviations, 0 where observed."""
+    model = load_own(run, seed)
+    data = all_samples(some_data(model, source))
+    folder = out or run / "imputed"
+    prediction = model.predict(data)
+    filled = model.impute(data)
+    for modality in model.modalities:
+        values, deviations = filled[modality.name]
+        names = list(modality.column_names())
+        if modality.kind == "categorical":
+            header = ["id", *names, *(f"{names[0]}={label}" for label in modality.classes)]
+            chances = prediction[modality.name].mean
+            rows = [[i, v, *p] for i, v, p in zip(data.ids, values.tolist(), chances.tolist(), strict=True)]
+        else:
+            header = ["id", *names, *(f"{name}_sd" for name in names)]
+            flat, spread = values.reshape(len(values), -1).tolist(), deviations.reshape(len(values), -1).tolist()
+            rows = [[i, *v, *s] for i, v, s in zip(data.ids, flat, spread, strict=True)]
+        _table(folder / f"{quote(modality.name, safe=' ')}.{form}", header, rows)
+    return folder
+
+
+def _table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        write_csv(path, header, rows)
+    elif suffix == ".parquet":
+        import pandas as pd
+
+        try:
+            with replacing(path) as temporary:
+                pd.DataFrame(list(rows), columns=list(header)).to_parquet(temporary)
+        except ImportError:
+            raise UserError(f"{path}: writing parquet needs the package pyarrow: pip install pyarrow") from None
+    else:
+        raise UserError(f"{path}: unknown format '{suffix}' (known: .csv, .parquet; latents also .h5ad)")
+    return path
+
+
+def _into_units(path: Path, source: Source | None, model: "MultimodalVAE", found: Any) -> Path:
+    """The AnnData file of the data with the latents in ``obsm["X_pimvae"]``."""
+    where = Path((source.paths if source else model.data_record["paths"])[0])
+    if where.suffix.lower() != ".h5ad":
+        raise UserError(f"{path}: latents go into a .h5ad file only where the data are one")
+    try:
+        from anndata import read_h5ad
+    except ImportError:
+        raise UserError(f"{path}: this format needs an extra: pip install 'pimvae[anndata]'") from None
+    data = read_h5ad(where)
+    data.obsm["X_pimvae"] = found.mean
+    with replacing(path) as temporary:
+        data.write_h5ad(temporary)
+    return path

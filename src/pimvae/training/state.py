@@ -1,0 +1,75 @@
+"""Everything that decides how a training goes on, as tensors and facts, and back."""
+
+__all__ = ["restored", "state_of"]
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from pimvae.training.loop import Trainer
+
+CHANGING = ("flat", "mean", "square", "alive", "nonfinite", "clipped", "failures", "average")  # in place
+
+
+def state_of(trainer: "Trainer") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Parameters, moments of Adam, counts, states of all generators, order of the epoch and history."""
+    history = trainer.history
+    facts = {
+        "step": trainer.step,
+        "entries": trainer.optimiser.entries,
+        "averaged": trainer.average.updated,
+        "stopped": [[replica, step] for replica, step in trainer.stopped.items()],
+        "steps_of_history": [step for step, _ in history.rows],
+        "terms": list(history.rows[0][1] if history.rows else history.sums),  # their order
+    }
+    return _tensors(trainer), facts
+
+
+def _tensors(trainer: "Trainer") -> dict[str, Tensor]:
+    """Every tensor that changes in training."""
+    optimiser, history = trainer.optimiser, trainer.history
+    state = {
+        "flat": trainer.stack.flat,
+        "mean": optimiser.mean,
+        "square": optimiser.square,
+        "alive": optimiser.alive,
+        "nonfinite": optimiser.nonfinite,
+        "clipped": optimiser.clipped,
+        "failures": trainer.failures,
+        "generators": trainer.streams.state(),
+    }
+    optional = {name: getattr(trainer, name) for name in ("order", "epoch_noise", "epoch_uniforms")}
+    optional["average"] = trainer.average.mean
+    state |= {name: tensor for name, tensor in optional.items() if tensor is not None}
+    state |= {f"kept/{share}": weights for share, weights in trainer.kept.items()}
+    state |= {f"sum/{name}": total for name, total in history.sums.items()}
+    names = history.rows[0][1] if history.rows else {}  # one tensor [rows, R] per term
+    return state | {f"history/{name}": torch.stack([terms[name] for _, terms in history.rows]) for name in names}
+
+
+def restored(trainer: "Trainer", tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Put ``trainer``, freshly made, into the state that `state_of` told."""
+    optimiser, history, device = trainer.optimiser, trainer.history, trainer.stack.flat.device
+    if "order" in tensors:
+        trainer.start_epoch(tensors["order"].to(device))
+    for name in ("epoch_noise", "epoch_uniforms"):
+        if name in tensors:
+            setattr(trainer, name, tensors[name].to(device))
+    with torch.no_grad():
+        for name, place in _tensors(trainer).items():
+            if name in CHANGING:
+                place.copy_(tensors[name])
+    optimiser.stop(~optimiser.alive)
+    trainer.streams.restore(tensors["generators"])
+    trainer.step, optimiser.entries = facts["step"], facts["entries"]
+    trainer.average.updated = facts["averaged"]
+    kept = {name.removeprefix("kept/"): tensor for name, tensor in tensors.items() if name.startswith("kept/")}
+    trainer.kept = {float(share): tensor.to(device) for share, tensor in kept.items()}
+    trainer.stopped = dict(facts["stopped"])
+    names, steps = facts["terms"], facts["steps_of_history"]
+    history.sums = {name: tensors[f"sum/{name}"].to(device) for name in names if f"sum/{name}" in tensors}
+    rows = {name: tensors[f"history/{name}"] for name in names if steps}
+    history.rows = [(step, {name: values[i] for name, values in rows.items()}) for i, step in enumerate(steps)]
