@@ -217,6 +217,18 @@ def trained(cell: Cell, seeds: Sequence[int], betas: Sequence[float] | None = No
     return result
 
 
+def operations(replay):
+    """Names of the operations that are done in every run."""
+    return [call.operation._schema.name for call in replay.calls]
+
+
+def assert_replayed(replay, function, *inputs):
+    """Results, types and strides are those of the function; twice, as the second run meets what the first has left."""
+    for _ in range(2):
+        for mine, its in zip(replay(*inputs), function(*inputs), strict=True):
+            assert torch.equal(mine, its) and mine.dtype == its.dtype and mine.stride() == its.stride()
+
+
 def affine(layer, s, size_in, size_out, h):
     """One modality's part of a batched layer, padding cut off."""
     return h @ layer.weight[s, :size_in, :size_out] + layer.bias[s, :size_out]

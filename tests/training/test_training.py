@@ -138,10 +138,10 @@ def test_a_replica_that_diverges_is_told_and_leaves_the_others_alone():
     torch.testing.assert_close(broken.stack.flat[0], sound.stack.flat[0], rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("piece", [3, optimiser_module.PIECE])
-def test_optimiser_cleans_clips_and_counts_per_replica(monkeypatch, piece):
+@pytest.mark.parametrize("chunk", [3, optimiser_module.CHUNK])
+def test_optimiser_cleans_clips_and_counts_per_replica(monkeypatch, chunk):
     """Gradients of a linear loss are its coefficients: against torch's Adam on the cleaned ones."""
-    monkeypatch.setattr(optimiser_module, "PIECE", piece)
+    monkeypatch.setattr(optimiser_module, "CHUNK", chunk)
     coefficients = normal(5, 2, 4) * 3
     coefficients[1, 0, 2], coefficients[2, 1, 0], coefficients[3, 1, 3] = torch.nan, torch.inf, -torch.inf
     start, size = normal(2, 4, seed=1), 4

@@ -32,16 +32,16 @@ class PackedBatches:
         self.x = torch.stack([split.x for split in data]).to(device)
         self.mask = torch.stack([split.mask for split in data]).to(device)
         self.size = self.mask.shape[1]
-        self.epoch_x, self.epoch_mask = self._room(0)
+        self.epoch_x, self.epoch_mask = self._buffers(0)
 
-    def _room(self, samples: int) -> Batch:
+    def _buffers(self, samples: int) -> Batch:
         replicas, modalities, _, dim = self.x.shape
         return self.x.new_empty(replicas, modalities, samples, dim), self.mask.new_empty(replicas, samples, modalities)
 
     def start(self, order: Int[Tensor, "replica sample"]) -> None:
         """Put the samples into this order; batches of the epoch before are overwritten."""
         if self.epoch_mask.shape[1] != order.shape[1]:
-            self.epoch_x, self.epoch_mask = self._room(order.shape[1])
+            self.epoch_x, self.epoch_mask = self._buffers(order.shape[1])
         # Selecting copies whole rows; general indexing goes number by number and takes eight times as long.
         for replica, rows in enumerate(order):
             torch.index_select(self.x[replica], 1, rows, out=self.epoch_x[replica])

@@ -13,7 +13,7 @@ WARM_UPS = 3  # runs before the capture: libraries choose their kernels and allo
 class Captured:
     """``function(*inputs)`` as one launch on the GPU, whatever the number of its kernels.
 
-    The graph reads from and writes to fixed memory: inputs are copied into their places before a launch, and results
+    The graph reads from and writes to fixed memory: inputs are copied to their buffers before a launch, and results
     are overwritten by the next one. Random numbers are drawn outside.
 
     Args:
@@ -38,7 +38,7 @@ class Captured:
 
     def __call__(self, *inputs: Tensor) -> list[Tensor]:
         """The results for new inputs; they are valid until the next call."""
-        for place, tensor in zip(self.inputs, inputs, strict=True):
-            place.copy_(tensor)
+        for buffer, tensor in zip(self.inputs, inputs, strict=True):
+            buffer.copy_(tensor)
         self.graph.replay()
         return self.outputs

@@ -217,7 +217,7 @@ class Trainer:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean over the batch of the negative bound of one replica, and the means of its terms."""
         draws = Draws(noise[:, :, :-1], noise[:, :, -1:])
-        stl = self.cell.objective.sticking_the_landing
-        bound = self.objective(model, x, observed, subset, draws, beta, stl)
+        sticking_the_landing = self.cell.objective.sticking_the_landing
+        bound = self.objective(model, x, observed, subset, draws, beta, sticking_the_landing)
         terms = {name: (weight * value).sum(0).mean() for name, value in bound.terms.items()}
         return -(weight * bound.value).sum(0).mean(), terms

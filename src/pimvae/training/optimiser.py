@@ -7,11 +7,12 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 from pimvae.config.schema import TrainConfig
 
 MEAN_DECAY, SQUARE_DECAY, EPS = 0.9, 0.999, 1e-8  # the usual constants of Adam
-PIECE = 2**17  # entries that are looked through at once
+CHUNK = 2**17  # entries that are looked through at once
 
 
 class StackOptimiser:
@@ -58,9 +59,9 @@ class StackOptimiser:
         others: they are the same ones whoever is in the stack.
         """
         parts = ([tensor[r] for r in self._moving] for tensor in (self.flat, gradient, self.mean, self.square))
-        count = torch.full((), float(index + 1), device=self.flat.device)
-        torch._fused_adam_(*parts, [], [count] * len(self._moving), lr=self.learning_rate(index), beta1=MEAN_DECAY,
-                           beta2=SQUARE_DECAY, weight_decay=0.0, eps=EPS, amsgrad=False, maximize=False)  # fmt: skip
+        steps = torch.full((len(self._moving),), float(index), device=self.flat.device).unbind()
+        adam(*parts, [], list(steps), lr=self.learning_rate(index), beta1=MEAN_DECAY, beta2=SQUARE_DECAY,
+             weight_decay=0.0, eps=EPS, amsgrad=False, maximize=False, fused=True)  # fmt: skip
 
     def _clean(self, gradient: Tensor) -> Tensor:
         """The gradient without non-finite entries and clipped; on most steps one pass tells that there is no need."""
@@ -96,7 +97,7 @@ def _above(values: Tensor, limit: float) -> Tensor:
     """How many absolute values of each row exceed the limit."""
     if values.is_cuda:  # few launches
         return (values.abs() > limit).sum(1)
-    # In pieces that fit a cache; numpy counts without a tensor of the numbers that it counts.
+    # In chunks that fit a cache; numpy counts without a tensor of the numbers that it counts.
     rows = values.numpy()
-    starts = range(0, rows.shape[1], PIECE)
-    return torch.tensor([sum(np.count_nonzero(np.abs(row[i : i + PIECE]) > limit) for i in starts) for row in rows])
+    starts = range(0, rows.shape[1], CHUNK)
+    return torch.tensor([sum(np.count_nonzero(np.abs(row[i : i + CHUNK]) > limit) for i in starts) for row in rows])

@@ -9,14 +9,17 @@ import torch
 from torch import Tensor
 
 from pimvae.training.captured import Captured
-from pimvae.training.recording import Operations, record
+from pimvae.training.replay import Operations, replayed
 
 Losses = Callable[..., tuple[Tensor, dict[str, Tensor]]]  # (flat, *inputs) -> losses [R], named terms
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """Loss [R] and terms {name: [R]} of a step (no graph), gradient [R, P] of the sum of the losses."""
+    """Loss [R] and terms {name: [R]} of a step (no graph), gradient [R, P] of the sum of the losses.
+
+    They are valid until the next step, which may write to the same buffers.
+    """
 
     loss: Tensor
     terms: dict[str, Tensor]
@@ -24,41 +27,44 @@ class StepResult:
 
 
 class Program:
-    """Losses and gradients of a stack, traced once and then replayed without autograd, modules or vmap.
+    """Losses and gradients of a stack, recorded once and then replayed without autograd, modules or vmap.
 
-    Small networks spend a good part of a step in Python: dispatch of vmap, modules, recording for autograd. Here the
-    first call runs the step once while the plain tensor operations of forward *and* backward are written down; equal
-    ones are merged, unused ones dropped, all results but the last get their place in memory, views of it are made, and
-    from then on that list is run. The operations are the same, in the same order, so the result is the same bit for
-    bit. On a GPU the step is captured in a CUDA graph instead. Parameters stay where they are and change in place; for
-    others, which lie somewhere else, the step is written down anew.
+    Small networks spend a good part of a step in Python: dispatch of vmap, modules, autograd. Here the first call
+    records the plain tensor operations of forward *and* backward as a graph; common subexpressions and dead code are
+    eliminated, every result gets a buffer, and from then on the operations run on these (`pimvae.training.replay`).
+    They are the same, in the same order, so the result is the same bit for bit. On a GPU the step is captured in a CUDA
+    graph instead. Parameters stay where they are and change in place; for others, which lie somewhere else, the step is
+    recorded anew.
 
     Args:
         losses: (flat parameters [R, P], *inputs) -> losses [R] and named terms; the shapes of inputs never change.
         trace: False runs ``losses`` and autograd at every call.
+
+    Attributes:
+        operations: what a call runs; None before the first one.
     """
 
     def __init__(self, losses: Losses, trace: bool = True) -> None:
         self.losses, self.trace = losses, trace
         self.names: tuple[str, ...] = ()
-        self._run: Operations | None = None
-        self._place = 0  # address of the parameters: what was prepared reads them there
+        self.operations: Operations | None = None
+        self._address = 0  # of the parameters: what was prepared reads them there
 
     def __call__(self, flat: Tensor, *inputs: Tensor) -> StepResult:
         """The step at parameters ``flat``."""
         flat = flat.detach()
-        if self._run is None or flat.data_ptr() != self._place:
-            self._place = flat.data_ptr()
-            self._run = self._prepared(flat, *inputs) if self.trace else self._step
+        if self.operations is None or flat.data_ptr() != self._address:
+            self._address = flat.data_ptr()
+            self.operations = self._prepared(flat, *inputs) if self.trace else self._step
         with torch.no_grad():
-            gradient, loss, *terms = self._run(flat, *inputs)
+            gradient, loss, *terms = self.operations(flat, *inputs)
         return StepResult(loss, dict(zip(self.names, terms, strict=True)), gradient)
 
     def _prepared(self, *inputs: Tensor) -> Operations:
         """The step in its fastest form on the device of its inputs."""
         if inputs[0].is_cuda:
             return Captured(self._step, *inputs)
-        return record(self._step, *inputs, fixed=1).interpreted(*inputs)
+        return replayed(self._step, *inputs, fixed=1)
 
     def _step(self, flat: Tensor, *inputs: Tensor) -> list[Tensor]:
         """Gradient, losses and terms, in this order."""
