@@ -16,7 +16,7 @@ from pimvae.models.vae import build_model
 from pimvae.planning.counts import Problem, bound
 from pimvae.planning.datasets import shape
 from pimvae.planning.model_counts import count
-from pimvae.planning.resources import evaluation_operations
+from pimvae.planning.resources import evaluation_job, evaluation_operations, training_job
 from pimvae.training.loop import Trainer
 from pimvae.training.packing import pack
 
@@ -157,12 +157,16 @@ def test_cells_that_differ_in_nothing_that_is_counted_share_their_counts():
         assert Problem.of(changed).fingerprint() != Problem.of(cell).fingerprint()
 
 
-def test_bounds_without_torch_are_not_below_what_is_counted(root):
+def test_what_is_asked_for_without_a_count_is_enough(root):
     """Of the largest models and batches that there are."""
     for cell in kinds("paper", root):
-        counted, bounded = vars(count(cell)), vars(bound(Problem.of(cell)))
-        below = {name: (value, bounded[name]) for name, value in counted.items() if bounded[name] < value}
-        assert not below, cell.name
+        counted, bounded = count(cell), bound(Problem.of(cell))
+        for needed, asked in (
+            (training_job(cell, counted, "cpu"), training_job(cell, bounded, "cpu").request()),
+            (evaluation_job(cell, counted), evaluation_job(cell, bounded).request()),
+        ):
+            assert asked["mem_mb"] >= needed.memory and asked["disk_mb"] >= needed.disk, cell.name
+            assert 60 * asked["runtime"] >= needed.seconds, cell.name
 
 
 def test_nothing_here_names_a_scheme():

@@ -85,18 +85,19 @@ def replicas(cell: Cell) -> int:
     return len(cell.seeds) * len(cell.objective.betas)
 
 
-# Of `bound`: so many outputs of a modality's layers for each of its widths, passes of the networks in a step, passes of
-# the decoder's widest layer. With these no cell of the repository has more (tests/planning/test_counts.py).
-OUTPUTS, PASSES, DECODER = 20, 4, 2
+# Of `bound`: outputs of a modality's layers for each of its widths, passes of its networks in a step. With these, and
+# the margins of a request, no cell of the repository would be asked too little for.
+OUTPUTS, PASSES = 20, 4
 
 
 def bound(problem: Problem) -> Counts:
-    """As much as a model of these widths takes with any scheme, for most several times too much; needs no torch."""
+    """About what the largest scheme takes with these widths, for most several times too much; needs no torch."""
     m, width, model = problem.architecture.modalities, problem.architecture.width, problem.architecture.config
-    hidden = sum(model.encoder_widths) + model.pooling_width
+    hidden, latent = sum(model.encoder_widths) + model.pooling_width, model.latent + model.private_latent
     parameters = m * hidden * (width + hidden)
     rows = problem.batch * problem.subsets * problem.objective.importance_samples
-    decoder = DECODER * m * width * (model.latent + model.private_latent + max(model.encoder_widths))
+    before_last = width if model.networks == "vector" else max(model.encoder_widths)
+    decoder = 2 * m * (width * (latent + before_last) + (model.private_latent > 0) * model.pooling_width**2)
     components = max(m * m, model.components)
     return Counts(
         parameters=parameters,
@@ -104,6 +105,6 @@ def bound(problem: Problem) -> Counts:
         activations=OUTPUTS * rows * m * (width + hidden),
         components=components,
         particle=2 * decoder,
-        draw=2 * components * decoder,
-        decoded=DECODER * m * (width + hidden),
+        draw=components * decoder,
+        decoded=2 * m * (width + hidden),
     )

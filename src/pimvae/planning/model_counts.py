@@ -52,7 +52,7 @@ def _step(problem: Problem) -> dict[str, int]:
     """The loss of a step as `pimvae.training.loop.Trainer` computes it for each replica, and its gradient."""
     model, settings = _model(problem.architecture), problem.objective
     x, observed = _inputs(problem.architecture, problem.batch)
-    components = model.posterior(x, observed).components
+    components = _evaluation(problem.architecture)["components"]
     size = (components, settings.importance_samples, problem.subsets + 1, problem.batch, model.latent_size)
     noise, subset = torch.empty(size), observed.expand(problem.subsets, -1, -1)
     draws = Draws(noise[:, :, :-1], noise[:, :, -1:])
