@@ -176,7 +176,8 @@ def _add_collect(commands: argparse._SubParsersAction, add: Add) -> None:
 def _add_plan(commands: argparse._SubParsersAction, add: Add) -> None:
     added = add(
         commands, "plan", stages.plan, "say what a scale will take: operations, time, memory, disk",
-        "Times a few steps of a few cells on this device, and keeps what it found in results/<scale>/plan.json.",
+        "Counts the models of all cells, times a few steps of a few on this device, and keeps both in "
+        "results/<scale>/plan.json, from which the workflow tells a scheduler what its jobs need.",
         "pimvae plan --scale paper --cores 4",
     )  # fmt: skip
     _add_scale(added)

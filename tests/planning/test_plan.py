@@ -7,10 +7,12 @@ from builders import training_cell
 
 from pimvae.cli import main
 from pimvae.config import load
-from pimvae.planning import job, measure
+from pimvae.planning import measure
+from pimvae.planning.counts import Problem, replicas
 from pimvae.planning.job import Row, duration, elapsed, memory_text, rows, total
-from pimvae.planning.operations import count
-from pimvae.planning.resources import CAUTIOUS, replicas
+from pimvae.planning.kept import Kept
+from pimvae.planning.model_counts import count
+from pimvae.planning.resources import CAUTIOUS
 
 
 def row(**changes):
@@ -19,9 +21,16 @@ def row(**changes):
     return Row("linear", **(values | changes))
 
 
-def test_untimed_plan_of_the_paper_scale(root, capsys, monkeypatch):
-    monkeypatch.setattr(job, "read_speed", lambda path, device, experiment: CAUTIOUS[device])
-    assert main(["plan", "--scale", "paper", "--root", str(root), "--untimed", "--device", "cpu", "--cores", "2"]) == 0
+@pytest.fixture
+def checkout(root, tmp_path):
+    """A root of the same configuration, where nothing was planned yet."""
+    (tmp_path / "config").symlink_to(root / "config")
+    return tmp_path
+
+
+def test_untimed_plan_of_a_scale(checkout, capsys):
+    options = ["--scale", "smoke", "--root", str(checkout), "--device", "cpu", "--cores", "2"]
+    assert main(["plan", *options, "--untimed"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:2]] == ["experiment", "linear"]
     assert len({len(line) for line in lines[: lines.index("")]}) == 1  # aligned
@@ -29,17 +38,27 @@ def test_untimed_plan_of_the_paper_scale(root, capsys, monkeypatch):
     assert "with 2 jobs at a time" in lines[-2] and "nothing was timed" in lines[-1]
 
 
-def test_numbers_of_the_plan_are_sums_over_cells(root, capsys):
-    options = ["--scale", "smoke", "--root", str(root), "--experiments", "bimodal", "--device", "cpu", "--cores", "3"]
-    assert main(["plan", *options, "--untimed", "--json"]) == 0
+def test_numbers_of_the_plan_are_sums_over_cells(checkout, capsys):
+    options = ["--scale", "smoke", "--experiments", "bimodal", "--device", "cpu", "--cores", "3"]
+    assert main(["plan", *options, "--root", str(checkout), "--untimed", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    cells = load("smoke", root, ["bimodal"]).cells
+    cells = load("smoke", checkout, ["bimodal"]).cells
     assert [part["experiment"] for part in found["experiments"]] == ["bimodal"]
     assert found["total"]["cells"] == len(cells) and found["total"]["trainings"] == sum(map(replicas, cells))
     operations = sum(cell.train.steps * replicas(cell) * count(cell).operations for cell in cells)
     assert found["total"]["operations"] == operations
     seconds = found["total"]["training_seconds"] + found["total"]["evaluation_seconds"]
     assert found["elapsed_seconds"] == pytest.approx(seconds / 3)
+
+
+def test_a_plan_keeps_the_counts_of_all_experiments_that_were_planned(checkout):
+    for name in ("bimodal", "linear"):
+        assert main(["plan", "--scale", "smoke", "--root", str(checkout), "--untimed", "--experiments", name]) == 0
+    kept = Kept(checkout / "results" / "smoke" / "plan.json")
+    cells = load("smoke", checkout, ["bimodal", "linear"]).cells
+    assert kept.content.keys() == {"counts"}
+    assert kept.content["counts"].keys() == {Problem.of(cell).fingerprint() for cell in cells}
+    assert all(kept.counts(cell) == count(cell) for cell in cells)
 
 
 def test_memory_that_was_measured_is_shown(root, tmp_path):
@@ -65,16 +84,17 @@ def test_text_of_numbers():
 
 def test_timings_are_kept_until_something_changes(root, tmp_path):
     cells = [cell for cell in load("smoke", root, ["linear"]).cells if cell.dataset == "dense"][:2]
-    said = []
-    first = measure.measure(cells, "cpu", tmp_path / "plan.json", tell=said.append)
+    path, said = tmp_path / "plan.json", []
+    first = measure.measure(cells, "cpu", Kept(path), tell=said.append)
     assert len(said) == 2 and "dense-poe-masked" in said[0]
-    again = measure.measure(cells, "cpu", tmp_path / "plan.json", tell=said.append)
+    again = measure.measure(cells, "cpu", Kept(path), tell=said.append)
     assert len(said) == 2 and again == first
     assert first["linear"].step >= 0 and first["linear"].training > 0 and first["linear"].evaluation > 0
+    assert Kept(path).speed("cpu", "linear") == first["linear"]
     other = [cells[0].model_copy(update={"seeds": (0,)})]
-    measure.measure(other, "cpu", tmp_path / "plan.json", tell=said.append)
+    measure.measure(other, "cpu", Kept(path), tell=said.append)
     assert len(said) == 3
-    measure.measure(other, "cpu", tmp_path / "plan.json", fresh=True, tell=said.append)
+    measure.measure(other, "cpu", Kept(path), fresh=True, tell=said.append)
     assert len(said) == 4
 
 
@@ -96,5 +116,5 @@ def test_a_wrong_option_is_one_line(root, capsys, option, says):
 def test_every_experiment_can_be_timed(root, tmp_path, experiment):
     """Those that are evaluated by the code of another experiment, or with classifiers, too."""
     cells = load("smoke", root, [experiment]).cells[:1]
-    found = measure.measure(cells, "cpu", tmp_path / "plan.json")
+    found = measure.measure(cells, "cpu", Kept(tmp_path / "plan.json"))
     assert found[experiment].training > 0 and found[experiment].evaluation > 0

@@ -13,8 +13,10 @@ from pimvae.config import find_cell, load
 from pimvae.config.schema import ImagesData
 from pimvae.data.images import images
 from pimvae.data.job import run as draw
-from pimvae.planning.datasets import image_bytes, image_sizes, shape
-from pimvae.planning.operations import count
+from pimvae.planning.counts import Problem, bound
+from pimvae.planning.datasets import image_bytes, shape
+from pimvae.planning.kept import Kept
+from pimvae.planning.model_counts import count
 from pimvae.planning.resources import (
     CAUTIOUS,
     Job,
@@ -23,7 +25,6 @@ from pimvae.planning.resources import (
     ceiling_job,
     data_job,
     evaluation_job,
-    read_speed,
     training_job,
 )
 
@@ -45,26 +46,60 @@ def test_a_second_attempt_gets_twice_the_memory_and_time():
 
 def test_time_is_counted_from_steps_and_operations():
     cell = training_cell(steps=100)
-    speed = Speed(step=0.5, training=count(cell).operations / 0.25, evaluation=1e9)
-    assert speed.training_seconds(cell) == pytest.approx(100 * (0.5 + 0.25))
+    counts = count(cell)
+    speed = Speed(step=0.5, training=counts.operations / 0.25, evaluation=1e9)
+    assert speed.training_seconds(cell, counts) == pytest.approx(100 * (0.5 + 0.25))
     two = cell.model_copy(update={"seeds": (0, 1)})
-    assert speed.training_seconds(two) == pytest.approx(100 * (0.5 + 2 * 0.25))
+    assert speed.training_seconds(two, counts) == pytest.approx(100 * (0.5 + 2 * 0.25))
 
 
-def test_every_job_of_every_scale_asks_for_something_sensible(root):
-    for scale in ("smoke", "laptop", "paper"):
-        config = load(scale, root)
-        jobs = [training_job(cell, "cpu") for cell in config.cells] + [evaluation_job(cell) for cell in config.cells]
-        jobs += [job(dataset) for dataset in config.datasets for job in (data_job, ceiling_job, baselines_job)]
-        assert all(100 <= job.memory < 16_000 and 1 <= job.disk < 10_000 for job in jobs)
-        assert all(request["runtime"] >= 5 for request in (job.request() for job in jobs))
-    laptop = [training_job(cell, "cpu").request() for cell in load("laptop", root).cells]
-    assert max(request["mem_mb"] for request in laptop) < 1500  # with room on a laptop
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "paper"])
+def test_every_job_of_every_scale_asks_for_something_sensible(root, tmp_path, scale):
+    """Where nothing was planned, which takes no torch."""
+    config, kept = load(scale, root), Kept(tmp_path / "plan.json")
+    jobs = [training_job(cell, kept.counts(cell), "cpu") for cell in config.cells]
+    jobs += [evaluation_job(cell, kept.counts(cell)) for cell in config.cells]
+    jobs += [job(dataset) for dataset in config.datasets for job in (data_job, ceiling_job, baselines_job)]
+    assert all(100 <= job.memory < 32_000 and 1 <= job.disk < 10_000 for job in jobs)
+    assert all(request["runtime"] >= 5 for request in (job.request() for job in jobs))
 
 
-def test_nothing_here_imports_torch(root):
-    """The Snakefile reads these modules at every start."""
-    code = "import sys, pimvae.planning.resources; sys.exit('torch' in sys.modules)"
+def test_trainings_that_were_counted_fit_on_a_laptop(root):
+    """One with every model, as it is planned: with room beside it."""
+    cells = {cell.model.model_dump_json(): cell for cell in load("laptop", root).cells}.values()
+    assert max(training_job(cell, count(cell), "cpu").request()["mem_mb"] for cell in cells) < 1500
+
+
+def test_the_workflow_asks_for_what_was_planned(root, tmp_path):
+    """Snakemake's own words on one training, before and after 'pimvae plan' counted and measured."""
+    (cell,) = [cell for cell in load("smoke", root, ["linear"]).cells if cell.name == "dense-poe-masked"]
+    target = "results/smoke/linear/dense-poe-masked/run.json"
+    path = tmp_path / "results" / "smoke" / "plan.json"
+    bounded = training_job(cell, bound(Problem.of(cell)), "cpu").request()
+    assert requested(root, tmp_path, target) == bounded
+    larger = vars(count(cell)) | {"parameters": 10**8}
+    speed = Speed(step=300.0, training=1e9, evaluation=1e9)
+    content = {"counts": {Problem.of(cell).fingerprint(): larger}, "cpu": {"experiments": {"linear": vars(speed)}}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+    found = requested(root, tmp_path, target)
+    assert found == training_job(cell, Kept(path).counts(cell), "cpu", speed).request() != bounded
+
+
+def requested(root, folder, target):
+    """Resources of the training in a dry run."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--directory", str(folder), "--quiet", "host"]
+    command += ["--config", "scale=smoke", "device=cpu", "--", target]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    lines = (done.stdout + done.stderr).partition("train linear/dense-poe-masked")[2].splitlines()
+    line = next(line for line in lines if "resources:" in line)
+    values = dict(part.split("=") for part in line.partition("resources:")[2].strip().split(", "))
+    return {key: int(values[key]) for key in ("mem_mb", "runtime", "disk_mb")}
+
+
+def test_the_snakefile_imports_no_torch(root):
+    """It reads these modules at every start."""
+    code = "import sys, pimvae.planning.kept, pimvae.planning.resources; sys.exit('torch' in sys.modules)"
     environment = os.environ | {"PYTHONPATH": str(root / "src")}
     assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
 
@@ -76,7 +111,7 @@ def test_a_file_of_images_has_the_size_that_is_counted(tmp_path, samples, side):
     draw(data, [0], tmp_path)
     assert image_bytes(data) == pytest.approx((tmp_path / "seed0.safetensors").stat().st_size, rel=0.1)
     drawn = images(data, 0)
-    assert (drawn.train.dims, drawn.max_dim) == (image_sizes(data), shape(data).width)
+    assert (drawn.train.dims, drawn.max_dim) == (shape(data).dims, shape(data).width)
 
 
 def test_all_pairings_of_images_are_counted_where_the_configuration_leaves_their_number_open(root):
@@ -89,13 +124,33 @@ def test_all_pairings_of_images_are_counted_where_the_configuration_leaves_their
 
 def test_speed_is_what_was_measured_else_cautious(tmp_path):
     path, measured = tmp_path / "plan.json", Speed(0.1, 2e9, 3e9)
-    assert read_speed(path, "cpu", "linear") == CAUTIOUS["cpu"]
+    assert Kept(path).speed("cpu", "linear") == CAUTIOUS["cpu"]
     path.write_text(json.dumps({"cpu": {"experiments": {"linear": vars(measured)}}}))
-    assert read_speed(path, "cpu", "linear") == measured
-    assert read_speed(path, "cpu", "bimodal") == CAUTIOUS["cpu"]
-    assert read_speed(path, "cuda", "linear") == CAUTIOUS["cuda"]
-    path.write_text("{")
-    assert read_speed(path, "cpu", "linear") == CAUTIOUS["cpu"]
+    kept = Kept(path)
+    assert kept.speed("cpu", "linear") == measured
+    assert kept.speed("cpu", "bimodal") == CAUTIOUS["cpu"]
+    assert kept.speed("cuda", "linear") == CAUTIOUS["cuda"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"counts": 1}', '{"counts": {}, "cpu": []}', '{"cpu": {"cells": {}}}'])
+def test_a_damaged_plan_is_no_error(tmp_path, text):
+    path, cell = tmp_path / "plan.json", training_cell()
+    path.write_text(text)
+    assert Kept(path).speed("cpu", "linear") == CAUTIOUS["cpu"]
+    assert Kept(path).counts(cell) == bound(Problem.of(cell))
+
+
+def test_counts_are_those_of_the_plan_else_a_bound(tmp_path):
+    cell, other = training_cell("poe"), training_cell("moe")
+    kept = Kept(tmp_path / "plan.json")
+    kept.keep_counts([(cell, count(cell))])
+    kept.write()
+    again = Kept(tmp_path / "plan.json")
+    assert again.counts(cell) == count(cell)
+    assert again.counts(other) == bound(Problem.of(other))
+    unknown = {Problem.of(cell).fingerprint(): {"parameters": 1}}  # of an earlier form
+    (tmp_path / "plan.json").write_text(json.dumps({"counts": unknown}))
+    assert Kept(tmp_path / "plan.json").counts(cell) == bound(Problem.of(cell))
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="peak memory is read from /proc")
@@ -114,7 +169,7 @@ def test_the_memory_of_a_real_training_is_of_the_order_estimated(root, tmp_path,
     # Not what wait4 tells: that counts the memory of the process that started it, before exec, too.
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    measured, estimate = int(done.stdout) / 1024, training_job(cell, "cpu")
+    measured, estimate = int(done.stdout) / 1024, training_job(cell, count(cell), "cpu")
     assert estimate.memory / 2 < measured < estimate.request()["mem_mb"]
     written = sum(path.stat().st_size for path in (tmp_path / "run").iterdir()) / 2**20
     assert estimate.disk / 10 < written < estimate.disk

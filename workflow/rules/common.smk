@@ -7,7 +7,6 @@ import shlex
 import shutil
 import textwrap
 import time
-from functools import cache
 
 sys.path.insert(0, str(ROOT / "src"))
 
@@ -15,12 +14,12 @@ from pimvae import archive, provenance
 from pimvae.config import find_cell, load
 from pimvae.config.experiments import shared_model
 from pimvae.errors import UserError
+from pimvae.planning.kept import Kept
 from pimvae.planning.resources import (
     baselines_job,
     ceiling_job,
     data_job,
     evaluation_job,
-    read_speed,
     training_job,
 )
 from pimvae.registry import names, summary
@@ -122,10 +121,20 @@ def cell_of(wildcards):
     return find_cell(WORKFLOW, wildcards.experiment, wildcards.cell)
 
 
-@cache
-def speed(experiment):
-    """How fast trainings and evaluations of an experiment are: as 'pimvae plan' measured, else a cautious guess."""
-    return read_speed(Path(RESULTS) / "plan.json", CONFIG.device, experiment)
+# What 'pimvae plan' counted and measured at this scale; cautious guesses stand in for what it did not.
+PLAN = Kept(Path(RESULTS) / "plan.json")
+
+
+def training(cell):
+    """The training of a cell, as planned."""
+    speed = PLAN.speed(CONFIG.device, cell.experiment)
+    return training_job(cell, PLAN.counts(cell), CONFIG.device, speed)
+
+
+def evaluation(cell):
+    """The evaluation of a cell, as planned."""
+    speed = PLAN.speed(CONFIG.device, cell.experiment)
+    return evaluation_job(cell, PLAN.counts(cell), speed)
 
 
 def needs(estimate):

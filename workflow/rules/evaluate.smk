@@ -20,11 +20,7 @@ rule evaluate:
         ENVIRONMENT
     threads: 1
     resources:
-        **needs(
-            lambda wildcards: evaluation_job(
-                cell_of(wildcards), speed(wildcards.experiment)
-            )
-        ),
+        **needs(lambda wildcards: evaluation(cell_of(wildcards))),
     params:
         command=f"{PIMVAE} evaluate",
         options=SCALE_OPTIONS,

@@ -15,11 +15,7 @@ rule train:
         ENVIRONMENT
     threads: 1
     resources:
-        **needs(
-            lambda wildcards: training_job(
-                cell_of(wildcards), CONFIG.device, speed(wildcards.experiment)
-            )
-        ),
+        **needs(lambda wildcards: training(cell_of(wildcards))),
         gpu=int(CONFIG.device == "cuda"),
     params:
         command=f"{PIMVAE} train",

@@ -1,6 +1,6 @@
 """What a run will take: operations, memory, disk and time.
 
-`operations` and `resources` count from the configuration, without torch, so that the DAG can tell a scheduler; they
-build on `datasets` and on the `layers` of `networks` and `image_networks`. `measure` times the device at hand for
-``pimvae plan`` (`job`).
+`model_counts` builds the model of each cell on the meta device and counts what a step and an evaluation do with it;
+`measure` times the device at hand. ``pimvae plan`` (`job`) keeps both as ``plan.json`` (`kept`), from which the DAG
+tells a scheduler what its jobs need (`resources`). The DAG imports no torch: `counts` bounds what was not planned.
 """

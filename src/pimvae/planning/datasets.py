@@ -1,6 +1,6 @@
-"""Sizes of data sets from their configuration."""
+"""Sizes of data sets from their configuration, without drawing them."""
 
-__all__ = ["POSITIONS", "SYMBOLS", "Shape", "image_bytes", "image_sizes", "raw_image_bytes", "shape"]
+__all__ = ["Shape", "image_bytes", "raw_image_bytes", "shape"]
 
 from dataclasses import dataclass
 
@@ -16,12 +16,28 @@ INDICES = 23  # bytes of a triple: three rows of tables, three marks that they a
 
 @dataclass(frozen=True)
 class Shape:
-    """A data set: M modalities padded to ``width`` numbers, samples for training and held out."""
+    """A data set: what a model must know of it, and its samples for training and held out.
 
-    modalities: int
-    width: int
+    Args:
+        dims: D_s of every modality; the largest that there can be, where the seed decides.
+        likelihoods: of every modality.
+        train: samples for training; test: held out.
+    """
+
+    dims: tuple[int, ...]
+    likelihoods: tuple[str, ...]
     train: int
     test: int
+
+    @property
+    def modalities(self) -> int:
+        """M."""
+        return len(self.dims)
+
+    @property
+    def width(self) -> int:
+        """Numbers to which a modality is padded."""
+        return max(self.dims)
 
     @property
     def samples(self) -> int:
@@ -30,28 +46,29 @@ class Shape:
 
 
 def shape(data: DataConfig) -> Shape:
-    """Modalities, padded width and samples of a data set."""
+    """Modalities and samples of a data set."""
     test = getattr(data, "test_samples", 0)
     if data.kind == "linear":
-        return Shape(data.modalities, data.dim_high - 1, data.samples, 0)
+        return _gaussian(data.modalities, data.dim_high - 1, data.samples, 0)
     if data.kind == "digits":
-        return Shape(4, 14 * 14, data.samples, 0)
+        return _gaussian(4, 14 * 14, data.samples, 0)
     if data.kind == "bimodal":
-        return Shape(2, max(data.latent, data.clusters), data.samples, test)
+        return Shape((data.clusters, data.latent), ("categorical", "gaussian"), data.samples, test)
     if data.kind == "multimodal":
-        return Shape(data.modalities, data.dim, data.samples, test)
-    sizes = image_sizes(data)
-    return Shape(len(sizes), max(sizes), data.samples or data.matchings * max(PAIRED[data.source][0]), test)
+        return _gaussian(data.modalities, data.dim, data.samples, test)
+    dims = (data.mnist_side**2, 3 * data.svhn_side**2, POSITIONS * SYMBOLS)
+    train = data.samples or data.matchings * max(PAIRED[data.source][0])
+    return Shape(dims, ("laplace", "laplace", "text"), train, test)
 
 
-def image_sizes(data: ImagesData) -> tuple[int, int, int]:
-    """Numbers of a digit, a house number and a text."""
-    return data.mnist_side**2, 3 * data.svhn_side**2, POSITIONS * SYMBOLS
+def _gaussian(modalities: int, dim: int, train: int, test: int) -> Shape:
+    return Shape((dim,) * modalities, ("gaussian",) * modalities, train, test)
 
 
 def image_bytes(data: ImagesData) -> int:
     """A data file: tables of the images in use, and for every triple its rows in them."""
-    form, (digit, house, text) = shape(data), image_sizes(data)
+    form = shape(data)
+    digit, house, text = form.dims
     parts = zip(PAIRED[data.source], (form.train, form.test), strict=True)
     tables = sum(min(digits, n) * digit + min(houses, n) * house for (digits, houses), n in parts)
     return tables + 2 * 4 * TEXTS * text + INDICES * form.samples

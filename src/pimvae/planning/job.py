@@ -9,18 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pimvae.config.experiments import Config
-from pimvae.config.schema import Cell
-from pimvae.planning.operations import count
-from pimvae.planning.resources import (
-    CAUTIOUS,
-    Speed,
-    data_job,
-    device_memory,
-    evaluation_job,
-    read_speed,
-    replicas,
-    training_job,
-)
+from pimvae.planning.counts import replicas
+from pimvae.planning.kept import Kept
+from pimvae.planning.model_counts import count
+from pimvae.planning.resources import CAUTIOUS, Speed, data_job, device_memory, evaluation_job, training_job
 
 HEADINGS = ("experiment", "data sets", "cells", "trainings", "steps", "operations", "training", "evaluation", "memory",
             "measured", "disk")  # fmt: skip
@@ -62,26 +54,23 @@ def rows(config: Config, results: Path, speeds: Mapping[str, Speed]) -> list[Row
 def _row(config: Config, experiment: str, results: Path, speed: Speed) -> Row:
     cells = config.of(experiment)
     datasets = [dataset for dataset in config.datasets if dataset.experiment == experiment]
-    jobs = [training_job(cell, config.device) for cell in cells]
-    jobs += [evaluation_job(cell) for cell in cells] + [data_job(dataset) for dataset in datasets]
+    counted = [(cell, count(cell)) for cell in cells]
+    jobs = [training_job(*pair, config.device) for pair in counted]
+    jobs += [evaluation_job(*pair) for pair in counted] + [data_job(dataset) for dataset in datasets]
     return Row(
         experiment,
         len(datasets),
         len(cells),
         sum(map(replicas, cells)),
         sum(cell.train.steps for cell in cells),
-        sum(map(_operations, cells)),
-        sum(JOB + speed.training_seconds(cell) for cell in cells),
-        sum(JOB + speed.evaluation_seconds(cell) for cell in cells),
+        sum(cell.train.steps * replicas(cell) * counts.operations for cell, counts in counted),
+        sum(JOB + speed.training_seconds(*pair) for pair in counted),
+        sum(JOB + speed.evaluation_seconds(*pair) for pair in counted),
         max(job.memory for job in jobs),
         _measured(results / "benchmarks" / experiment),
         sum(job.disk for job in jobs),
-        max(map(device_memory, cells)),
+        max(device_memory(*pair) for pair in counted),
     )
-
-
-def _operations(cell: Cell) -> int:
-    return cell.train.steps * replicas(cell) * count(cell).operations
 
 
 def _measured(folder: Path) -> float | None:
@@ -120,19 +109,23 @@ def run(
 
     Args:
         config: a scale.
-        results: folder of the scale; timings are kept there as ``plan.json``.
+        results: folder of the scale; counts and timings are kept there as ``plan.json``.
         cores: jobs at a time.
         timed: time a few steps on this device; else speeds found earlier, or cautious ones, are used.
         fresh: time again what was timed before.
         as_json: JSON instead of a table.
         tell: receives progress.
     """
+    kept = Kept(results / "plan.json")
+    tell(f"counting {len(config.cells)} cells")
+    kept.keep_counts((cell, count(cell)) for cell in config.cells)
+    kept.write()
     if timed:
         from pimvae.planning.measure import measure
 
-        speeds = measure(config.cells, config.device, results / "plan.json", fresh, tell)
+        speeds = measure(config.cells, config.device, kept, fresh, tell)
     else:
-        speeds = {name: read_speed(results / "plan.json", config.device, name) for name in config.experiments}
+        speeds = {name: kept.speed(config.device, name) for name in config.experiments}
     parts = rows(config, results, speeds)
     whole = total(parts)
     if as_json:

@@ -4,12 +4,10 @@ __all__ = ["measure"]
 
 import hashlib
 import importlib
-import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +18,11 @@ from pimvae import provenance, registry
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset
 from pimvae.evaluation.rows import Rows
-from pimvae.files import write_json
 from pimvae.models.vae import MultimodalVAE, build_model
-from pimvae.planning.operations import count, evaluation_operations
-from pimvae.planning.resources import CAUTIOUS, Speed, replicas
+from pimvae.planning.counts import replicas
+from pimvae.planning.kept import Kept
+from pimvae.planning.model_counts import count
+from pimvae.planning.resources import CAUTIOUS, Speed, evaluation_operations
 from pimvae.training.loop import Trainer
 from pimvae.training.packing import pack
 
@@ -36,38 +35,27 @@ LEAST = 1e-6  # seconds
 
 
 def measure(
-    cells: Sequence[Cell], device: str, cache_file: Path, fresh: bool = False, tell: Callable[[str], None] = print
+    cells: Sequence[Cell], device: str, kept: Kept, fresh: bool = False, tell: Callable[[str], None] = print
 ) -> dict[str, Speed]:
     """The speed of every experiment of ``cells``, which are of one scale.
 
-    The cells with the least, the middle and the most operations in a step are timed. Timings are kept in
-    ``cache_file`` and used again as long as the cell, the code, torch and the device are the same.
+    The cells with the least, the middle and the most operations in a step are timed. Timings are written into the file
+    of ``kept`` and used again as long as the cell, the code, torch and the device are the same.
     """
-    known = _read(cache_file)
-    kept = known.setdefault(device, {"cells": {}, "experiments": {}})
-    speeds = {}
+    timings, speeds = kept.timings(device), {}
     for experiment in dict.fromkeys(cell.experiment for cell in cells):
         chosen = _chosen([cell for cell in cells if cell.experiment == experiment])
         timed = []
         for place, cell in enumerate(chosen, 1):
             key = _key(cell, device)
-            if fresh or key not in kept["cells"]:
+            if fresh or key not in timings["cells"]:
                 tell(f"timing {experiment}, {place} of {len(chosen)}: {cell.name}, {replicas(cell)} replicas")
-                kept["cells"][key] = _time(cell, device)
-            timed.append((cell, kept["cells"][key]))
+                timings["cells"][key] = _time(cell, device)
+            timed.append((cell, timings["cells"][key]))
         speeds[experiment] = _speed(timed, CAUTIOUS[device])
-        kept["experiments"][experiment] = vars(speeds[experiment])
-        write_json(cache_file, known)
+        timings["experiments"][experiment] = vars(speeds[experiment])
+        kept.write()
     return speeds
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """What was measured before; nothing if the file is absent or damaged."""
-    with suppress(OSError, ValueError):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(content, dict):
-            return content
-    return {}
 
 
 def _chosen(cells: list[Cell]) -> list[Cell]:
@@ -81,7 +69,7 @@ def _key(cell: Cell, device: str) -> str:
     name = torch.cuda.get_device_name() if device == "cuda" else f"cpu, {torch.get_num_threads()} threads"
     digest = hashlib.sha256(f"{torch.__version__}, {name}, {cell.model_dump_json()}".encode())
     # What was measured is kept as seconds per operation, so that it goes with the code that counts them, too.
-    for path in (*provenance.training_sources(cell), *provenance.sources("pimvae.planning.operations")):
+    for path in (*provenance.training_sources(cell), *provenance.sources("pimvae.planning.model_counts")):
         digest.update(path.read_bytes())
     return f"{cell.experiment}/{cell.name} {digest.hexdigest()[:16]}"
 
@@ -150,7 +138,7 @@ def _evaluation_seconds(cell: Cell, data: Dataset) -> float:
         start = _now("cpu")
         module.evaluate(sized, model, data, Rows(sized, 0, 1.0), 0, **shared)
         seconds.append(_now("cpu") - start)
-        operations.append(evaluation_operations(sized))
+        operations.append(evaluation_operations(sized, count(sized)))
     return max(seconds[2] - seconds[1], LEAST) / (operations[2] - operations[1])
 
 

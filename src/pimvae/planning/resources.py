@@ -1,24 +1,23 @@
-"""Memory, disk and time of a cell's jobs, estimated from its configuration: what Snakemake tells a scheduler."""
+"""Memory, disk and time of jobs, estimated from configuration and counts: what Snakemake tells a scheduler."""
 
 __all__ = ["CAUTIOUS", "Job", "Speed", "baselines_job", "ceiling_job", "data_job", "device_memory", "evaluation_job",
-           "read_speed", "replicas", "training_job"]  # fmt: skip
+           "evaluation_operations", "training_job"]  # fmt: skip
 
-import json
 from dataclasses import dataclass
 from math import ceil
-from pathlib import Path
 
 from pimvae.config.experiments import DataSet
 from pimvae.config.schema import Cell
+from pimvae.planning.counts import Counts, replicas
 from pimvae.planning.datasets import image_bytes, raw_image_bytes, shape
-from pimvae.planning.networks import components, decoders
-from pimvae.planning.operations import count, evaluation_operations
 
 MIB = 2**20
 FLOAT, DOUBLE = 4, 8
 # What a process holds before it does anything: Python, torch, the tables of the evaluation; CUDA keeps a context.
 PROCESS_MIB = {"cpu": 400, "cuda": 1500}
 OPTIMISER = 6  # numbers per parameter: itself, two moments of Adam, the gradient, a clean copy of it, a work space
+HELD = 4  # numbers of a step for each that is kept for the backward pass: itself, its gradient, work space
+ROUNDS = {"bimodal": 2, "images": 2}  # splits that are evaluated; images: all modalities at once, then one by one
 MARGIN = 1.5  # what a job asks for over what it should need
 START = 10.0  # seconds until a job works
 
@@ -31,13 +30,13 @@ class Speed:
     training: float
     evaluation: float
 
-    def training_seconds(self, cell: Cell) -> float:
+    def training_seconds(self, cell: Cell, counts: Counts) -> float:
         """Seconds of the training of all replicas."""
-        return cell.train.steps * (self.step + replicas(cell) * count(cell).operations / self.training)
+        return cell.train.steps * (self.step + replicas(cell) * counts.operations / self.training)
 
-    def evaluation_seconds(self, cell: Cell) -> float:
+    def evaluation_seconds(self, cell: Cell, counts: Counts) -> float:
         """Seconds of the evaluation of all replicas."""
-        return replicas(cell) * (1.0 + evaluation_operations(cell) / self.evaluation)
+        return replicas(cell) * (1.0 + evaluation_operations(cell, counts) / self.evaluation)
 
 
 # A slow core, or a modest GPU: a limit that is too low costs a job, one that is too high some minutes in a queue.
@@ -62,9 +61,13 @@ class Job:
         }
 
 
-def replicas(cell: Cell) -> int:
-    """Members of the stack."""
-    return len(cell.seeds) * len(cell.objective.betas)
+def evaluation_operations(cell: Cell, counts: Counts) -> int:
+    """Operations of the evaluation of one replica: particles of the log-likelihood, draws from every posterior."""
+    form, evaluation = shape(cell.data), cell.evaluation
+    given = form.modalities + 1  # all modalities, and each alone
+    draws = evaluation.samples * evaluation.draws * given * counts.draw
+    particles = min(evaluation.llh_samples, form.samples) * evaluation.particles * counts.particle
+    return ROUNDS.get(cell.data.kind, 1) * (particles + draws)
 
 
 def data_job(dataset: DataSet) -> Job:
@@ -86,31 +89,33 @@ def _image_data_job(dataset: DataSet) -> Job:
     return Job(ceil(200 + 3 * (raw + written) / MIB), ceil(len(dataset.seeds) * written / MIB), seconds)
 
 
-def training_job(cell: Cell, device: str, speed: Speed | None = None) -> Job:
+def training_job(cell: Cell, counts: Counts, device: str, speed: Speed | None = None) -> Job:
     """Training all replicas of a cell; on CUDA the memory is that of the host."""
-    sizes, members = count(cell), replicas(cell)
-    held = members * (OPTIMISER * sizes.parameters + sizes.activations) * FLOAT if device == "cpu" else 0
-    seconds = START + (speed or CAUTIOUS[device]).training_seconds(cell)
-    return Job(PROCESS_MIB[device] + ceil((held + _data_bytes(cell)) / MIB), _run_disk(cell), seconds)
+    held = _held(cell, counts) if device == "cpu" else 0
+    seconds = START + (speed or CAUTIOUS[device]).training_seconds(cell, counts)
+    return Job(PROCESS_MIB[device] + ceil((held + _data_bytes(cell)) / MIB), _run_disk(cell, counts), seconds)
 
 
-def device_memory(cell: Cell) -> int:
+def device_memory(cell: Cell, counts: Counts) -> int:
     """MiB that a training keeps on a GPU."""
-    sizes, members = count(cell), replicas(cell)
-    held = members * (OPTIMISER * sizes.parameters + sizes.activations) * FLOAT
-    return 500 + ceil((held + _data_bytes(cell)) / MIB)
+    return 500 + ceil((_held(cell, counts) + _data_bytes(cell)) / MIB)
 
 
-def evaluation_job(cell: Cell, speed: Speed | None = None) -> Job:
+def _held(cell: Cell, counts: Counts) -> int:
+    """Bytes of parameters, optimiser and a step of all replicas."""
+    return replicas(cell) * (OPTIMISER * counts.parameters + HELD * counts.activations) * FLOAT
+
+
+def evaluation_job(cell: Cell, counts: Counts, speed: Speed | None = None) -> Job:
     """Evaluating all replicas of a cell, one by one, in double precision on the CPU (images: in single)."""
     form, model, evaluation = shape(cell.data), cell.model, cell.evaluation
-    weights = 2 * replicas(cell) * count(cell).parameters
+    weights = 2 * replicas(cell) * counts.parameters
     latent = model.latent + form.modalities * model.private_latent
-    drawn = components(cell) * min(evaluation.samples, form.samples)
+    drawn = counts.components * min(evaluation.samples, form.samples)
     noise = 3 * evaluation.draws * drawn * latent
-    passed = _images_passed(cell, drawn) if cell.data.kind == "images" else _vectors_passed(cell)
+    passed = _images_passed(cell, drawn * counts.decoded) if cell.data.kind == "images" else _vectors_passed(cell)
     memory = PROCESS_MIB["cpu"] + ceil((DOUBLE * (weights + noise) + passed + _data_bytes(cell)) / MIB)
-    return Job(memory, 1, START + (speed or CAUTIOUS["cpu"]).evaluation_seconds(cell))
+    return Job(memory, 1, START + (speed or CAUTIOUS["cpu"]).evaluation_seconds(cell, counts))
 
 
 def _vectors_passed(cell: Cell) -> int:
@@ -120,11 +125,11 @@ def _vectors_passed(cell: Cell) -> int:
     return DOUBLE * 6 * form.modalities * max(form.train, form.test) * learned
 
 
-def _images_passed(cell: Cell, drawn: int) -> int:
+def _images_passed(cell: Cell, decoded: int) -> int:
     """Bytes of the triples in use, unpacked, and of one draw from every component on its way through the decoders."""
     form, evaluation = shape(cell.data), cell.evaluation
     unpacked = 4 * max(evaluation.samples, evaluation.llh_samples) * form.modalities * form.width
-    return FLOAT * (unpacked + 2 * drawn * sum(network.outputs for network in decoders(cell, 1)))
+    return FLOAT * (unpacked + 2 * decoded)
 
 
 def ceiling_job(dataset: DataSet) -> Job:
@@ -152,14 +157,6 @@ def baselines_job(dataset: DataSet) -> Job:
     return Job(memory, 1, START + operations / CAUTIOUS["cpu"].evaluation)
 
 
-def read_speed(path: Path, device: str, experiment: str) -> Speed:
-    """The speed that ``pimvae plan`` measured, else a cautious one (a file that is absent or damaged is no error)."""
-    try:
-        return Speed(**json.loads(path.read_text(encoding="utf-8"))[device]["experiments"][experiment])
-    except (OSError, ValueError, KeyError, TypeError):
-        return CAUTIOUS[device]
-
-
 def _data_bytes(cell: Cell) -> int:
     """Data of all seeds: as read, packed, stacked by replica, in the order of the epoch."""
     form = shape(cell.data)
@@ -169,8 +166,8 @@ def _data_bytes(cell: Cell) -> int:
     return one * (2 * len(cell.seeds) * form.samples + 2 * replicas(cell) * form.train)
 
 
-def _run_disk(cell: Cell) -> int:
+def _run_disk(cell: Cell, counts: Counts) -> int:
     """Weights, a checkpoint of weights and optimiser, the history."""
-    weights = 4 * FLOAT * replicas(cell) * count(cell).parameters
+    weights = 4 * FLOAT * replicas(cell) * counts.parameters
     history = 6 * 60 * replicas(cell) * cell.train.steps // cell.train.history_every
     return ceil((weights + history) / MIB)

@@ -1,0 +1,59 @@
+"""``plan.json`` of a scale: what `pimvae plan` counted and measured, for the DAG and for the next plan."""
+
+__all__ = ["Kept"]
+
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pimvae.config.schema import Cell
+from pimvae.files import write_json
+from pimvae.planning.counts import Counts, Problem, bound
+from pimvae.planning.resources import CAUTIOUS, Speed
+
+
+class Kept:
+    """The file and what it holds; one that is absent, damaged or of an earlier form is no error.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.content: dict[str, Any] = {}
+        with suppress(OSError, ValueError, AttributeError):
+            content = json.loads(path.read_text(encoding="utf-8"))
+            self.content = {key: part for key, part in content.items() if isinstance(part, dict)}
+
+    def write(self) -> None:
+        """Put the file in its place."""
+        write_json(self.path, self.content)
+
+    def counts(self, cell: Cell) -> Counts:
+        """Those of the cell's model, else a bound."""
+        problem = Problem.of(cell)
+        try:
+            return Counts(**self.content["counts"][problem.fingerprint()])
+        except (KeyError, TypeError):
+            return bound(problem)
+
+    def keep_counts(self, counted: Iterable[tuple[Cell, Counts]]) -> None:
+        """Beside those that were kept before."""
+        kept = self.content.setdefault("counts", {})
+        kept.update({Problem.of(cell).fingerprint(): asdict(counts) for cell, counts in counted})
+
+    def timings(self, device: str) -> dict[str, Any]:
+        """What was measured on the device, of ``cells`` and of ``experiments``; what is added there is kept."""
+        found = self.content.setdefault(device, {})
+        return {part: found.setdefault(part, {}) for part in ("cells", "experiments")}
+
+    def speed(self, device: str, experiment: str) -> Speed:
+        """As it was measured, else cautious."""
+        try:
+            return Speed(**self.content[device]["experiments"][experiment])
+        except (KeyError, TypeError):
+            return CAUTIOUS[device]
