@@ -72,8 +72,12 @@ def test_beyond_adds_its_cells_and_makes_a_report_of_its_own(root, tmp_path):
     assert {name for name in found if name.startswith("data_")} == {
         f"data_{name}" for name in drawn_at("laptop", DATA | BEYOND)
     }
-    assert {"collect_beyond", "claims_beyond", "tables_beyond", "figure_beyond", "macros_beyond"} < found.keys()
-    assert not {"collect", "claims", "tables", "figure", "macros", "paper"} & found.keys()
+    assert [found[name] for name in ("collect", "claims", "tables", "macros")] == [1] * 4
+    listed = plan(root, tmp_path, "--summary", "--config", "scale=laptop", "device=cpu", "--", "beyond").stdout
+    made = {line.split("\t")[0] for line in listed.splitlines()}
+    assert "results/laptop/beyond/claims.csv" in made and "results/laptop/claims.csv" not in made
+    printed = {path for path in made if path.startswith(("figures/", "paper/"))} - {"paper/tables/scale.tex"}
+    assert printed and all("/beyond/" in path or path == "paper/beyond.pdf" for path in printed)
 
 
 def test_one_cell_needs_its_own_data_only(root, tmp_path):

@@ -18,12 +18,12 @@ UNTOLD = "compared"  # the block that keeps its text unless there is a compariso
 
 @pytest.fixture(scope="module")
 def source(folder, tmp_path_factory):
-    """The made-up results with verdicts, and the times of three jobs."""
+    """The made-up results with verdicts, and the times of four jobs."""
     place = tmp_path_factory.mktemp("laptop")
     for name in ("metrics", "runs", "history", "settings"):
         (place / f"{name}.csv").write_bytes((folder / f"{name}.csv").read_bytes())
     job.claims(place)
-    for name, seconds in (("linear/a-train", 90), ("linear/a-evaluate", 30), ("claims", 6)):
+    for name, seconds in (("linear/a-train", 90), ("linear/a-evaluate", 30), ("claims", 4), ("beyond/claims", 2)):
         path = place / "benchmarks" / f"{name}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:01:00\t512\n")

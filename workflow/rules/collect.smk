@@ -1,38 +1,27 @@
-# From the results of all cells to those of the scale.
+# From the results of all cells to those of a collection.
+LOST = {collection: lost_cells(collection) for collection in COLLECTIONS}
+
+
 rule collect:
     input:
-        metrics=cell_files("metrics.csv"),
-        seals=cell_files("metrics.json"),
-        lost=lost_cells(RESULTS),
-        history=cell_files("history.csv"),
-        records=cell_files("run.json"),
-        ceilings=ceiling_files(),
-        baselines=baseline_files(),
-        classifiers=classifier_files("csv"),
+        unpack(parts),
     output:
         COLLECTED,
     log:
-        f"{RESULTS}/logs/collect.log",
+        f"{RESULTS}/logs/{{collection}}collect.log",
     benchmark:
-        f"{RESULTS}/benchmarks/collect.tsv"
+        f"{RESULTS}/benchmarks/{{collection}}collect.tsv"
     conda:
         ENVIRONMENT
     params:
-        command=f"{PIMVAE} collect --out {RESULTS}",
-        runs=[f"{RESULTS}/{cell.experiment}/{cell.name}" for cell in CONFIG.cells],
-        references=" ".join(
-            [
-                "--references",
-                *ceiling_files(),
-                *baseline_files(),
-                *classifier_files("csv"),
-            ]
-        ),
+        command=f"{PIMVAE} collect --out {RESULTS}/{{collection}}",
+        runs=lambda wildcards, input: [os.path.dirname(path) for path in input.records],
         sources=provenance.digest(provenance.sources("pimvae.results.collect")),
     message:
-        f"collect the results of {len(CONFIG.cells)} cells"
+        "collect the results of all cells"
     shell:
-        "{params.command} {params.runs} {params.references} > {log} 2>&1"
+        "{params.command} {params.runs} --references {input.ceilings} {input.baselines} {input.classifiers}"
+        " > {log} 2>&1"
 
 
 rule compare:

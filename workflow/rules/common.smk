@@ -40,9 +40,10 @@ except UserError as error:
 SCALE = CONFIG.scale
 # Where this run writes; what is made from shipped results never mixes with what was trained here.
 RESULTS = f"results/from_shipped/{SCALE}" if CONFIG.shipped else f"results/{SCALE}"
-COLLECTED = [
-    f"{RESULTS}/{name}.csv" for name in ("metrics", "runs", "history", "settings")
-]
+# What is collected and reported together, by the part of a path that tells it: 'all' reports its own cells, and 'beyond'
+# those and the experiments beyond the publication, in folders of their own.
+COLLECTIONS = {"": CONFIG} if CONFIG.shipped else {"": CONFIG, "beyond/": WORKFLOW}
+COLLECTED = [f"{RESULTS}/{{collection}}{name}.csv" for name in ("metrics", "runs", "history", "settings")]
 EXAMPLE_FIGURES = {  # figure: data
     "digits": "digits",
     "f3_bimodal": "bimodal",
@@ -92,14 +93,12 @@ wildcard_constraints:
     experiment="|".join(WORKFLOW.experiments),
     cell=one_of(dict.fromkeys(cell.name for cell in WORKFLOW.cells)),
     figure="|".join(names("report.figures")),
+    collection="(beyond/)?",
 
 
 def local(paths):
     """Paths as they are seen from the working directory, where they lie below it."""
-    return [
-        os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else str(path)
-        for path in paths
-    ]
+    return [os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else str(path) for path in paths]
 
 
 def once(function):
@@ -149,10 +148,7 @@ def needs(estimate):
 def as_json(*parts):
     """Settings as text; when it changes, the job runs again."""
     return json.dumps(
-        [
-            part.model_dump(mode="json") if hasattr(part, "model_dump") else part
-            for part in parts
-        ],
+        [part.model_dump(mode="json") if hasattr(part, "model_dump") else part for part in parts],
         sort_keys=True,
     )
 
@@ -185,25 +181,21 @@ def cell_data_folder(wildcards):
     return data_folder(wildcards.experiment, cell_of(wildcards).dataset)
 
 
-def cell_files(name, wanted=lambda cell: True, config=CONFIG):
-    """A file of every cell, or of every cell that is wanted."""
-    return [
-        f"{RESULTS}/{cell.experiment}/{cell.name}/{name}"
-        for cell in config.cells
-        if wanted(cell)
-    ]
+def cell_files(name, cells):
+    """A file of every cell."""
+    return [f"{RESULTS}/{cell.experiment}/{cell.name}/{name}" for cell in cells]
 
 
-def lost_cells(folder, config=CONFIG):
-    """A file that changes when cells that were collected into a folder are gone since, so that they are made again.
+def lost_cells(collection):
+    """A file that changes when cells of a collection are gone since they were collected, so that they are made again.
 
     Snakemake by itself looks for the files between data and results only once, until the results are there.
     """
-    place, lost = Path(folder) / "lost.txt", []
+    place, lost = Path(RESULTS, collection, "lost.txt"), []
+    cells = COLLECTIONS[collection].cells
     if workflow.is_main_process:
         if (place.parent / "metrics.csv").is_file():
-            files = cell_files("run.json", config=config)
-            files += cell_files("metrics.csv", config=config)
+            files = cell_files("run.json", cells) + cell_files("metrics.csv", cells)
             lost = [path for path in files if not Path(path).is_file()]
         if lost or not place.is_file():
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -211,11 +203,24 @@ def lost_cells(folder, config=CONFIG):
     return str(place)
 
 
+def parts(wildcards):
+    """The files that are joined to the results of a collection."""
+    chosen = COLLECTIONS[wildcards.collection]
+    return {
+        "metrics": cell_files("metrics.csv", chosen.cells),
+        "seals": cell_files("metrics.json", chosen.cells),
+        "lost": LOST[wildcards.collection],
+        "history": cell_files("history.csv", chosen.cells),
+        "records": cell_files("run.json", chosen.cells),
+        "ceilings": ceiling_files(chosen.datasets),
+        "baselines": baseline_files(chosen.datasets),
+        "classifiers": classifier_files(chosen.datasets),
+    }
+
+
 def figure_sources(wildcards):
     """Digest of the sources of one figure."""
-    return provenance.digest(
-        provenance.report_sources("figures", f"figures.{wildcards.figure}")
-    )
+    return provenance.digest(provenance.report_sources("figures", f"figures.{wildcards.figure}"))
 
 
 def figure_examples(wildcards):
@@ -223,7 +228,7 @@ def figure_examples(wildcards):
     kind = EXAMPLE_FIGURES.get(wildcards.figure)
     if CONFIG.shipped:
         return SHIPPED_EXAMPLES if kind else []
-    return cell_files("examples.npz", lambda cell: cell.data.kind == kind)
+    return cell_files("examples.npz", [cell for cell in CONFIG.cells if cell.data.kind == kind])
 
 
 def content(registry, name, note=""):
@@ -232,9 +237,7 @@ def content(registry, name, note=""):
     for part in rest:
         if len(short + part) > 70:
             # A bare number would tell nothing.
-            short += (
-                "" if ":" in short else textwrap.shorten(part, 66, placeholder=" …")
-            )
+            short += "" if ":" in short else textwrap.shorten(part, 66, placeholder=" …")
             break
         short += part
     return {"content": short + note}
@@ -248,7 +251,7 @@ def category(name, otherwise):
 def notebook_inputs(wildcards):
     """What a notebook reads: the results or the tests, if it shows them."""
     if wildcards.notebook == "02_read_the_results":
-        return COLLECTED + CLAIMS + METHODS
+        return expand(COLLECTED, collection="") + CLAIMS + METHODS
     if wildcards.notebook == "03_add_an_aggregator":
         return local([ROOT / "tests" / "aggregators" / "test_laws.py"])
     return []
@@ -261,28 +264,23 @@ def notebook_sources(wildcards):
     return provenance.digest(provenance.notebook_sources(path, *NOTEBOOKS[name]))
 
 
-def ceiling_files(config=CONFIG):
+def ceiling_files(datasets):
     """Log-likelihoods under the true model, one file per data set whose true model is known."""
     return [
-        f"{RESULTS}/{dataset.experiment}/ceiling/{dataset.name}.csv"
-        for dataset in config.datasets
-        if has_ceiling(dataset)
+        f"{RESULTS}/{dataset.experiment}/ceiling/{dataset.name}.csv" for dataset in datasets if has_ceiling(dataset)
     ]
 
 
-def baseline_files(config=CONFIG):
+def baseline_files(datasets):
     """Metrics of simple models, one file per data set."""
-    return [
-        f"{RESULTS}/{dataset.experiment}/baselines/{dataset.name}.csv"
-        for dataset in config.datasets
-    ]
+    return [f"{RESULTS}/{dataset.experiment}/baselines/{dataset.name}.csv" for dataset in datasets]
 
 
-def classifier_files(suffix):
-    """Files of the classifiers, one per data set of images."""
+def classifier_files(datasets):
+    """Accuracies of the classifiers, one file per data set of images."""
     return [
-        f"{data_folder(dataset.experiment, dataset.name)}/classifiers.{suffix}"
-        for dataset in CONFIG.datasets
+        f"{data_folder(dataset.experiment, dataset.name)}/classifiers.csv"
+        for dataset in datasets
         if dataset.data.kind == "images"
     ]
 
@@ -299,28 +297,26 @@ def has_ceiling(dataset):
     return dataset.data.kind in ("bimodal", "multimodal")
 
 
+def reported(paper):
+    """What a run ends with, of one of the papers: figures, tables, verdicts and the PDF, or all that would be in it."""
+    pdf = GENERATED_TEX if LATEX is None else [f"paper/{paper}.pdf"]
+    files = [*FIGURE_FILES, *TABLE_FILES, f"{RESULTS}/{{collection}}claims.txt", *pdf]
+    return expand(files, collection=PAPERS[paper])
+
+
 def closing_words():
     """What the claims said and where the paper is, as far as this run came."""
-    claims, paper = Path(RESULTS) / "claims.txt", Path("paper/paper.pdf")
-    compared, metrics = (
-        Path(RESULTS) / "compare/compare.txt",
-        Path(RESULTS) / "metrics.csv",
-    )
     words = []
-    if claims.is_file():
-        verdicts = claims.read_text(encoding="utf-8").rstrip()
-        words += ["", f"claims at scale {SCALE}:", verdicts]
-    further = Path(RESULTS) / "beyond" / "claims.txt"
-    if further.is_file():
-        verdicts = further.read_text(encoding="utf-8").rstrip()
-        words += ["", "with the experiments of 'snakemake beyond':", verdicts]
+    headings = {"": f"claims at scale {SCALE}:", "beyond/": "with the experiments of 'snakemake beyond':"}
+    for collection, heading in headings.items():
+        claims = Path(RESULTS, collection, "claims.txt")
+        if claims.is_file():
+            words += ["", heading, claims.read_text(encoding="utf-8").rstrip()]
+    compared, metrics = Path(RESULTS, "compare/compare.txt"), Path(RESULTS, "metrics.csv")
     if compared.is_file() and compared.stat().st_mtime >= metrics.stat().st_mtime:
         summary = compared.read_text(encoding="utf-8").splitlines()[-1]
         words.append(f"fresh against shipped: {summary} (more: {compared.parent})")
     if LATEX is None:
-        words.append(LATEX_MISSING)
-    elif paper.is_file():
-        words.append(f"paper: {paper.resolve()}")
-    if LATEX is not None and Path("paper/beyond.pdf").is_file():
-        words.append(f"with 'beyond': {Path('paper/beyond.pdf').resolve()}")
-    return "\n".join(words)
+        return "\n".join([*words, LATEX_MISSING])
+    papers = {"paper": Path("paper/paper.pdf"), "with 'beyond'": Path("paper/beyond.pdf")}
+    return "\n".join([*words, *(f"{name}: {path.resolve()}" for name, path in papers.items() if path.is_file())])

@@ -4,9 +4,7 @@ rule evaluate:
         data=cell_data,
         manifest=cell_manifest,
         classifiers=cell_classifiers,
-        run=multiext(
-            f"{RESULTS}/{{experiment}}/{{cell}}/", "weights.safetensors", "run.json"
-        ),
+        run=multiext(f"{RESULTS}/{{experiment}}/{{cell}}/", "weights.safetensors", "run.json"),
     output:
         metrics=f"{RESULTS}/{{experiment}}/{{cell}}/metrics.csv",
         seal=f"{RESULTS}/{{experiment}}/{{cell}}/metrics.json",
@@ -26,9 +24,7 @@ rule evaluate:
         options=SCALE_OPTIONS,
         data=cell_data_folder,
         run=subpath(output.metrics, parent=True),
-        sources=lambda wildcards: provenance.digest(
-            provenance.evaluation_sources(cell_of(wildcards))
-        ),
+        sources=lambda wildcards: provenance.digest(provenance.evaluation_sources(cell_of(wildcards))),
         settings=lambda wildcards: as_json(cell_of(wildcards).evaluation),
     message:
         "evaluate {wildcards.experiment}/{wildcards.cell}"
@@ -101,9 +97,7 @@ for dataset in WORKFLOW.datasets:
             command=f"{PIMVAE} baselines {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
             data=subpath(input.manifest, parent=True),
             sources=provenance.digest(provenance.baselines_sources()),
-            settings=as_json(
-                shared_model(WORKFLOW, dataset), dataset.evaluation, dataset.seeds
-            ),
+            settings=as_json(shared_model(WORKFLOW, dataset), dataset.evaluation, dataset.seeds),
         message:
             f"simple models of {dataset.experiment}/{dataset.name}"
         shell:

@@ -9,7 +9,7 @@ NOTEBOOKS = {  # what they look up in a registry, beside what they import
     ],
     "02_read_the_results": [
         "pimvae.report.figures.f2_linear_gap",
-        "pimvae.report.tables.t1_dense_digits",
+        "pimvae.report.tables",
     ],
     "03_add_an_aggregator": [
         "pimvae.aggregators.poe",
@@ -35,9 +35,7 @@ NOTEBOOK_FOLDER = ROOT / "notebooks"
 TEMPLATES = ROOT / "workflow" / "notebooks"
 HAS_NOTEBOOKS = bool(
     workflow.deployment_settings.deployment_method
-    or all(
-        importlib.util.find_spec(name) for name in ("nbconvert", "ipykernel", "pytest")
-    )
+    or all(importlib.util.find_spec(name) for name in ("nbconvert", "ipykernel", "pytest"))
 )
 NOTEBOOKS_MISSING = (
     "no nbconvert, ipykernel or pytest found: the notebooks are left out. Install them with: pip install -e "

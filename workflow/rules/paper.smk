@@ -1,16 +1,9 @@
 # The paper, compiled in a build folder so that a failed run leaves the last PDF alone.
-GENERATED_TEX = [
-    *TABLE_FILES,
-    f"paper/tables/{SCALE}/macros.tex",
-    "paper/tables/scale.tex",
-]
-PAPER_FILES = GENERATED_TEX if LATEX is None else ["paper/paper.pdf"]
+PAPERS = {"paper": "", "beyond": "beyond/"}  # the collection that each shows
+MAIN = {"paper": "main", "beyond": "beyond"}  # and the file of paper/ that it is compiled from
+GENERATED_TEX = [*TABLE_FILES, f"paper/tables/{SCALE}/{{collection}}macros.tex", "paper/tables/scale.tex"]
 PAPER_SOURCES = local(
-    sorted(
-        path
-        for pattern in ("*.tex", "*.bib", "sections/*.tex")
-        for path in (ROOT / "paper").glob(pattern)
-    )
+    sorted(path for pattern in ("*.tex", "*.bib", "sections/*.tex") for path in (ROOT / "paper").glob(pattern))
 )
 
 
@@ -33,27 +26,31 @@ rule paper_scale:
 rule paper:
     input:
         tex=PAPER_SOURCES,
-        generated=GENERATED_TEX,
-        figures=[name for name in FIGURE_FILES if name.endswith(".pdf")],
+        generated=lambda wildcards: expand(GENERATED_TEX, collection=PAPERS[wildcards.paper]),
+        figures=lambda wildcards: expand(
+            [name for name in FIGURE_FILES if name.endswith(".pdf")], collection=PAPERS[wildcards.paper]
+        ),
         script=local([ROOT / "workflow" / "scripts" / "compile_paper.sh"]),
         check=local([ROOT / "workflow" / "scripts" / "check_paper_log.sh"]),
     output:
         report(
-            "paper/paper.pdf",
+            "paper/{paper}.pdf",
             caption="../report/paper.rst",
             category="Paper",
             labels={"content": "the whole paper (PDF)"},
         ),
     log:
-        f"{RESULTS}/logs/paper.log",
+        f"{RESULTS}/logs/{{paper}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/paper.tsv"
+        f"{RESULTS}/benchmarks/{{paper}}.tsv"
+    wildcard_constraints:
+        paper="|".join(PAPERS),
     conda:
         ENVIRONMENT
     params:
         source=local([ROOT / "paper"]),
-        main="main",
+        main=lambda wildcards: MAIN[wildcards.paper],
     message:
-        "compile the paper"
+        "compile {output}"
     shell:
         "bash {input.script} {params.source} {output} {params.main} > {log} 2>&1"

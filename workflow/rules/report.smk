@@ -1,11 +1,9 @@
-# From the collected results to tables, figures and verdicts.
+# From the collected results to tables, figures and verdicts, of every collection.
 TABLES = names("report.tables")
-TABLE_FILES = [f"paper/tables/{SCALE}/{name}.tex" for name in TABLES]
-FIGURE_FILES = expand(
-    f"figures/{SCALE}/{{name}}.{{kind}}",
-    name=names("report.figures"),
-    kind=["pdf", "png", "csv"],
-)
+TABLE_FILES = [f"paper/tables/{SCALE}/{{collection}}{name}.tex" for name in TABLES]
+FIGURE_FILES = [
+    f"figures/{SCALE}/{{collection}}{name}.{kind}" for name in names("report.figures") for kind in ("pdf", "png", "csv")
+]
 CLAIMS = local([ROOT / "config" / "claims.yaml"])
 CLAIM_FILES = {
     "claims": "verdicts (CSV)",
@@ -24,7 +22,7 @@ rule claims:
     output:
         verdicts=[
             report(
-                f"{RESULTS}/{name}.csv",
+                f"{RESULTS}/{{collection}}{name}.csv",
                 caption="../report/claims.rst",
                 category="Claims",
                 labels={"content": text},
@@ -32,20 +30,20 @@ rule claims:
             for name, text in CLAIM_FILES.items()
         ],
         text=report(
-            f"{RESULTS}/claims.txt",
+            f"{RESULTS}/{{collection}}claims.txt",
             caption="../report/claims.rst",
             category="Claims",
             labels={"content": "one line per claim"},
         ),
-        data=f"{RESULTS}/claims.json",
+        data=f"{RESULTS}/{{collection}}claims.json",
     log:
-        f"{RESULTS}/logs/claims.log",
+        f"{RESULTS}/logs/{{collection}}claims.log",
     benchmark:
-        f"{RESULTS}/benchmarks/claims.tsv"
+        f"{RESULTS}/benchmarks/{{collection}}claims.tsv"
     conda:
         ENVIRONMENT
     params:
-        command=f"{PIMVAE} claims --results {RESULTS} --out {RESULTS}",
+        command=f"{PIMVAE} claims --results {RESULTS}/{{collection}} --out {RESULTS}/{{collection}}",
         sources=provenance.digest(provenance.report_sources("claims")),
     message:
         "decide the claims"
@@ -61,16 +59,14 @@ rule tables:
     output:
         TABLE_FILES,
     log:
-        f"{RESULTS}/logs/tables.log",
+        f"{RESULTS}/logs/{{collection}}tables.log",
     benchmark:
-        f"{RESULTS}/benchmarks/tables.tsv"
+        f"{RESULTS}/benchmarks/{{collection}}tables.tsv"
     conda:
         ENVIRONMENT
     params:
-        command=f"{PIMVAE} tables --results {RESULTS} --out paper/tables/{SCALE}",
-        sources=provenance.digest(
-            provenance.report_sources("tables", *(f"tables.{name}" for name in TABLES))
-        ),
+        command=f"{PIMVAE} tables --results {RESULTS}/{{collection}} --out paper/tables/{SCALE}/{{collection}}",
+        sources=provenance.digest(provenance.report_sources("tables", *(f"tables.{name}" for name in TABLES))),
     message:
         "write the tables"
     shell:
@@ -84,31 +80,27 @@ rule figure:
         claims=CLAIMS,
         methods=METHODS,
     output:
-        f"figures/{SCALE}/{{figure}}.pdf",
+        f"figures/{SCALE}/{{collection}}{{figure}}.pdf",
         report(
-            f"figures/{SCALE}/{{figure}}.png",
+            f"figures/{SCALE}/{{collection}}{{figure}}.png",
             caption="../report/figure.rst",
             category=lambda wildcards: category(wildcards.figure, "Figures"),
             labels=lambda wildcards: content("report.figures", wildcards.figure),
         ),
         report(
-            f"figures/{SCALE}/{{figure}}.csv",
+            f"figures/{SCALE}/{{collection}}{{figure}}.csv",
             caption="../report/figure.rst",
-            category=lambda wildcards: category(
-                wildcards.figure, "Numbers behind the figures"
-            ),
-            labels=lambda wildcards: content(
-                "report.figures", wildcards.figure, " (numbers)"
-            ),
+            category=lambda wildcards: category(wildcards.figure, "Numbers behind the figures"),
+            labels=lambda wildcards: content("report.figures", wildcards.figure, " (numbers)"),
         ),
     log:
-        f"{RESULTS}/logs/figure-{{figure}}.log",
+        f"{RESULTS}/logs/{{collection}}figure-{{figure}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/figure-{{figure}}.tsv"
+        f"{RESULTS}/benchmarks/{{collection}}figure-{{figure}}.tsv"
     conda:
         ENVIRONMENT
     params:
-        command=f"{PIMVAE} figures --results {RESULTS} --out figures/{SCALE}",
+        command=f"{PIMVAE} figures --results {RESULTS}/{{collection}} --out figures/{SCALE}/{{collection}}",
         sources=figure_sources,
     message:
         "draw figure {wildcards.figure}"
@@ -122,15 +114,15 @@ rule macros:
         claims=CLAIMS,
         methods=METHODS,
     output:
-        f"paper/tables/{SCALE}/macros.tex",
+        f"paper/tables/{SCALE}/{{collection}}macros.tex",
     log:
-        f"{RESULTS}/logs/macros.log",
+        f"{RESULTS}/logs/{{collection}}macros.log",
     benchmark:
-        f"{RESULTS}/benchmarks/macros.tsv"
+        f"{RESULTS}/benchmarks/{{collection}}macros.tsv"
     conda:
         ENVIRONMENT
     params:
-        command=f"{PIMVAE} macros --results {RESULTS} --scale {SCALE}",
+        command=f"{PIMVAE} macros --results {RESULTS}/{{collection}} --scale {SCALE}",
         sources=provenance.digest(provenance.report_sources("macros")),
     message:
         "write the numbers of the text"
@@ -140,7 +132,7 @@ rule macros:
 
 rule webpages:
     input:
-        tables=TABLE_FILES,
+        tables=expand(TABLE_FILES, collection=""),
     output:
         [
             report(

@@ -1,8 +1,6 @@
 # In place of training and evaluation: the shipped results, held against their manifest.
 SHIPPED_FILES = local([SHIPPED / name for name in (archive.MANIFEST, *MANIFEST.files)])
-SHIPPED_EXAMPLES = [
-    f"{RESULTS}/{name}" for name in MANIFEST.unpacked if name.endswith("examples.npz")
-]
+SHIPPED_EXAMPLES = [f"{RESULTS}/{name}" for name in MANIFEST.unpacked if name.endswith("examples.npz")]
 
 
 rule unpack:

@@ -23,12 +23,8 @@ rule train:
         checkpoint=f"{RESULTS}/checkpoints/{{experiment}}/{{cell}}.safetensors",
         data=cell_data_folder,
         out=subpath(output.record, parent=True),
-        sources=lambda wildcards: provenance.digest(
-            provenance.training_sources(cell_of(wildcards))
-        ),
-        settings=lambda wildcards: as_json(
-            cell_of(wildcards).model_dump(mode="json", exclude={"evaluation"})
-        ),
+        sources=lambda wildcards: provenance.digest(provenance.training_sources(cell_of(wildcards))),
+        settings=lambda wildcards: as_json(cell_of(wildcards).model_dump(mode="json", exclude={"evaluation"})),
     message:
         "train {wildcards.experiment}/{wildcards.cell}"
     shell:

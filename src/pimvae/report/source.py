@@ -11,7 +11,7 @@ import pandas as pd
 
 from pimvae.claims.schema import Claim, read_claims
 from pimvae.report.job import judge, row_of
-from pimvae.results.files import Results, read_csv
+from pimvae.results.files import BEYOND, Results, read_csv
 
 REPORT = "tables, figures, paper, notebooks"  # the part of jobs that belong to no experiment
 
@@ -90,7 +90,7 @@ def read_jobs(folder: Path) -> pd.DataFrame:
     """One row per job from Snakemake's benchmark files: part of the workflow, seconds, memory in MB."""
     rows = []
     for path in sorted(folder.rglob("*.tsv")):
-        part = path.parent.name if path.parent != folder else REPORT
+        part = REPORT if path.parent in (folder, folder / BEYOND) else path.parent.name
         record = pd.read_csv(path, sep="\t", na_values="-").iloc[0]
         rows.append((part, float(record["s"]), float(record["max_rss"])))
     rows.sort(key=lambda row: row[0] == REPORT)

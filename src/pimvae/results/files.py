@@ -23,7 +23,7 @@ ABSENT = {"share": 1.0, "baseline": ""}  # what these columns hold in results fr
 # Names, never numbers, whatever they look like: a data set '001' is another one than '1', and 'NA' is a name too.
 TEXT = {*KEYS, "baseline", "split", "subset", "metric", "term", "key"} - {"beta"}
 NUMBERS = {"beta", "seed", "step", "share", "value"}
-BEYOND = "beyond"  # results/<scale>/beyond, see workflow/rules/beyond.smk
+BEYOND = "beyond"  # results/<scale>/beyond: of all experiments, see COLLECTIONS in workflow/rules/common.smk
 COLLECT_FIRST = "collect the cells' results first"
 CELL = [key for key in KEYS if key != "beta"]  # what identifies a cell: its β values share one training
 
