@@ -20,11 +20,12 @@ from pimvae.mode import WeightedDraws, at_mode, draw
 from pimvae.models.likelihoods.view import likelihood_of, output_of
 from pimvae.models.vae import MultimodalVAE
 from pimvae.objectives._base import Draws
-from pimvae.posteriors import standard_noise
+from pimvae.posteriors import Mixture, standard_noise
 from pimvae.subsets import sample_subsets
 from pimvae.training.packing import PackedSplit
 
 ROWS = 256  # samples that are refined at once
+ENCODED = 1024  # samples that are encoded at once
 SPREAD_DRAWS = 1000
 
 
@@ -68,13 +69,23 @@ class Sampler:
     @torch.no_grad()
     def posterior(self, refined: bool, tensors: bool) -> Posterior:
         """The encoder's posterior, or the one at the mode."""
-        q = self.model.posterior(self.packed.x, self.packed.mask)
+        q = self._encoded()
         if refined:
             q = at_mode(self.model, self.packed.x, self.packed.mask, q.mean())
             mean, scale = q.mean, q.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
         else:
             mean, scale = q.mean(), _deviations(q)
         return Posterior(as_given(mean, tensors), as_given(scale, tensors), self.ids, q, tensors)
+
+    def _encoded(self) -> Any:
+        """The encoder's posterior of all samples; mixtures are computed in blocks that fit the processor's cache."""
+        rows = [slice(start, start + ENCODED) for start in range(0, max(len(self.packed), 1), ENCODED)]
+        first = self.model.posterior(self.packed.x[:, rows[0]], self.packed.mask[rows[0]])
+        if len(rows) == 1 or not isinstance(first, Mixture):
+            return self.model.posterior(self.packed.x, self.packed.mask) if len(rows) > 1 else first
+        parts = [first, *(self.model.posterior(self.packed.x[:, some], self.packed.mask[some]) for some in rows[1:])]
+        logits, loc, scale = (torch.cat([getattr(part, name) for part in parts]) for name in ("logits", "loc", "scale"))
+        return Mixture(logits, loc, scale, first.family)
 
     @torch.no_grad()
     def log_likelihood(self, refined: bool, draws: int, seed: int, tensors: bool) -> LogLikelihood:

@@ -92,9 +92,12 @@ class Answers:
             data: samples; modalities that are not named are missing.
             mask: [n, M], 0 where a modality is missing.
             refined: True: the Gaussian at the mode of each sample's p(z | x_O), by Newton's method, exact for
-                linear-Gaussian decoders; False: the encoder's, faster; default: True where no modality is an image.
+                linear-Gaussian decoders; False: the encoder's, faster (in single precision); default: True where no
+                modality is an image.
         """
-        return self._sampler(data, mask).posterior(self._refines(refined), as_tensors(data))
+        refines = self._refines(refined)
+        sampler = self._sampler(data, mask, torch.float64 if refines else torch.float32)
+        return sampler.posterior(refines, as_tensors(data))
 
     def predict(
         self,
@@ -162,11 +165,14 @@ class Answers:
 
     def double(self) -> Core:
         """A copy of the chosen seed's module in double precision, for evaluation."""
-        return copy.deepcopy(self.module).to(torch.float64).requires_grad_(False).eval()
+        return self._evaluated(torch.float64)
 
-    def _sampler(self, data: Any, mask: Any) -> Sampler:
+    def _evaluated(self, dtype: torch.dtype) -> Core:
+        return copy.deepcopy(self.module).to(dtype).requires_grad_(False).eval()
+
+    def _sampler(self, data: Any, mask: Any, dtype: torch.dtype = torch.float64) -> Sampler:
         found = read_memory(data, mask)
-        return Sampler(self.double(), self.modalities, self._pack(found).to(torch.float64), found)
+        return Sampler(self._evaluated(dtype), self.modalities, self._pack(found).to(dtype), found)
 
     def _refines(self, refined: bool | None) -> bool:
         return all(m.kind != "image" for m in self.modalities) if refined is None else refined
