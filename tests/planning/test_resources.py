@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,38 +71,41 @@ def test_trainings_that_were_counted_fit_on_a_laptop(root):
     assert max(training_job(cell, count(cell), "cpu").request()["mem_mb"] for cell in cells) < 1500
 
 
-def test_the_workflow_asks_for_what_was_planned(root, tmp_path):
-    """Snakemake's own words on one training, before and after 'pimvae plan' counted and measured."""
+# Beside the workflow: what the jobs of one cell ask for, and whether torch was imported on the way.
+TOLD = """
+include: "{root}/workflow/Snakefile"
+told = find_cell(WORKFLOW, "linear", "dense-poe-masked")
+asked = [training(told).request(), evaluation(told).request(), "torch" in sys.modules]
+print("asked", json.dumps(asked), file=sys.stderr)
+"""
+
+
+def asked_for(root, folder):
+    """Of the training and the evaluation of a cell, as the workflow sees them when it is read from ``folder``."""
+    (folder / "Snakefile").write_text(TOLD.format(root=root))
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--config", "scale=smoke", "device=cpu", "--"]
+    command.append("results/smoke/linear/dense-poe-masked/metrics.csv")
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("asked ")]
+    training, evaluation, imported = json.loads(line.removeprefix("asked "))
+    assert not imported
+    return training, evaluation
+
+
+def test_the_workflow_asks_for_what_was_planned_and_imports_no_torch(root, tmp_path):
     (cell,) = [cell for cell in load("smoke", root, ["linear"]).cells if cell.name == "dense-poe-masked"]
-    target = "results/smoke/linear/dense-poe-masked/run.json"
-    path = tmp_path / "results" / "smoke" / "plan.json"
-    bounded = training_job(cell, bound(Problem.of(cell)), "cpu").request()
-    assert requested(root, tmp_path, target) == bounded
-    larger = vars(count(cell)) | {"parameters": 10**8}
-    speed = Speed(step=300.0, training=1e9, evaluation=1e9)
-    content = {"counts": {Problem.of(cell).fingerprint(): larger}, "cpu": {"experiments": {"linear": vars(speed)}}}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
-    found = requested(root, tmp_path, target)
-    assert found == training_job(cell, Kept(path).counts(cell), "cpu", speed).request() != bounded
-
-
-def requested(root, folder, target):
-    """Resources of the training in a dry run."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--directory", str(folder), "--quiet", "host"]
-    command += ["--config", "scale=smoke", "device=cpu", "--", target]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
-    lines = (done.stdout + done.stderr).partition("train linear/dense-poe-masked")[2].splitlines()
-    line = next(line for line in lines if "resources:" in line)
-    values = dict(part.split("=") for part in line.partition("resources:")[2].strip().split(", "))
-    return {key: int(values[key]) for key in ("mem_mb", "runtime", "disk_mb")}
-
-
-def test_the_snakefile_imports_no_torch(root):
-    """It reads these modules at every start."""
-    code = "import sys, pimvae.planning.kept, pimvae.planning.resources; sys.exit('torch' in sys.modules)"
-    environment = os.environ | {"PYTHONPATH": str(root / "src")}
-    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
+    bounded = bound(Problem.of(cell))
+    expected = training_job(cell, bounded, "cpu").request(), evaluation_job(cell, bounded).request()
+    assert asked_for(root, tmp_path) == expected
+    kept = Kept(tmp_path / "results" / "smoke" / "plan.json")
+    counts, speed = replace(count(cell), parameters=10**8), Speed(step=300.0, training=1e9, evaluation=1e3)
+    kept.keep_counts([(cell, counts)])
+    kept.timings("cpu")["experiments"]["linear"] = vars(speed)
+    kept.write()
+    planned = training_job(cell, counts, "cpu", speed).request(), evaluation_job(cell, counts, speed).request()
+    assert asked_for(root, tmp_path) == planned
+    assert all(planned[job]["runtime"] > expected[job]["runtime"] for job in (0, 1))
 
 
 @pytest.mark.parametrize("side", [(28, 32), (14, 16)])
