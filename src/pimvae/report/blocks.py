@@ -15,7 +15,7 @@ from pimvae.claims.statistics import decimals
 from pimvae.errors import UserError, did_you_mean
 from pimvae.report import first_screen
 from pimvae.report.source import Source
-from pimvae.report.tables.t10_claims import unit
+from pimvae.report.wording import unit
 from pimvae.results.files import write_text
 
 MARKED = re.compile(r"<!-- begin:(\w+)[^>]*-->\n(.*?)<!-- end:\1 -->", re.DOTALL)
@@ -54,8 +54,14 @@ def refresh(text: str, source: Source, name: str) -> str:
 def verdicts(source: Source) -> str:
     """A sentence on the run, and per claim its verdict, effect and comparisons."""
     rows = [
-        [f"{row.claim}{_star(row)} {claim.short}", row.verdict, _expected(claim, row), _half(claim, row), _counts(row),
-         str(row.diverged)]
+        [
+            f"{row.claim}{_star(row)} {claim.short}",
+            row.verdict,
+            _expected(claim, row),
+            _half(claim, row),
+            _counts(row),
+            str(row.diverged),
+        ]
         for claim, row in _decided(source)
     ]
     heading = ["claim", "verdict", "effect, 95 % interval", "at half of the steps",
