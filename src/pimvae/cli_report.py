@@ -32,9 +32,11 @@ def _add_scale_name(added: argparse.ArgumentParser) -> None:
 
 def _add_drawings(commands: argparse._SubParsersAction, add: Add) -> None:
     tables = add(
-        commands, "tables", stages_report.tables, "write the tables of the paper", "One .tex file per table.",
+        commands, "tables", stages_report.tables, "write the tables of the paper",
+        "One file per table: LaTeX, or the same cells for a browser or a program.",
         "pimvae tables --results results/laptop --out paper/tables/laptop",
     )  # fmt: skip
+    tables.add_argument("--format", choices=["tex", "html", "csv"], default="tex", help="of the files (default: tex)")
     figures = add(
         commands, "figures", stages_report.figures, "draw the figures of the paper",
         "One PDF and PNG per figure, and the CSV of what it shows.",

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from pimvae.config.schema import Cell
+from pimvae.registry import page
 
 PACKAGE = "pimvae"
 ROOT = Path(__file__).parent
@@ -27,7 +28,8 @@ ROOT = Path(__file__).parent
 def sources(entry: str, *extra: str) -> tuple[Path, ...]:
     """Files of all modules of this package that ``entry`` and ``extra`` import, themselves included, sorted.
 
-    A module's stored numbers (``<module>.npz``) count as its source.
+    What is stored beside a module under its name counts as its source: numbers (``<module>.npz``), or the page of a
+    registry (``<package>.yaml``).
 
     Args:
         entry: a module, or ``module:function``: then imports inside the module's other functions do not count.
@@ -49,8 +51,8 @@ def sources(entry: str, *extra: str) -> tuple[Path, ...]:
         if path is None or name in found:
             continue
         found[name] = path
-        if path.with_suffix(".npz").is_file():  # stored numbers that the module of the same name reads
-            stored.append(path.with_suffix(".npz"))
+        place = path.parent if path.name == "__init__.py" else path
+        stored += [beside for suffix in (".npz", ".yaml") if (beside := place.with_suffix(suffix)).is_file()]
         waiting += _imports(name, function if name == entry else "")
         parent = name.rpartition(".")[0]
         if parent:  # importing a module runs the packages above it
@@ -103,8 +105,17 @@ def classifiers_sources() -> tuple[Path, ...]:
 
 
 def report_sources(function: str, *modules: str) -> tuple[Path, ...]:
-    """Sources of ``pimvae.report.job.<function>`` with the given tables or figures (``figures.f1_bounds``)."""
-    return sources(f"pimvae.report.job:{function}", *(f"pimvae.report.{module}" for module in modules))
+    """Sources of ``pimvae.report.job.<function>`` with the given tables or figures (``figures.f1_bounds``).
+
+    What the page of a registry states has no module: the package that makes it counts, and with it the page.
+    """
+    named = (f"pimvae.report.{module}" for module in modules)
+    return sources(f"pimvae.report.job:{function}", *(_maker(name) for name in named))
+
+
+def _maker(name: str) -> str:
+    package, _, entry = name.removeprefix(f"{PACKAGE}.").rpartition(".")
+    return f"{PACKAGE}.{package}" if entry in page(package) else name
 
 
 def notebook_sources(path: Path, *extra: str) -> tuple[Path, ...]:

@@ -22,7 +22,7 @@ def tables(options: argparse.Namespace) -> None:
     from pimvae.report import job
 
     _check_names("report.tables", options.names)
-    job.tables(options.results, options.out, options.claims, options.names or None)
+    job.tables(options.results, options.out, options.claims, options.names or None, options.format)
 
 
 def figures(options: argparse.Namespace) -> None:

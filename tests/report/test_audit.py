@@ -96,7 +96,7 @@ def test_small_switches_change_no_verdict(metrics, claims, arms, verdict):
 def test_without_the_audit_it_is_not_run(metrics, claims):
     judgement = audit(metrics[metrics["experiment"] != "audit"], claims)
     assert judgement.verdict == "not run" and judgement.pairs == 0
-    assert "not run" in table_verdicts([judgement])
+    assert "not run" in table_verdicts([judgement]).to_latex()
 
 
 def test_an_audited_claim_must_exist(tmp_path):
@@ -107,7 +107,7 @@ def test_an_audited_claim_must_exist(tmp_path):
 
 
 def test_the_table_marks_what_changed(metrics, claims):
-    lines = {line.split(" & ")[0]: line for line in table_verdicts([audit(metrics, claims)]).splitlines()}
+    lines = {line.split(" & ")[0]: line for line in table_verdicts([audit(metrics, claims)]).to_latex().splitlines()}
     assert r"\verdict{undecided}" in lines["C5b"]
     assert lines["C1a"].split(" & ")[1] == "holds" and " -- " in lines["C1a"]
 

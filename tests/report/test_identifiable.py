@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from report.identifiable import ceiling_of, points_of, write_ceiling
 from report.identifiable import write_cells as write_identifiable
-from report.test_tables import cells
+from report.test_tables import cells, latex
 
 from pimvae.claims.selection import select
 from pimvae.claims.statistics import format_estimate, format_number, mean_interval
@@ -42,7 +42,7 @@ def replaced(results: Results, metrics: pd.DataFrame) -> Results:
 @pytest.mark.parametrize("prior", ["standard", "mixture"])
 def test_every_cell_comes_from_held_out_rows(results, name, prior):
     experiment, dataset, measures = TABLES[name]
-    text = lookup("report.tables", name)(results)
+    text = latex(name, results)
     panel = {"standard": "fixed prior", "mixture": "learned prior"}[prior]
     for label, aggregator in (("MoE", "moe"), ("SelfAttention", "self_attention")):
         shown = cells(text, panel, label)
@@ -73,13 +73,13 @@ def test_the_gap_is_paired_with_the_true_model_of_the_seed(results):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_the_true_model_has_a_row_without_marks(results, name):
-    shown = cells(lookup("report.tables", name)(results), None, "true model")
+    shown = cells(latex(name, results), None, "true model")
     mean = format_number(np.mean([ceiling_of(seed) for seed in range(3)]), 4)
     assert shown == [mean, "", "", "", "", mean, "", "", "", ""]
 
 
 def test_the_best_value_is_marked_once_over_both_priors(results):
-    text = lookup("report.tables", "t4_multimodal")(results)
+    text = latex("t4_multimodal", results)
     assert text.count(r"\best") == 10
     best = cells(text, "learned prior", "SumPoolingMixture")
     assert [shown.startswith(r"\best") for shown in best[:4]] == [True] * 4
@@ -95,7 +95,7 @@ def test_pairing_by_seed_marks_ties(results):
     best = select(metrics, {**key, "aggregator": "sum_pooling_mixture"}).sort_values("seed")["value"].to_numpy()
     other = select(metrics, {**key, "aggregator": "self_attention"}).sort_values("seed")
     metrics.loc[other.index, "value"] = best - [0.01, -0.009, 0.0]
-    before, after = (cells(lookup("report.tables", "t4_multimodal")(each), "learned prior", "SelfAttention")
+    before, after = (cells(latex("t4_multimodal", each), "learned prior", "SelfAttention")
                      for each in (results, replaced(results, metrics)))  # fmt: skip
     assert not before[2].startswith(r"\tie") and after[2].startswith(r"\tie")
 
@@ -105,7 +105,7 @@ def test_a_diverged_replica_is_left_out_and_counted(results):
     cell = {"dataset": "clusters", "aggregator": "moe", "objective": "masked", "prior": "mixture", "seed": 1, "beta": 1}
     bad = select(metrics, cell)
     metrics.loc[bad.index[bad["metric"] == "diverged"], "value"] = 1.0
-    text = lookup("report.tables", "t3_bimodal")(replaced(results, metrics))
+    text = latex("t3_bimodal", replaced(results, metrics))
     row = cells(text, "learned prior", "MoE")
     assert [r"\diverged{1}" in shown for shown in row] == [True, True, True, False, True] + [False] * 5
     assert "diverged" not in "".join(cells(text, "fixed prior", "MoE"))

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from report.images import ACCURACIES, BETAS, CELLS, MODALITIES, SUBSETS, WORDS, metrics_of, pictures_of
 from report.test_identifiable import plain, replaced
-from report.test_tables import cells
+from report.test_tables import cells, latex
 
 from pimvae.claims.schema import Claim, read_claims
 from pimvae.claims.selection import select
@@ -34,7 +34,7 @@ def judged(name: str, aggregators: list[str], change=lambda rows: rows) -> Judge
 
 
 def shown(results, table: str, panel: str | None, row: str) -> list[str]:
-    return [plain(cell) for cell in cells(lookup("report.tables", table)(results), panel, row)]
+    return [plain(cell) for cell in cells(latex(table, results), panel, row)]
 
 
 def values(results, aggregator: str, objective: str, metric: str, subset: str, beta: float = 1.0) -> list[float]:
@@ -61,13 +61,13 @@ def test_coherence_by_hand(results):
 
 
 def test_a_table_has_one_row_per_aggregator(results):
-    text = lookup("report.tables", "t8_unconditional")(results)
+    text = latex("t8_unconditional", results)
     rows = [line for line in text.splitlines() if line.endswith(r"\\") and not line.startswith(" &")]
     assert len(rows) == len(CELLS) / 2 and "--" not in text and "classifier" not in text
 
 
 def test_accuracies_of_classifiers(results):
-    text = lookup("report.tables", "t12_classifiers")(results)
+    text = latex("t12_classifiers", results)
     for name, label in zip(MODALITIES, ("MNIST", "SVHN", "text (exact rule)"), strict=True):
         assert cells(text, None, label) == [format_number(100 * ACCURACIES[split, name]) for split in ("train", "test")]
 

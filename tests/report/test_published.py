@@ -9,17 +9,24 @@ from report import images as made
 from pimvae import registry
 from pimvae.objectives._base import as_objective
 from pimvae.report.grid import in_block, in_grid
-from pimvae.report.tables._images import Measure, image_table
+from pimvae.report.tables._grid import Grid, Measure, grid_table
 from pimvae.report.tables.t13_aggregators import WITHOUT_PRIOR
 from pimvae.results.files import Results
 
 PUBLISHED = [("moe", "mmvae"), ("moe", "mmvae_looser"), ("mopoe", "mopoe"), ("poe", "mopoe_looser")]
 
 
+LLH = Measure(heading="all", metric="llh")
+
+
 def found(cells):
     """Results of which a table reads the metrics alone."""
     metrics = pd.concat([made.metrics_of(*cell, range(3)) for cell in cells], ignore_index=True)
     return Results(metrics, *[pd.DataFrame()] * 3, Path())
+
+
+def stated(*columns: Measure) -> Grid:
+    return Grid(summary="", experiment="images", datasets=("triples",), columns=columns)
 
 
 @pytest.fixture
@@ -37,7 +44,7 @@ def test_every_row_is_in_the_grid_or_in_one_block(results):
 
 
 def test_blocks_stand_below_the_grid_in_one_group_of_columns(results):
-    table = image_table(results, {"": [Measure("all", "llh", "all"), Measure("M", "llh", "mnist")]})
+    table = grid_table(stated(LLH, Measure(heading="M", metric="llh", subset="mnist")), results).to_latex()
     grid, _, blocks = table.partition("without the empty subset")
     assert "MMVAE" not in grid and grid.count("bound}") == 2
     lines = [line for line in blocks.splitlines() if "&" in line]
@@ -55,7 +62,7 @@ def test_blocks_stand_below_the_grid_in_one_group_of_columns(results):
 
 
 def test_tables_without_baselines_have_no_blocks():
-    table = image_table(found([("poe", "masked")]), {"": [Measure("all", "llh", "all")]})
+    table = grid_table(stated(LLH), found([("poe", "masked")])).to_latex()
     assert "baselines" not in table and "empty subset" not in table
 
 

@@ -5,8 +5,9 @@ import pytest
 
 from pimvae.claims.status import replica_status
 from pimvae.report import job
-from pimvae.report.tables._layout import Column
-from pimvae.report.tables._simple import simple_block
+from pimvae.report.table import Part
+from pimvae.report.tables._cells import Column
+from pimvae.report.tables._simple import simple_parts
 from pimvae.report.webpage import page
 from pimvae.results.files import COLUMNS, Results
 
@@ -78,6 +79,6 @@ def test_marks_reach_the_web_page():
 def test_a_simple_model_without_a_value_has_no_row():
     row = ("linear", "dense", "none", "none", "none", 1.0, 0, 1.0, "no_latent", "train", "all", "llh", -1.0)
     rows = pd.DataFrame([row], columns=COLUMNS)
-    assert simple_block(rows, [Column("rate", "rate", "all")]) == []
-    assert simple_block(rows, [Column("LLH", "llh", "all", (("beta", 0.1),))]) == []
-    assert simple_block(rows, [Column("LLH", "llh", "all")]) == [r"\midrule", r"no latent & \ensuremath{-}1.00 \\"]
+    assert simple_parts(rows, [Column("rate")]) == []
+    assert simple_parts(rows, [Column("llh", where=(("beta", 0.1),))]) == []
+    assert simple_parts(rows, [Column("llh")]) == [Part([["no latent", r"\ensuremath{-}1.00"]])]

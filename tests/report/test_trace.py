@@ -11,7 +11,7 @@ import pytest
 import yaml
 from scipy.stats import t as student
 
-from pimvae import archive
+from pimvae import archive, registry
 from pimvae.report import job
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -165,4 +165,5 @@ OTHERS = {
 
 
 def test_every_table_of_metrics_is_looked_at():
-    assert {path.stem for path in (ROOT / "src/pimvae/report/tables").glob("[a-z]*.py")} == {*TABLES, *OTHERS}
+    assert set(registry.names("report.tables")) == {*TABLES, *OTHERS}
+    assert set(registry.page("report.tables")) == set(TABLES)

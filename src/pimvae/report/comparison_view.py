@@ -11,8 +11,9 @@ from matplotlib.lines import Line2D
 from pimvae.config.catalogue import catalogue
 from pimvae.report.comparison import DIFFERS, IDENTICAL, LOST, NEW, OPEN, SAME, SMALL, UNIT, VERDICTS
 from pimvae.report.figures._drawing import empty_figure
+from pimvae.report.latex import escape
 from pimvae.report.style import ALARM, GRID, MUTED, figure
-from pimvae.report.tables._layout import escape, tabular
+from pimvae.report.table import Part, Table
 
 COLOURS = {IDENTICAL: MUTED, SAME: "#0072B2", SMALL: "#9A7400", DIFFERS: ALARM}
 NOT_RUN = "not run"  # the verdict on a claim whose experiment a run left out
@@ -56,15 +57,16 @@ def equal_numbers(numbers: pd.DataFrame) -> str:
     return f"{(both['verdict'] == IDENTICAL).sum():,} of {len(both):,} numbers equal"
 
 
-def table_of(numbers: pd.DataFrame) -> str:
-    """A booktabs tabular: data sets in rows, how many of their numbers got each verdict."""
+def table_of(numbers: pd.DataFrame) -> Table:
+    """Data sets in rows, how many of their numbers got each verdict."""
     shown = [name for name in VERDICTS if (numbers["verdict"] == name).any()]
-    lines = [" & ".join(["", "numbers", *map(escape, shown)]) + r" \\", r"\midrule"]
+    rows = []
     for dataset in catalogue().order("datasets", numbers["dataset"]):
         counts = numbers.loc[numbers["dataset"] == dataset, "verdict"].value_counts()
         cells = [escape(catalogue().look("datasets", dataset).label), str(counts.sum())]
-        lines.append(" & ".join([*cells, *(str(counts.get(name, 0)) for name in shown)]) + r" \\")
-    return tabular("l" + "r" * (1 + len(shown)), lines)
+        rows.append([*cells, *(str(counts.get(name, 0)) for name in shown)])
+    head = [" & ".join(["", "numbers", *map(escape, shown)]) + r" \\"]
+    return Table("l" + "r" * (1 + len(shown)), head, [Part(rows)])
 
 
 def figure_of(numbers: pd.DataFrame) -> Figure:

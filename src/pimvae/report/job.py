@@ -1,6 +1,6 @@
 """Entry points of the DAG and the command line: read collected CSVs, write tables, figures, claims and macros."""
 
-__all__ = ["claims", "compare", "figures", "judge", "macros", "row_of", "tables"]
+__all__ = ["KINDS", "claims", "compare", "figures", "judge", "macros", "row_of", "tables"]
 
 import math
 from collections.abc import Sequence
@@ -15,10 +15,12 @@ from pimvae.claims.status import COLLAPSED, UNTRAINED
 from pimvae.claims.verdict import Judgement
 from pimvae.files import write_json
 from pimvae.registry import lookup, names
+from pimvae.report.table import Table
 from pimvae.results.files import Results, write_frame, write_text
 from pimvae.rules import rule_digests
 
 YOUNGER = "* statement or rule younger than the run"
+KINDS = {"tex": Table.to_latex, "html": Table.to_html, "csv": Table.to_csv}
 CLAIM_ENTRIES = {"t10_claims", "t11_verdicts", "f9_claims", "f9_images"}  # drawn from verdicts instead of results
 
 
@@ -29,14 +31,14 @@ def judge(results: Results, claims_path: Path | str | None = None) -> list[Judge
 
 
 def tables(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str | None = None,
-           only: Sequence[str] | None = None) -> list[Path]:  # fmt: skip
-    """Write every table (or those named in ``only``) to ``out_dir/<name>.tex``; returns the paths."""
+           only: Sequence[str] | None = None, kind: str = "tex") -> list[Path]:  # fmt: skip
+    """Write every table (or those named in ``only``) to ``out_dir/<name>.<kind>``, see ``KINDS``; returns the paths."""
     results = Results.load(results_dir)
     written = []
     for name in names("report.tables") if only is None else only:
         source = judge(results, claims_path) if name in CLAIM_ENTRIES else results
-        path = Path(out_dir) / f"{name}.tex"
-        write_text(path, lookup("report.tables", name)(source))
+        path = Path(out_dir) / f"{name}.{kind}"
+        write_text(path, KINDS[kind](lookup("report.tables", name)(source)))
         written.append(path)
     return written
 
@@ -133,6 +135,6 @@ def compare(
     out = Path(out_dir)
     write_frame(out / "compare.csv", numbers)
     write_frame(out / "compare_claims.csv", claims)
-    write_text(out / "compare.tex", comparison_view.table_of(numbers))
+    write_text(out / "compare.tex", comparison_view.table_of(numbers).to_latex())
     save(comparison_view.figure_of(numbers), out, "compare")
     return comparison_view.lines_of(numbers, claims)

@@ -12,13 +12,13 @@ from pimvae.claims.statistics import format_estimate, format_number, mean_interv
 from pimvae.claims.status import COLLAPSED, UNTRAINED
 from pimvae.claims.verdict import Judgement
 from pimvae.config.catalogue import catalogue
-from pimvae.report.tables._checks import check_rows
-from pimvae.report.tables._layout import escape
-from pimvae.report.tables.t10_claims import effect_texts
+from pimvae.report.checks import check_rows
+from pimvae.report.latex import escape
 from pimvae.report.wording import (
     NUMBERS,
     count_word,
     counted,
+    effect_texts,
     exceptions,
     join,
     spread,

@@ -1,10 +1,12 @@
-"""The tables of the paper as web pages: the same cells, so that what a browser shows is what the PDF shows."""
+"""The tables of the paper as web pages and as CSV: the same cells, so that a browser shows what the PDF shows."""
 
-__all__ = ["html_table", "page", "pages"]
+__all__ = ["csv_table", "html_table", "page", "pages"]
 
+import csv
 import html
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pimvae.errors import UserError
@@ -12,6 +14,7 @@ from pimvae.registry import names, summary
 from pimvae.report.page_style import SCRIPT, STYLE
 from pimvae.results.files import write_text
 
+SPAN = re.compile(r"\\multicolumn\{(\d+)\}\{((?:[^{}]|\{[^{}]*\})*)\}\{(.*)\}")
 RULES = re.compile(r"\\(?:toprule|midrule|bottomrule|cmidrule(?:\([lr]+\))?\{[\d-]+\}|addlinespace)")
 TOKEN = re.compile(r"\\[a-zA-Z]+ ?|\\.|--|[{}$~^_]|[^\\{}$~^_-]+|-", re.DOTALL)
 TAGS = {"best": "strong", "tie": "u", "emph": "em", "verdict": "strong", "textbf": "strong", "textit": "em"}
@@ -102,15 +105,50 @@ def html_table(tex: str) -> str:
     return f"<table{prose}>\n<thead>{''.join(head)}</thead>\n<tbody>{''.join(body)}</tbody>\n</table>"
 
 
+def csv_table(head: Sequence[str], titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as CSV: a column for the titles of parts, then one per column, named by all headings that stand over it.
+
+    Args:
+        head: lines of LaTeX above the first rule.
+        titles: of the part that each row belongs to, plain text.
+        rows: cells as LaTeX; marks of the best are left out.
+    """
+    above = [_spread(line) for line in head if RULES.sub("", line).strip()]
+    names = [": ".join(filter(None, column)) for column in zip(*above, strict=True)]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["part", *names])
+    writer.writerows([title, *map(_plain, row)] for title, row in zip(titles, rows, strict=True))
+    return out.getvalue()
+
+
+def _spread(line: str) -> list[str]:
+    """The headings in a line as plain text, each as often as it spans columns."""
+    cells = [cell.strip() for cell in _cells(_row_end(line))]
+    spans = [(found[3], int(found[1])) if (found := SPAN.fullmatch(cell)) else (cell, 1) for cell in cells]
+    return [_plain(text) for text, count in spans for _ in range(count)]
+
+
+def _plain(tex: str) -> str:
+    """A cell as text, with a minus that programs read."""
+    text = html.unescape(re.sub("<[^>]*>", "", _inline(tex)))
+    return text.replace("−", "-").replace("\u2009", " ")
+
+
 def _headings(table: str) -> list[str]:
     """The distinct headings of a table, in their order."""
     return list(dict.fromkeys(re.findall(r"<th(?: [^>]*)?>(.*?)</th>", table)))
 
 
 def _row(tex: str, tag: str, part: bool) -> str:
-    cells = _cells(re.sub(r"\\\\(\[.*?\])?\s*$", "", tex))
+    cells = _cells(_row_end(tex))
     opening = '<tr class="part">' if part else "<tr>"
     return opening + "".join(_cell(cell.strip(), tag, not index) for index, cell in enumerate(cells)) + "</tr>\n"
+
+
+def _row_end(tex: str) -> str:
+    """A row without the end of its line."""
+    return re.sub(r"\\\\(\[.*?\])?\s*$", "", tex)
 
 
 def _cells(row: str) -> list[str]:
@@ -127,7 +165,7 @@ def _cells(row: str) -> list[str]:
 
 def _cell(tex: str, tag: str, first: bool) -> str:
     """One cell; how it is aligned is said here and not in the style sheet, so that tables can go into other pages."""
-    span = re.fullmatch(r"\\multicolumn\{(\d+)\}\{((?:[^{}]|\{[^{}]*\})*)\}\{(.*)\}", tex)
+    span = SPAN.fullmatch(tex)
     wide = f' colspan="{span[1]}"' if span else ""
     align = "left" if first or (span and tag == "td") else "center" if span else ""
     style = f' style="text-align: {align}"' if align else ""

@@ -1,11 +1,16 @@
-"""Words of the paper that depend on results: counts, lists, and what became of the claims."""
+"""Words of the paper that depend on results: counts, lists, effects, and what became of the claims."""
 
-__all__ = ["count_word", "counted", "exceptions", "join", "spread", "verdict_sentences", "verdict_summary"]
+__all__ = ["count_word", "counted", "effect_texts", "exceptions", "join", "spread", "unit", "verdict_sentences",
+           "verdict_summary"]  # fmt: skip
 
+import math
 from collections.abc import Callable, Sequence
 
+from pimvae.claims.schema import Claim
+from pimvae.claims.statistics import decimals
 from pimvae.claims.verdict import Judgement
-from pimvae.report.tables._layout import escape
+from pimvae.config.catalogue import catalogue
+from pimvae.report.latex import escape
 
 NUMBERS = ["Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"]
 # In the order of the sentences: what is said of one claim and of several.
@@ -79,3 +84,29 @@ def exceptions(judgement: Judgement, against: bool) -> str:
     wrong = groups["high"].lt(0) & trained
     rows = groups[wrong if against else ~wrong & ~((groups["low"] > judgement.claim.relevant) & trained)]
     return escape(join(list(dict.fromkeys(rows["group"])))) or "none"
+
+
+def unit(claim: Claim) -> str:
+    """What the effect of a claim is measured in: nothing where it is relative, else the unit or name of its metric."""
+    if not claim.measures:  # about verdicts
+        return ""
+    metric = catalogue().metric(claim.measures[0].metric)
+    plain = metric.unit if metric.factor == 1 else ""
+    return "relative" if claim.effect == "relative" else plain or metric.label.partition(",")[0]
+
+
+def effect_texts(judgement: Judgement) -> tuple[str, str]:
+    """Mean effect and its interval as LaTeX, rounded to what the interval supports."""
+    low, high = judgement.low, judgement.high
+    if not math.isfinite(judgement.effect):  # a claim about verdicts has no effect of its own
+        return "--", "--"
+    half = (high - low) / 2
+    places = min(max(decimals(half), 0), 6) if math.isfinite(half) and half > 0 else 2
+    if not math.isfinite(half):
+        return f"${judgement.effect:.{places}f}$", "--"
+    return f"${_fixed(judgement.effect, places)}$", f"$[{_fixed(low, places)},\\,{_fixed(high, places)}]$"
+
+
+def _fixed(value: float, places: int) -> str:
+    text = f"{value:.{places}f}"
+    return text.lstrip("-") if float(text) == 0 else text

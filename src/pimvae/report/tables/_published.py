@@ -1,6 +1,6 @@
-"""Blocks of a table for objectives beside its grid: each has its own bound, so its numbers stand in one group only."""
+"""Parts of a table for objectives beside its grid: each has its own bound, so its numbers stand in one group only."""
 
-__all__ = ["published_blocks"]
+__all__ = ["published_parts"]
 
 from collections.abc import Sequence
 
@@ -8,29 +8,24 @@ import pandas as pd
 
 from pimvae.config.catalogue import catalogue
 from pimvae.report.grid import in_block
-from pimvae.report.tables._layout import Column, Rows, body, panel
+from pimvae.report.table import Part
+from pimvae.report.tables._cells import Column, Rows, body
 
-END = r" \\"
 TITLES = {"nonempty": "mixture bound without the empty subset", "published": "published baselines, each with its bound"}
 
 
-def published_blocks(metrics: pd.DataFrame, columns: Sequence[Column], width: int) -> list[str]:
-    """A panel per block that has rows: ``columns`` (without an objective) under the first group, the rest empty.
+def published_parts(metrics: pd.DataFrame, columns: Sequence[Column], width: int) -> list[Part]:
+    """A part per block that has rows: ``columns`` (without an objective) under the first group, the rest empty.
 
     Args:
         metrics: tidy metrics of one data set.
         columns: those of one group.
         width: columns of the whole table, the labels not counted.
     """
-    lines: list[str] = []
-    rest = " & " * (width - len(columns))
-    for name, title in TITLES.items():
-        found = in_block(metrics, name)
-        if found.empty:
-            continue
-        rows = [row.removesuffix(END) + rest + END for row in body(found, _rows(found), columns)]
-        lines += panel(title, width + 1, rows)
-    return lines
+    blocks = [(title, in_block(metrics, name)) for name, title in TITLES.items()]
+    rest = [""] * (width - len(columns))
+    return [Part([[*row, *rest] for row in body(found, _rows(found), columns)], title)
+            for title, found in blocks if len(found)]  # fmt: skip
 
 
 def _rows(metrics: pd.DataFrame) -> Rows:

@@ -1,6 +1,6 @@
-"""The block of simple models below the trained ones, and which replicas stand no higher than the simplest of them."""
+"""The part of simple models below the trained ones, and which replicas stand no higher than the simplest of them."""
 
-__all__ = ["NOTES", "simple_block", "standing"]
+__all__ = ["NOTES", "simple_parts", "standing"]
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,9 @@ from pimvae.claims.selection import select
 from pimvae.claims.statistics import format_estimate, format_number, mean_interval
 from pimvae.claims.status import replica_status
 from pimvae.config.catalogue import catalogue
-from pimvae.report.tables._layout import Column, escape
+from pimvae.report.latex import escape
+from pimvae.report.table import Part
+from pimvae.report.tables._cells import Column
 from pimvae.results.files import Results
 
 NOTES = ("untrained", "collapsed")  # statuses that a table tells, each with a macro of its own
@@ -23,8 +25,8 @@ def standing(results: Results, where: Mapping[str, Any]) -> pd.DataFrame:
     return select(status, {"status": list(NOTES)})
 
 
-def simple_block(baselines: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
-    """A rule and one row per simple model that has a value in one of the columns, without marks; [] for none.
+def simple_parts(baselines: pd.DataFrame, columns: Sequence[Column]) -> list[Part]:
+    """One part, a row per simple model that has a value in one of the columns, without marks; [] for none.
 
     Args:
         baselines: rows of one data set and split.
@@ -35,8 +37,8 @@ def simple_block(baselines: pd.DataFrame, columns: Sequence[Column]) -> list[str
         part = baselines[baselines["baseline"] == name]
         cells = [_cell(part, column) for column in columns]
         if any(cells):
-            rows.append(" & ".join([escape(catalogue().look("baselines", name).label), *cells]) + r" \\")
-    return [r"\midrule", *rows] if rows else []
+            rows.append([escape(catalogue().look("baselines", name).label), *cells])
+    return [Part(rows)] if rows else []
 
 
 def _cell(part: pd.DataFrame, column: Column) -> str:

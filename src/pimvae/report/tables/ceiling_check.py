@@ -7,25 +7,26 @@ import math
 from pimvae.claims.selection import drop_diverged, select
 from pimvae.claims.statistics import format_number
 from pimvae.config.catalogue import catalogue
-from pimvae.report.tables._layout import escape, not_run, tabular
+from pimvae.report.latex import escape
+from pimvae.report.table import MISSING, NOT_RUN, Part, Table
 from pimvae.results.files import Results
 
 TRUE_MODEL = "true_model"
 SPLITS = {"train": "training", "test": "held out"}
 
 
-def table_ceiling_check(results: Results) -> str:
+def table_ceiling_check(results: Results) -> Table:
     """Per data set and split: LLH under the true model, its error, effective samples; the learned models too."""
     metrics = drop_diverged(results.metrics[results.metrics["experiment"] != "audit"])
     true = metrics[metrics["aggregator"] == TRUE_MODEL]
     if true.empty:
-        return not_run()
-    lines = [
+        return NOT_RUN
+    head = [
         r" & & \multicolumn{4}{c}{true model} & \multicolumn{2}{c}{learned models} \\",
         r"\cmidrule(lr){3-6} \cmidrule(lr){7-8}",
         r" & samples & LLH & largest s.e. & eff.\ (\%) & few (\%) & eff.\ (\%) & least (\%) \\",
-        r"\midrule",
     ]
+    rows = []
     for name in catalogue().order("datasets", true["dataset"]):
         for split, title in SPLITS.items():
             part = select(metrics, {"dataset": name, "split": split, "subset": "all"})
@@ -37,7 +38,6 @@ def table_ceiling_check(results: Results) -> str:
             numbers = [value["llh_ceiling"].mean(), value["llh_ceiling_se"].max(), 100 * value["ess_fraction"].mean(),
                        100 * value["ess_few"].max(), 100 * theirs.mean(), 100 * theirs.min()]  # fmt: skip
             # A quadrature has no particles.
-            texts = [format_number(number) if math.isfinite(number) else "--" for number in numbers]
-            cells = [escape(catalogue().look("datasets", name).label), title, *texts]
-            lines.append(" & ".join(cells) + r" \\")
-    return tabular("ll" + "r" * 6, lines)
+            texts = [format_number(number) if math.isfinite(number) else MISSING for number in numbers]
+            rows.append([escape(catalogue().look("datasets", name).label), title, *texts])
+    return Table("ll" + "r" * 6, head, [Part(rows)])

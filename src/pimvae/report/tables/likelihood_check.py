@@ -4,24 +4,25 @@ __all__ = ["table_likelihood_check"]
 
 from pimvae.claims.statistics import format_number
 from pimvae.config.catalogue import catalogue
-from pimvae.report.tables._checks import check_rows
-from pimvae.report.tables._layout import escape, not_run, tabular
+from pimvae.report.checks import check_rows
+from pimvae.report.latex import escape
+from pimvae.report.table import NOT_RUN, Part, Table
 from pimvae.results.files import Results
 
 
-def table_likelihood_check(results: Results) -> str:
+def table_likelihood_check(results: Results) -> Table:
     """Per data set and bound: error of the near-exact estimate and of the encoder as proposal, shares that count."""
-    rows = check_rows(results.metrics)
-    if rows.empty:
-        return not_run()
-    lines = [
+    checks = check_rows(results.metrics)
+    if checks.empty:
+        return NOT_RUN
+    head = [
         r" & & replicas & \multicolumn{4}{c}{near-exact} & \multicolumn{3}{c}{encoder as proposal} \\",
         r"\cmidrule(lr){4-7} \cmidrule(lr){8-10}",
         r" & bound & & mean error & largest & eff.\ (\%) & $\hat k>.7$ (\%) & mean error & largest & eff.\ (\%) \\",
-        r"\midrule",
     ]
-    for name in catalogue().order("datasets", rows["dataset"]):
-        here = rows[rows["dataset"] == name]
+    rows = []
+    for name in catalogue().order("datasets", checks["dataset"]):
+        here = checks[checks["dataset"] == name]
         for objective in catalogue().order("objectives", here["objective"]):
             part = here[here["objective"] == objective]
             numbers = [
@@ -30,5 +31,5 @@ def table_likelihood_check(results: Results) -> str:
                 100 * part["ess_fraction_encoder"].mean(),
             ]  # fmt: skip
             labels = [escape(catalogue().look("datasets", name).label), catalogue().look("objectives", objective).label]
-            lines.append(" & ".join([*labels, str(len(part)), *map(format_number, numbers)]) + r" \\")
-    return tabular("ll" + "r" * 8, lines)
+            rows.append([*labels, str(len(part)), *map(format_number, numbers)])
+    return Table("ll" + "r" * 8, head, [Part(rows)])

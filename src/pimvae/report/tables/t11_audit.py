@@ -8,7 +8,7 @@ from pimvae.claims.audit import ARMS, CORRECTED, EXPERIMENT, STANDS_FOR, effects
 from pimvae.claims.selection import select
 from pimvae.claims.statistics import Estimate, format_estimate
 from pimvae.config.catalogue import catalogue
-from pimvae.report.tables._layout import MISSING, grouped_headings, not_run, panel, tabular
+from pimvae.report.table import MISSING, NOT_RUN, Part, Table, bound_headings, grouped_headings
 from pimvae.results.files import Results
 
 # Heading, and metric with its subset for the linear and for the identifiable data.
@@ -20,14 +20,14 @@ MEASURES = [
 ]
 
 
-def table_audit(results: Results) -> str:
+def table_audit(results: Results) -> Table:
     """Arm minus corrected, mean over the schemes, paired by seed: intervals that exclude 0 are bold."""
     metrics = select(results.metrics, {"experiment": EXPERIMENT})
     if metrics.empty:
-        return not_run()
+        return NOT_RUN
     objectives = [name for name in catalogue().order("objectives", metrics["objective"]) if name != "true_model"]
     headings = [heading for heading, *_ in MEASURES]
-    lines = grouped_headings([(f"{catalogue().look('objectives', name).label} bound", headings) for name in objectives])
+    parts = []
     for data, (experiment, _) in STANDS_FOR.items():
         index = int(experiment != "linear")
         rows = []
@@ -38,10 +38,11 @@ def table_audit(results: Results) -> str:
                 for measure in MEASURES
             ]
             if arm != CORRECTED and any(cell != MISSING for cell in cells):
-                rows.append(" & ".join([catalogue().look("arms", arm).label, *cells]) + r" \\")
-        title = catalogue().look("datasets", f"{data}_{CORRECTED}").label
-        lines += [] if not rows else panel(title, 1 + len(objectives) * len(MEASURES), rows)
-    return tabular("l" + "r" * len(objectives) * len(MEASURES), lines)
+                rows.append([catalogue().look("arms", arm).label, *cells])
+        if rows:
+            parts.append(Part(rows, catalogue().look("datasets", f"{data}_{CORRECTED}").label))
+    head = grouped_headings(bound_headings(objectives, headings))
+    return Table("l" + "r" * len(objectives) * len(MEASURES), head, parts)
 
 
 def _cell(change: Estimate | None) -> str:

@@ -7,22 +7,20 @@ from collections.abc import Sequence
 from pimvae.claims.audit import ARMS, AuditJudgement
 from pimvae.claims.verdict import Judgement
 from pimvae.config.catalogue import catalogue
-from pimvae.report.tables._layout import MISSING, escape, not_run, tabular
+from pimvae.report.latex import escape
+from pimvae.report.table import MISSING, NOT_RUN, Part, Table
 
 
-def table_verdicts(judgements: Sequence[Judgement]) -> str:
+def table_verdicts(judgements: Sequence[Judgement]) -> Table:
     """A row per audited claim, a column per arm; verdicts other than the corrected one are marked."""
     audits = [judgement for judgement in judgements if isinstance(judgement, AuditJudgement)]
     if not audits or audits[0].table.empty:
-        return not_run()
+        return NOT_RUN
     table = audits[0].table.pivot(index="claim", columns="arm", values="verdict")
     arms = [name for name in ARMS if name in table]
     headings = [escape(catalogue().look("arms", name).label) for name in arms]
-    lines = [" & ".join(["", *headings]) + r" \\", r"\midrule"]
-    for claim, row in table.iterrows():
-        cells = [_cell(row[name], row[arms[0]]) for name in arms]
-        lines.append(" & ".join([str(claim), *cells]) + r" \\")
-    return tabular("l" + "c" * len(arms), lines)
+    rows = [[str(claim), *(_cell(row[name], row[arms[0]]) for name in arms)] for claim, row in table.iterrows()]
+    return Table("l" + "c" * len(arms), [" & ".join(["", *headings]) + r" \\"], [Part(rows)])
 
 
 def _cell(verdict: object, corrected: object) -> str:

@@ -3,23 +3,15 @@
 __all__ = ["table_aggregators"]
 
 from collections.abc import Sequence
+from itertools import islice
 
 import pandas as pd
 
 from pimvae.claims.selection import select
 from pimvae.claims.statistics import format_number
 from pimvae.config.catalogue import catalogue
-from pimvae.report.tables._layout import (
-    MISSING,
-    Column,
-    Rows,
-    aggregator_rows,
-    body,
-    grouped_headings,
-    not_run,
-    panel,
-    tabular,
-)
+from pimvae.report.table import MISSING, NOT_RUN, Part, Table, grouped_headings
+from pimvae.report.tables._cells import Column, Rows, aggregator_rows, body
 from pimvae.results.files import Results
 
 EXPERIMENT, TRUE_MODEL = "aggregators", "true_model"
@@ -35,22 +27,18 @@ MEASURES = {"loadings": LINEAR, "views": VIEWS, "views_half": VIEWS}
 TIMES = {"loadings": "dense", "views": "views", "views_half": "half"}  # headings of the times per step
 
 
-def table_aggregators(results: Results) -> str:
+def table_aggregators(results: Results) -> Table:
     """A panel per bound, the schemes in rows; best values are marked per column, over all bounds. Times are last."""
     metrics = _shown(results.metrics)
     if metrics.empty:
-        return not_run()
+        return NOT_RUN
     present = [name for name in MEASURES if name in set(metrics["dataset"])]
-    columns = [
-        Column(heading, metric, subset, (("dataset", name),))
-        for name in present
-        for heading, metric, subset in MEASURES[name]
-    ]
+    columns = [Column(metric, subset, (("dataset", name),)) for name in present for _, metric, subset in MEASURES[name]]
     groups = [(catalogue().look("datasets", name).label, [h for h, *_ in MEASURES[name]]) for name in present]
     groups.append(("ms/step", [TIMES[name] for name in present]))
     runs = select(results.runs, {"experiment": EXPERIMENT})
-    lines = grouped_headings(groups) + _panels(metrics, columns, runs)
-    return tabular("l" + "r" * (len(columns) + len(present)), lines)
+    parts = _panels(metrics, columns, runs)
+    return Table("l" + "r" * (len(columns) + len(present)), grouped_headings(groups), parts)
 
 
 def _shown(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -62,7 +50,7 @@ def _shown(metrics: pd.DataFrame) -> pd.DataFrame:
     return rows[~other_split & ~meaningless]
 
 
-def _panels(metrics: pd.DataFrame, columns: Sequence[Column], runs: pd.DataFrame) -> list[str]:
+def _panels(metrics: pd.DataFrame, columns: Sequence[Column], runs: pd.DataFrame) -> list[Part]:
     objectives = catalogue().order("objectives", metrics["objective"])
     parts: list[Rows] = [
         [
@@ -74,13 +62,9 @@ def _panels(metrics: pd.DataFrame, columns: Sequence[Column], runs: pd.DataFrame
     whole = [row for part in parts for row in part]
     present = list(dict.fromkeys(dict(column.where)["dataset"] for column in columns))
     times = [[_time(select(runs, {**where, "dataset": name})) for name in present] for _, where in whole]
-    rows = [" & ".join([row.removesuffix(r" \\"), *cells]) + r" \\"
-            for row, cells in zip(body(metrics, whole, columns), times, strict=True)]  # fmt: skip
-    lines: list[str] = []
-    for name, part in zip(objectives, parts, strict=True):
-        shown, rows = rows[: len(part)], rows[len(part) :]
-        lines += panel(f"{catalogue().look('objectives', name).label} bound", len(columns) + len(present) + 1, shown)
-    return lines
+    rows = ([*row, *cells] for row, cells in zip(body(metrics, whole, columns), times, strict=True))
+    titles = [f"{catalogue().look('objectives', name).label} bound" for name in objectives]
+    return [Part(list(islice(rows, len(part))), title) for part, title in zip(parts, titles, strict=True)]
 
 
 def _time(runs: pd.DataFrame) -> str:

@@ -1,6 +1,6 @@
-"""What every table shares: cells of mean ± interval, marks for the best, rows of a booktabs tabular."""
+"""Rows of metrics as cells: mean ± interval, marks for the best, notes on replicas that failed."""
 
-__all__ = ["Column", "Rows", "body", "cell", "escape", "tabular"]
+__all__ = ["Column", "Rows", "aggregator_rows", "body", "cell"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ import pandas as pd
 from pimvae.claims.selection import diverged_replicas, drop_diverged, select
 from pimvae.claims.statistics import format_estimate, format_number, marks, mean_interval
 from pimvae.config.catalogue import catalogue
+from pimvae.report.latex import escape
+from pimvae.report.table import MISSING
 
-MISSING = "--"
 LIKELIHOODS = ("llh", "llh_gap", "ceiling_gap")  # columns in which a standing below the simple models is told
 Rows = Sequence[tuple[str, Mapping[str, Any]]]  # label of each row and its selection
 
@@ -24,9 +25,8 @@ class Column:
     Without ``interval`` only means are shown: for values whose spread over seeds says how the data sets differ.
     """
 
-    heading: str
     metric: str
-    subset: str
+    subset: str = "all"
     where: tuple[tuple[str, Any], ...] = ()
     interval: bool = True
     digits: int = 4  # significant, of a mean without interval
@@ -50,8 +50,8 @@ def cell(values: Sequence[float], diverged: int, mark: str, interval: bool = Tru
 
 def body(
     metrics: pd.DataFrame, rows: Rows, columns: Sequence[Column], standing: pd.DataFrame | None = None
-) -> list[str]:
-    """The rows of a table as LaTeX, best values marked per column.
+) -> list[list[str]]:
+    """The rows of a table, each its label and its cells as LaTeX, best values marked per column.
 
     Args:
         metrics: tidy metrics, already restricted to one experiment (and data set, where rows do not name it).
@@ -72,8 +72,7 @@ def body(
             shown = list(values[name].values())
             text = cell(shown, len(select(bad, keys)), marked[name], column.interval, column.digits)
             cells[name].append(text + _notes(standing, keys, column))
-    labels = [escape(label) for label, _ in rows]
-    return [" & ".join([label, *row]) + r" \\" for label, row in zip(labels, cells.values(), strict=True)]
+    return [[escape(label), *row] for (label, _), row in zip(rows, cells.values(), strict=True)]
 
 
 def _notes(standing: pd.DataFrame | None, keys: Mapping[str, Any], column: Column) -> str:
@@ -95,37 +94,3 @@ def aggregator_rows(metrics: pd.DataFrame) -> list[tuple[str, dict[str, Any]]]:
     """One row per aggregator that has metrics, in the order of the catalogue."""
     return [(catalogue().aggregator(name).label, {"aggregator": name})
             for name in catalogue().order("aggregators", metrics["aggregator"])]  # fmt: skip
-
-
-def tabular(alignment: str, lines: Sequence[str]) -> str:
-    """A complete booktabs tabular; ``lines`` hold headings, rules and rows."""
-    return "\n".join([rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}", r"\toprule", *lines, r"\bottomrule",
-                      r"\end{tabular}", ""])  # fmt: skip
-
-
-def escape(text: str) -> str:
-    """Plain text as LaTeX."""
-    table = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
-             "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "β": r"\ensuremath{\beta}"}  # fmt: skip
-    return "".join(table.get(letter, letter) for letter in str(text))
-
-
-def not_run(columns: int = 1) -> str:
-    """A tabular that says that nothing was run."""
-    return tabular("l" * columns, [r"not run at this scale \\"])
-
-
-def grouped_headings(groups: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-    """Two heading lines: names of groups of columns with rules under them, then the columns' own headings."""
-    first, rules, second, start = [""], [], [""], 2
-    for name, headings in groups:
-        first.append(rf"\multicolumn{{{len(headings)}}}{{c}}{{{name}}}")
-        rules.append(rf"\cmidrule(lr){{{start}-{start + len(headings) - 1}}}")
-        second.extend(headings)
-        start += len(headings)
-    return [" & ".join(first) + r" \\", " ".join(rules), " & ".join(second) + r" \\"]
-
-
-def panel(title: str, columns: int, rows: Sequence[str]) -> list[str]:
-    """Rows under a line that names their data set."""
-    return [r"\midrule", rf"\multicolumn{{{columns}}}{{@{{}}l}}{{\emph{{{escape(title)}}}}} \\", *rows]

@@ -1,0 +1,116 @@
+"""Tables of metrics as the page ``report/tables.yaml`` states them: aggregators in rows, columns under each bound."""
+
+__all__ = ["Grid", "Measure", "grid_table"]
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Annotated, Any
+
+import pandas as pd
+from pydantic import Field
+
+from pimvae.claims.selection import select
+from pimvae.claims.statistics import format_number
+from pimvae.config.catalogue import catalogue
+from pimvae.config.schema import AsList, Strict
+from pimvae.report.grid import in_grid
+from pimvae.report.table import NOT_RUN, Part, Table, bound_headings, grouped_headings
+from pimvae.report.tables._cells import Column, aggregator_rows, body
+from pimvae.report.tables._published import published_parts
+from pimvae.report.tables._simple import simple_parts, standing
+from pimvae.results.files import Results
+
+TRUE_MODEL = "true_model"
+REFERENCES = (TRUE_MODEL, "classifier")  # "aggregators" of rows that are no trained model's
+
+
+class Measure(Strict):
+    """One column under each bound."""
+
+    heading: str
+    metric: str
+    subset: str = "all"
+    beta: float = 1.0
+    interval: bool = True
+
+
+class Grid(Strict):
+    """What the page says of a table; the page explains each key."""
+
+    summary: str
+    experiment: str
+    datasets: Annotated[tuple[str, ...], AsList]
+    columns: Annotated[tuple[Measure, ...], AsList]
+    split: str | None = None
+    panels: dict[str, str] = Field(default_factory=lambda: {"": ""})
+    by_prior: bool = False
+    digits: int = 4
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """The rows of all results that belong to the table."""
+        return {"experiment": self.experiment, "dataset": list(self.datasets)}
+
+    def group(self, panel: str, objective: str | None = None) -> list[Column]:
+        """The columns under one bound; of any objective without one."""
+        bound = () if objective is None else (("objective", objective),)
+        return [
+            Column(m.metric, m.subset.format(panel=panel), (*bound, ("beta", m.beta)), m.interval, self.digits)
+            for m in self.columns
+        ]
+
+
+def grid_table(grid: Grid, results: Results) -> Table:
+    """The table; a panel per data set, per entry of ``panels`` and per prior, as far as there are several.
+
+    Best values are marked per column and data set, over both priors.
+    """
+    metrics = select(results.metrics, grid.where)
+    of_split = {} if grid.split is None else {"split": grid.split}
+    # Divergence is a property of the replica, not of a split.
+    metrics = pd.concat(
+        [select(metrics[metrics["metric"] != "diverged"], of_split), select(metrics, {"metric": "diverged"})]
+    )
+    trained = metrics[~metrics["aggregator"].isin(REFERENCES)]
+    if trained.empty or (shown := in_grid(trained)).empty:
+        return NOT_RUN
+    objectives = catalogue().order("objectives", shown["objective"])
+    head = grouped_headings(bound_headings(objectives, [measure.heading for measure in grid.columns]))
+    width = len(objectives) * len(grid.columns)
+    low = standing(results, {**grid.where, **{key: [value, "train"] for key, value in of_split.items()}})
+    simple = select(results.baselines, {**grid.where, **of_split})
+    parts: list[Part] = []
+    for name in catalogue().order("datasets", shown["dataset"]):
+        own, beside, models, true = (rows[rows["dataset"] == name] for rows in (shown, trained, simple, metrics))
+        for panel, title in grid.panels.items():
+            columns = [column for objective in objectives for column in grid.group(panel, objective)]
+            titles = [catalogue().look("datasets", name).label if len(grid.datasets) > 1 else "", title]
+            parts += _panels(own, columns, low[low["dataset"] == name], titles, grid.by_prior)
+            parts += published_parts(beside, grid.group(panel), width)
+            parts += simple_parts(models, columns)
+            parts += _ceiling(true, columns)
+    return Table("l" + "r" * width, head, parts)
+
+
+def _panels(
+    metrics: pd.DataFrame, columns: Sequence[Column], low: pd.DataFrame, titles: Sequence[str], by_prior: bool
+) -> Iterator[Part]:
+    """The trained models of one data set; ``titles`` are the parts of a title that are not the prior's."""
+    priors: Sequence[str | None] = catalogue().order("priors", metrics["prior"]) if by_prior else [None]
+    selections: list[tuple[str, list[tuple[str, Mapping[str, Any]]]]] = []
+    for prior in priors:
+        of_prior = {} if prior is None else {"prior": prior}
+        rows = [(label, {**where, **of_prior}) for label, where in aggregator_rows(select(metrics, of_prior))]
+        selections.append(("" if prior is None else catalogue().look("priors", prior).label, rows))
+    cells = iter(body(metrics, [row for _, rows in selections for row in rows], columns, low))
+    for label, rows in selections:
+        yield Part(list(islice(cells, len(rows))), ", ".join(filter(None, [*titles, label])))
+
+
+def _ceiling(metrics: pd.DataFrame, columns: Sequence[Column]) -> list[Part]:
+    """The row of the true model: its log-likelihood in the columns of that metric, nothing elsewhere."""
+    values = metrics.loc[metrics["metric"] == "llh_ceiling", "value"]
+    if values.empty or not any(column.metric == "llh" for column in columns):
+        return []
+    cells = [format_number(values.mean(), 4) if column.metric == "llh" else "" for column in columns]
+    return [Part([[catalogue().aggregator(TRUE_MODEL).label, *cells]])]
