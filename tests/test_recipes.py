@@ -22,9 +22,11 @@ from pathlib import Path
 from pimvae.config import find_cell, load
 from pimvae.data import job as data
 from pimvae.evaluation import job as evaluation
+from pimvae.planning.model_counts import count
 from pimvae.training import job as training
 
 cell = find_cell(load("smoke"), "linear", "{name}")
+assert count(cell).operations > 0
 data.run(cell.data, cell.seeds, Path("drawn"))
 training.run(cell, Path("drawn"), Path("done"), "cpu")
 evaluation.run(cell, Path("drawn"), Path("done"))
