@@ -8,6 +8,7 @@ from builders import DIMS, OBSERVED, ExactVAE, double_precision, generator, line
 from torch import Tensor
 
 from pimvae.evaluation import near_exact
+from pimvae.evaluation import quadrature as module
 from pimvae.evaluation.annealing import annealed_log_weights
 from pimvae.evaluation.bounds import linear_gaussian as read_off
 from pimvae.evaluation.likelihood import importance_log_likelihood
@@ -99,6 +100,24 @@ def test_quadrature_finds_narrow_modes_far_apart(latent):
     value, change = quadrature(lambda some: lambda z: bimodal(z).expand(-1, len(some)), 3, low, high)
     torch.testing.assert_close(value, torch.full((3,), 3.0), rtol=0, atol=1e-3)
     assert float(change.max()) < 1e-2
+
+
+def test_absurd_slopes_take_no_more_than_their_share_of_cells(monkeypatch):
+    """Each of the points gets as many cells as the others; what is plain beside it stays exact."""
+    monkeypatch.setattr(module, "MOST", 3000)
+    asked = []
+
+    def target(some: Tensor):
+        def joint(z: Tensor) -> Tensor:
+            asked.append(z.shape[0] * z.shape[1])
+            wild = 1e5 * torch.sin(1e3 * z).sum(-1)
+            return torch.where(some == 1, wild, bimodal(z))
+
+        return joint
+
+    value, _ = quadrature(target, 3, torch.full((2,), -9.0), torch.full((2,), 11.0))
+    assert max(asked[1:]) <= 4 * 3000 and value.isfinite().all()
+    torch.testing.assert_close(value[[0, 2]], torch.full((2,), 3.0), rtol=0, atol=1e-2)
 
 
 def test_quadrature_is_for_few_latents():

@@ -24,8 +24,10 @@ def likelihood_rows(
     subset: str = "all",
     mask: Tensor | None = None,
     name: str = "llh",
-) -> Estimate:
+) -> Estimate | None:
     """Log-likelihood of what is observed in ``part``, in nats, mean over its points.
+
+    Nothing, for an objective that does not draw latents towards the prior (`pimvae.objectives._base.Objective`).
 
     * ``llh`` (or ``name``): near-exact (`pimvae.evaluation.near_exact.log_likelihood`); ``llh_error`` bounds its error;
     * ``ess_fraction``: share of particles that count; ``k_hat_above``: share of points whose importance weights had
@@ -45,6 +47,8 @@ def likelihood_rows(
         mask: O of every point; default: what ``part`` observes.
         name: of the near-exact value.
     """
+    if not rows.has_likelihood:
+        return None
     seen = part.mask if mask is None else mask
     found = log_likelihood(model, part.x, seen, generator, sizes.refined_particles, sizes.refinement_steps)
     rows.add(name, float(found.log_likelihood.mean()), subset, split)

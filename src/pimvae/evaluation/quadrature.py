@@ -15,6 +15,7 @@ SIDE = {1: 512, 2: 64}  # cells along each axis of the coarsest grid, by the num
 WIDENINGS = 6  # of the box, each to twice its size, while a point has its largest value at the rim
 NEGLIGIBLE = 12.0  # nats below the largest cell of a point from which on a cell is divided no further
 LEVELS = 14  # of divisions, at most
+MOST = 100_000  # cells that are divided at a time: a decoder with absurd slopes leaves none out, and memory is finite
 TOLERANCE = 1e-3  # nats that a division may change before it is the last one
 
 
@@ -35,6 +36,8 @@ def quadrature(
         points: how many there are.
         low: the lower corner of a box; it is widened while a point has its largest value at the rim.
         high: the upper one.
+
+    Where more than ``MOST`` cells could hold mass, those that can hold least are divided no further.
 
     Returns:
         The log-integral, and by how much the last halving changed it.
@@ -58,7 +61,7 @@ def quadrature(
         change = torch.where(here, (found - total).abs(), change)
         total = torch.where(here, found, total)
         possible = mass + (size * slope.abs()).sum(-1)
-        divided = _worth(mass, possible, owner, points)
+        divided = _largest(possible, _worth(mass, possible, owner, points), owner, points)
         gone = torch.logaddexp(gone, _log_sum(mass[~divided], owner[~divided], points))
         divided &= change[owner] > TOLERANCE
         if not divided.any():
@@ -86,7 +89,8 @@ def _coarse(log_joint: LogJoint, low: Tensor, high: Tensor, side: int) -> tuple[
         possible = possible + torch.maximum(torch.cat([step, edge], axis), torch.cat([edge, step], axis))
     possible = possible.flatten(0, latent - 1)
     cell, owner = (possible > mass.amax(0) - NEGLIGIBLE).nonzero().unbind(-1)
-    return owner, centres[cell], size, mass.logsumexp(0)
+    kept = _largest(possible[cell, owner], torch.ones_like(owner, dtype=torch.bool), owner, mass.shape[1])
+    return owner[kept], centres[cell[kept]], size, mass.logsumexp(0)
 
 
 def _worth(mass: Tensor, possible: Tensor, owner: Tensor, points: int) -> Tensor:
@@ -94,6 +98,17 @@ def _worth(mass: Tensor, possible: Tensor, owner: Tensor, points: int) -> Tensor
     largest = torch.full((points,), -math.inf, dtype=mass.dtype, device=mass.device)
     largest = largest.scatter_reduce(0, owner, mass, "amax")
     return possible > largest[owner] - NEGLIGIBLE
+
+
+def _largest(possible: Tensor, chosen: Tensor, owner: Tensor, points: int) -> Tensor:
+    """Of the chosen cells, each point's equal share of ``MOST``: those that can hold most."""
+    if int(chosen.sum()) <= MOST:
+        return chosen
+    ranked = torch.where(chosen, possible, -math.inf).argsort(descending=True, stable=True)
+    ranked = ranked[owner[ranked].argsort(stable=True)]  # point by point
+    first = torch.searchsorted(owner[ranked].contiguous(), torch.arange(points, device=owner.device))
+    place = torch.arange(len(ranked), device=owner.device) - first[owner[ranked]]
+    return chosen & torch.zeros_like(chosen).index_fill(0, ranked[place < MOST // points], True)
 
 
 def _log_sum(values: Tensor, owner: Tensor, points: int) -> Tensor:
