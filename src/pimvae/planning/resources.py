@@ -15,6 +15,7 @@ MIB = 2**20
 FLOAT, DOUBLE = 4, 8
 # What a process holds before it does anything: Python, torch, the tables of the evaluation; CUDA keeps a context.
 PROCESS_MIB = {"cpu": 400, "cuda": 1500}
+CHUNKS_MIB = 350  # of the chunks in which an evaluation goes through near-exact likelihoods and quadratures
 OPTIMISER = 6  # numbers per parameter: itself, two moments of Adam, the gradient, a clean copy of it, a work space
 HELD = 4  # numbers of a step for each that is kept for the backward pass: itself, its gradient, work space
 ROUNDS = {"bimodal": 2, "images": 2}  # splits that are evaluated; images: all modalities at once, then one by one
@@ -114,8 +115,9 @@ def evaluation_job(cell: Cell, counts: Counts, speed: Speed | None = None) -> Jo
     drawn = counts.components * min(evaluation.samples, form.samples)
     noise = 3 * evaluation.draws * drawn * latent
     passed = _images_passed(cell, drawn * counts.decoded) if cell.data.kind == "images" else _vectors_passed(cell)
-    memory = PROCESS_MIB["cpu"] + ceil((DOUBLE * (weights + noise) + passed + _data_bytes(cell)) / MIB)
-    return Job(memory, 1, START + (speed or CAUTIOUS["cpu"]).evaluation_seconds(cell, counts))
+    held = ceil((DOUBLE * (weights + noise) + passed + _data_bytes(cell)) / MIB)
+    seconds = START + (speed or CAUTIOUS["cpu"]).evaluation_seconds(cell, counts)
+    return Job(PROCESS_MIB["cpu"] + CHUNKS_MIB + held, 1, seconds)
 
 
 def _vectors_passed(cell: Cell) -> int:
