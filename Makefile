@@ -12,6 +12,11 @@ export HOME := $(CURDIR)/build/home
 $(shell mkdir -p build/home)
 endif
 
+# setuptools writes the path of this folder in the characters of the locale: those of C have no ü.
+ifneq ($(shell locale charmap 2>/dev/null),UTF-8)
+export LC_ALL := C.UTF-8
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help reproduce rebuild report readme notebooks schemas rulegraph ship plan install test latex lint unit smoke \
 	test-slurm test-environment bench clean distclean
