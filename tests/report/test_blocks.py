@@ -68,7 +68,7 @@ def test_exceptions_are_the_groups_that_are_not_as_claimed(source):
 
 def test_times_are_sums_over_jobs(source):
     assert cells(blocks.times(source))[2:] == [
-        ["linear", "2", "2", "0.5 GB"], ["tables, figures, paper, notebooks", "1", "< 1", "0.5 GB"],
+        ["linear", "2", "2", "0.5 GB"], ["tables, figures, paper, notebooks", "2", "< 1", "0.5 GB"],
     ]  # fmt: skip
 
 
