@@ -64,7 +64,8 @@ def by_time(source: Source) -> str:
 
 def ending(source: Source) -> str:
     """The last lines of a run, shortened."""
-    lines = [f"{claim.id}  {row['verdict']:13}  {claim.short}" for claim, row in source.decided()]
+    width = max(len(row["verdict"]) for _, row in source.decided()[:SHOWN])
+    lines = [f"{claim.id:4}  {row['verdict']:{width}}  {claim.short}" for claim, row in source.decided()]
     if len(lines) > SHOWN:
         lines = [*lines[:SHOWN], f"... ({len(lines) - SHOWN} more)"]
     lines = [f"claims at scale {source.scale}:", *lines, "paper: /home/you/pimvae/paper/paper.pdf"]

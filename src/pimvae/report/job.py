@@ -75,7 +75,8 @@ def claims(
         parts = [getattr(judgement, part) for judgement in judgements]
         full = [frame for frame in parts if len(frame)]
         write_frame(out / f"claims_{part}.csv", pd.concat(full, ignore_index=True) if full else parts[0])
-    lines = [f"{_marked(judgement):4}  {judgement.stated:13}  {judgement.claim.short}" for judgement in judgements]
+    width = max((len(judgement.stated) for judgement in judgements), default=0)
+    lines = [f"{_marked(judgement):4}  {judgement.stated:{width}}  {judgement.claim.short}" for judgement in judgements]
     return [*lines, YOUNGER] if any(judgement.younger for judgement in judgements) else lines
 
 
