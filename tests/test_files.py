@@ -85,6 +85,8 @@ def test_an_error_of_the_writer_stays_what_it_is(tmp_path):
 
 @pytest.mark.parametrize("settings", [{"PYTHONIOENCODING": "ascii"}, {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"}])
 def test_what_is_printed_into_a_pipe_is_utf8(root, settings):
+    if "PYTHONUTF8" in settings and not f"{root}{sys.prefix}".isascii():
+        pytest.skip("Python itself does not start from such a folder then")
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(root / "src")} | settings
     command = [sys.executable, "-m", "pimvae.cli", "schemes", "poe"]
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, check=True)

@@ -131,7 +131,10 @@ def test_before_the_first_step_is_done_a_signal_ends_it_at_once(tmp_path, place,
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_outside_of_a_training_is_one_line(monkeypatch, capsys, number, code):
+def test_a_signal_outside_of_a_training_is_one_line(monkeypatch, request, capsys, number, code):
+    # Behind a shell they may be ignored.
+    interrupts = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, interrupts))
     before = signal.getsignal(signal.SIGTERM)
 
     def told(options):

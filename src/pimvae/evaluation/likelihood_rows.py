@@ -11,6 +11,8 @@ from pimvae.evaluation.near_exact import Estimate, log_likelihood
 from pimvae.evaluation.pareto import TRUSTED
 from pimvae.evaluation.rows import Rows
 from pimvae.models.vae import MultimodalVAE
+from pimvae.objectives._base import as_objective
+from pimvae.registry import lookup
 from pimvae.training.packing import PackedSplit
 
 
@@ -47,7 +49,7 @@ def likelihood_rows(
         mask: O of every point; default: what ``part`` observes.
         name: of the near-exact value.
     """
-    if not rows.has_likelihood:
+    if not as_objective(lookup("objectives", rows.objective)).follows_prior:
         return None
     seen = part.mask if mask is None else mask
     found = log_likelihood(model, part.x, seen, generator, sizes.refined_particles, sizes.refinement_steps)

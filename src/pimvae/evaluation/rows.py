@@ -6,8 +6,6 @@ from typing import Literal
 
 from pimvae.config.schema import Cell
 from pimvae.evaluation.names import check_names
-from pimvae.objectives._base import as_objective
-from pimvae.registry import lookup
 
 COLUMNS = ("experiment", "dataset", "aggregator", "objective", "prior", "beta", "seed", "share", "baseline", "split",
            "subset", "metric", "value")  # fmt: skip
@@ -31,8 +29,11 @@ class Rows:
         self.keys = (cell.experiment, cell.dataset, model.aggregator, objective.name, model.prior, float(beta), seed,
                      float(share), "")  # fmt: skip
         self.rows: list[tuple[object, ...]] = []
-        # Latents that nothing draws towards the prior: then p(x) with that prior is no model of the data.
-        self.has_likelihood = as_objective(lookup("objectives", objective.name)).follows_prior
+
+    @property
+    def objective(self) -> str:
+        """Name of the objective."""
+        return self.keys[COLUMNS.index("objective")]
 
     @property
     def is_reference(self) -> bool:
