@@ -1,5 +1,6 @@
 """Shipped results: what was written is what is read, and nothing else is."""
 
+import gzip
 import json
 import os
 import shutil
@@ -161,7 +162,7 @@ def test_experiments_are_shipped_one_by_one(run, tmp_path):
         kept = found[found["experiment"] == first].reset_index(drop=True)
         pd.testing.assert_frame_equal(kept, before)
     wanted = whole.runs[whole.runs["experiment"].isin([first, second])]
-    assert len(both.runs) == len(wanted) == len(json.loads((out / "runs.json").read_text()))
+    assert len(both.runs) == len(wanted) == len(json.loads(gzip.decompress((out / "runs.json.gz").read_bytes())))
     before = archive.read_manifest(out).files
     ship(only(run, tmp_path / "again", first), out)  # what is shipped again takes the place of what was there
     assert Results.load(out).runs.shape == wanted.shape

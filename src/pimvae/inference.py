@@ -79,13 +79,12 @@ class Sampler:
 
     def _encoded(self) -> Any:
         """The encoder's posterior of all samples; mixtures are computed in blocks that fit the processor's cache."""
-        rows = [slice(start, start + ENCODED) for start in range(0, max(len(self.packed), 1), ENCODED)]
-        first = self.model.posterior(self.packed.x[:, rows[0]], self.packed.mask[rows[0]])
-        if len(rows) == 1 or not isinstance(first, Mixture):
-            return self.model.posterior(self.packed.x, self.packed.mask) if len(rows) > 1 else first
-        parts = [first, *(self.model.posterior(self.packed.x[:, some], self.packed.mask[some]) for some in rows[1:])]
+        x, mask = self.packed.x, self.packed.mask
+        if len(self.packed) <= ENCODED or not isinstance(self.model.posterior(x[:, :1], mask[:1]), Mixture):
+            return self.model.posterior(x, mask)
+        parts = [self.model.posterior(x[:, rows], mask[rows]) for rows in self._blocks(ENCODED)]
         logits, loc, scale = (torch.cat([getattr(part, name) for part in parts]) for name in ("logits", "loc", "scale"))
-        return Mixture(logits, loc, scale, first.family)
+        return Mixture(logits, loc, scale, parts[0].family)
 
     @torch.no_grad()
     def log_likelihood(self, refined: bool, draws: int, seed: int, tensors: bool) -> LogLikelihood:
@@ -158,8 +157,8 @@ class Sampler:
     def _place(self, name: str) -> int:
         return [modality.name for modality in self.modalities].index(name)
 
-    def _blocks(self) -> list[slice]:
-        return [slice(start, start + ROWS) for start in range(0, len(self.packed), ROWS)]
+    def _blocks(self, size: int = ROWS) -> list[slice]:
+        return [slice(start, start + size) for start in range(0, len(self.packed), size)]
 
     def _weighted(
         self, rows: slice, hidden: str | None, refined: bool, draws: int, generator: torch.Generator

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 
 from pimvae.config.schema import Cell, ModelConfig, ObjectiveConfig
-from pimvae.planning.datasets import shape
+from pimvae.planning.datasets import Views, shape
 
 
 @dataclass(frozen=True)
@@ -34,22 +34,10 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """What of a cell its networks depend on: sizes and likelihoods of the modalities, the model's configuration."""
+class Architecture(Views):
+    """What of a cell its networks depend on: the modalities, and the model's configuration."""
 
-    dims: tuple[int, ...]
-    likelihoods: tuple[str, ...]
     config: ModelConfig
-
-    @property
-    def modalities(self) -> int:
-        """M."""
-        return len(self.dims)
-
-    @property
-    def width(self) -> int:
-        """Numbers to which a modality is padded."""
-        return max(self.dims)
 
 
 @dataclass(frozen=True)

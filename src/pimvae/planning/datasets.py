@@ -1,6 +1,6 @@
 """Sizes of data sets from their configuration, without drawing them."""
 
-__all__ = ["Shape", "image_bytes", "raw_image_bytes", "shape"]
+__all__ = ["Shape", "Views", "image_bytes", "raw_image_bytes", "shape"]
 
 from dataclasses import dataclass
 
@@ -15,19 +15,16 @@ INDICES = 23  # bytes of a triple: three rows of tables, three marks that they a
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A data set: what a model must know of it, and its samples for training and held out.
+class Views:
+    """What a model must know of a data set.
 
     Args:
         dims: D_s of every modality; the largest that there can be, where the seed decides.
         likelihoods: of every modality.
-        train: samples for training; test: held out.
     """
 
     dims: tuple[int, ...]
     likelihoods: tuple[str, ...]
-    train: int
-    test: int
 
     @property
     def modalities(self) -> int:
@@ -38,6 +35,18 @@ class Shape:
     def width(self) -> int:
         """Numbers to which a modality is padded."""
         return max(self.dims)
+
+
+@dataclass(frozen=True)
+class Shape(Views):
+    """A data set: the same with its samples, for training and held out.
+
+    Args:
+        train: samples for training; test: held out.
+    """
+
+    train: int
+    test: int
 
     @property
     def samples(self) -> int:

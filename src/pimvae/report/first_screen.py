@@ -64,7 +64,7 @@ def by_time(source: Source) -> str:
 
 def ending(source: Source) -> str:
     """The last lines of a run, shortened."""
-    width = max(len(row["verdict"]) for _, row in source.decided()[:SHOWN])
+    width = max((len(row["verdict"]) for _, row in source.decided()[:SHOWN]), default=0)
     lines = [f"{claim.id:4}  {row['verdict']:{width}}  {claim.short}" for claim, row in source.decided()]
     if len(lines) > SHOWN:
         lines = [*lines[:SHOWN], f"... ({len(lines) - SHOWN} more)"]

@@ -16,7 +16,7 @@ from pimvae.results.files import Results, cell_folder
 
 LEFT_OUT = "weights, data sets, and of the training curves all terms but the loss"
 TABLES = ("metrics.csv.gz", "runs.csv", "settings.csv.gz", "history.csv.gz")
-RECORDS = "runs.json"
+RECORDS = "runs.json.gz"
 Wanted = Callable[[str], bool]  # of an experiment
 
 
@@ -34,7 +34,7 @@ def ship(results_dir: Path | str, out: Path | str, keep: bool = True) -> Shipmen
     ``results/<scale>/beyond`` ships the further experiments with all others. Long runs are shipped experiment by
     experiment: those that lie in ``out`` already and are not among the results stay as they are.
 
-    ``runs.csv`` stays plain text, so that version control shows what changed in it; ``runs.json`` holds the record of
+    ``runs.csv`` stays plain text, so that version control shows what changed in it; ``runs.json.gz`` holds the record of
     every cell. Left out is `LEFT_OUT`.
 
     Args:
@@ -78,7 +78,7 @@ def _former(folder: Path, wanted: Wanted) -> dict[str, bytes]:
     for name in verify(folder).files:
         content = (folder / name).read_bytes()
         files[name.removesuffix(PACKED)] = gunzip(content, f"{folder / name}") if name.endswith(PACKED) else content
-    records = {name: record for name, record in json.loads(files[RECORDS]).items() if wanted(_experiment(name))}
+    records = {name: record for name, record in json.loads(files[RECORDS.removesuffix(PACKED)]).items() if wanted(_experiment(name))}
     if not records:
         return {}
     contents = {name: _rows(files[name.removesuffix(PACKED)], "experiment", wanted) for name in TABLES}
