@@ -4,8 +4,8 @@ A run's record, ``run.json``, names the sha256 of the data and of the weights, a
 every ``metrics.csv`` lies a seal, ``metrics.json``: sha256 of the metrics and of the record, and the number of rows.
 """
 
-__all__ = ["check_manifest", "check_metrics", "check_weights", "clear", "read_record", "seal", "seal_file",
-           "write_record"]  # fmt: skip
+__all__ = ["check_free", "check_manifest", "check_metrics", "check_weights", "clear", "read_record", "seal",
+           "seal_file", "write_record"]  # fmt: skip
 
 import hashlib
 import json
@@ -28,6 +28,17 @@ def clear(folder: Path | str) -> None:
     for pattern in STALE:
         for path in Path(folder).glob(pattern):
             path.unlink(missing_ok=True)
+
+
+def check_free(checkpoint: Path | str | None, folder: Path | str) -> None:
+    """Refuse a checkpoint under the name of a file of the run: it is removed when the training is done.
+
+    Raises:
+        UserError: then.
+    """
+    path = Path(checkpoint or "checkpoint")
+    if path.resolve().parent == Path(folder).resolve() and any(path.match(pattern) for pattern in STALE):
+        raise UserError(f"the checkpoint {path} has the name of a file of the run: name another file")
 
 
 def write_record(folder: Path | str, content: Mapping[str, Any]) -> None:

@@ -107,8 +107,8 @@ def completion(commands: Mapping[str, argparse.ArgumentParser], words: Mapping[s
 
 def speak_utf8() -> None:
     """What goes into a file or a pipe is UTF-8, whatever the locale; a terminal gets ? for what it cannot show."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None: closed before the start
         if stream.isatty():
             stream.reconfigure(errors="replace")
         else:
-            stream.reconfigure(encoding="utf-8")
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # names that are no text

@@ -64,6 +64,7 @@ def train(
     data, model = _untrained(source, aggregator, objective, seeds, settings, name)
     record = {**asdict(source), "sha256": data.sha256(), "tuned": tune}
     folder = out or folder_of(model.cell.dataset, aggregator, objective)
+    chain.check_free(checkpoint, folder)
     _refuse_other_run(folder, model.cell.model_dump(mode="json"), record)
     print(model.describe(data), file=sys.stderr)
     if tune:

@@ -118,9 +118,11 @@ def _moments(raw: Raw, values: np.ndarray, kind: str) -> tuple[list[float], list
     """Mean and standard deviation of every column, or of all pixels."""
     if kind == "image":
         values = values.reshape(-1, 1)
-    centre, scale = values.mean(0), values.std(0)
-    flat = np.flatnonzero(~(scale > 1e-12 * np.maximum(1.0, np.abs(centre))))
-    if flat.size:
-        name = raw.columns[flat[0]] if raw.columns else str(flat[0])
-        raise UserError(f"column '{name}' of '{raw.name}' is constant: leave it out")
+    with np.errstate(over="ignore", invalid="ignore"):
+        centre, scale = values.mean(0), values.std(0)
+    for fault, where in (("has values that are too large", ~np.isfinite(scale)),
+                         ("is constant: leave it out", ~(scale > 1e-12 * np.abs(centre)))):  # fmt: skip
+        if where.any():
+            column = int(where.argmax())
+            raise UserError(f"column '{raw.columns[column] if raw.columns else column}' of '{raw.name}' {fault}")
     return centre.tolist(), scale.tolist()

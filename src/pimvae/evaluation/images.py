@@ -14,8 +14,8 @@ from pimvae.config.schema import Cell
 from pimvae.data._text import decode
 from pimvae.data.dataset import Dataset, Split, spread
 from pimvae.evaluation._identifiable import rate_rows
-from pimvae.evaluation.classifiers import Classifiers, load_classifiers, untrained
-from pimvae.evaluation.classifiers_job import classifiers_file
+from pimvae.evaluation.classifiers import Classifiers, untrained
+from pimvae.evaluation.classifiers_job import trained_classifiers
 from pimvae.evaluation.coherence import frechet_distance, generate, generate_given, probe_accuracy
 from pimvae.evaluation.likelihood_rows import likelihood_rows
 from pimvae.evaluation.names import TRIPLE, crossing, joined
@@ -35,7 +35,7 @@ ON_DEVICE = True  # the evaluation runs where the model lies
 
 def prepare(data_dir: Path) -> dict[str, Classifiers]:
     """What all replicas share: the classifiers of the data set."""
-    return {"classifiers": load_classifiers(classifiers_file(data_dir))}
+    return {"classifiers": trained_classifiers(data_dir)}
 
 
 def stand_in(data: Dataset) -> dict[str, Classifiers]:

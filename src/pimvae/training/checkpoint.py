@@ -76,10 +76,12 @@ class Checkpoint:
         """Continue from the file if there is one; returns what to tell the user.
 
         Raises:
-            UserError: with ``strict``, if the file cannot be used.
+            UserError: with ``strict``, if the file cannot be used; in any case, if it is sound but no checkpoint.
         """
         if self.path is None or not self.path.exists():
             return None
+        if snapshot.foreign(self.path):
+            raise UserError(f"{self.path} is no checkpoint and would be lost: name another file")
         try:
             load(self.path, subject, self.identity)
         except UserError as error:
