@@ -1,6 +1,6 @@
 """Shipped results: the collected results of one scale under a sha256 manifest, small enough for version control."""
 
-__all__ = ["FORMAT", "MANIFEST", "Manifest", "pack", "read_manifest", "shipped_scales", "unpack", "verify"]
+__all__ = ["FORMAT", "MANIFEST", "Manifest", "pack", "read_manifest", "recover", "shipped_scales", "unpack", "verify"]
 
 import gzip
 import hashlib
@@ -50,7 +50,7 @@ def pack(contents: Mapping[str, bytes], out: Path | str) -> None:
         UserError: if ``out`` holds anything else.
     """
     out = Path(os.path.abspath(out))  # '.' has no name of its own
-    _recover(out)
+    recover(out)
     if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists and holds no shipped results: name another folder")
     fresh, former = (out.with_name(f".{out.name}.{os.getpid()}.{kind}") for kind in ("tmp", "former"))
@@ -74,8 +74,8 @@ def pack(contents: Mapping[str, bytes], out: Path | str) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _recover(out: Path) -> None:
-    """Put back what a process that was killed had moved away, and remove what it left half written."""
+def recover(out: Path) -> None:
+    """Put back what a process that was killed had moved away from ``out``, and remove what it left half written."""
     pattern = re.compile(rf"\.{re.escape(out.name)}\.(\d+)\.(tmp|former)")
     for path in out.parent.iterdir() if out.parent.is_dir() else ():
         found = pattern.fullmatch(path.name)

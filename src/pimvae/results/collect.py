@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pimvae.chain import check_metrics, read_record
+from pimvae.chain import check_file, check_metrics, read_record
 from pimvae.errors import UserError
 from pimvae.results.files import CELL, COLUMNS, final, read_csv, read_metrics, write_frame
 
@@ -75,10 +75,15 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def _cell_files(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Metrics and record of one cell that belong together; the record has the settings of this evaluation."""
+    """Metrics and record of one cell that belong together, as its curves and pictures do.
+
+    The record has the settings of this evaluation.
+    """
     frame = read_metrics(folder / "metrics.csv", NOT_RUN, whole=True)
     record = read_record(folder)
     seal = check_metrics(folder / "metrics.csv", folder / "run.json")
+    check_file(folder / "history.csv", record.get("history_sha256"), "train the cell again")
+    check_file(folder / "examples.npz", seal.get("examples_sha256"), "evaluate the cell again")
     if isinstance(record["cell"], dict) and seal.get("evaluation"):
         record = record | {"cell": record["cell"] | {"evaluation": seal["evaluation"]}}
     return frame, record

@@ -42,7 +42,7 @@ def foreign(path: Path) -> bool:
         return True
     try:
         with safe_open(path, framework="pt") as file:
-            return "pimvae" not in (file.metadata() or {})
+            return "pimvae-checkpoint" not in (file.metadata() or {}).get("pimvae", "")
     except (SafetensorError, OSError):
         content = path.read_bytes()[:4096]
     return bool(content) and b"\0" not in content and content.isascii()

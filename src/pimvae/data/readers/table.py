@@ -3,6 +3,7 @@
 __all__ = ["join_frames", "numeric_or_labels", "read_tables"]
 
 import csv
+import io
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -154,12 +155,15 @@ def _read(path: Path) -> pd.DataFrame:
         if path.suffix.lower() == ".parquet":
             return pd.read_parquet(path)
         separator = "\t" if path.suffix.lower() == ".tsv" else ","
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = next(csv.reader(file, delimiter=separator), [])
-        _check_header(path, header)
+        text = path.read_text(encoding="utf-8-sig")
+        if "\0" in text:
+            raise UserError(f"{path} is not a table: it holds bytes that are no text")
+        _check_header(path, next(csv.reader(text.splitlines(), delimiter=separator), []))
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-            frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=EMPTY, index_col=False)
+            frame = pd.read_csv(
+                io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, na_values=EMPTY, index_col=False
+            )
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except ImportError:
