@@ -47,8 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with raising():
             options.command(options)
-        if sys.stdout is not None:  # closed before the start
-            sys.stdout.flush()  # here, where a reader that went away is still noticed
+        sys.stdout.flush()  # here, where a reader that went away is still noticed
     except UserError as error:
         print(f"pimvae: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
@@ -59,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno not in OUTSIDE:
             raise
         print(f"pimvae: error: {error.strerror}: {error.filename or 'the output'}", file=sys.stderr)
-        _close_output()
+        if error.filename is None:
+            _close_output()
         return 1
     except (MemoryError, RuntimeError, OverflowError) as error:
         if isinstance(error, RuntimeError) and not TOO_LARGE.search(str(error)):
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _close_output() -> None:
     """Lets what is left of the output go where nothing can fail: Python flushes it once more at the end."""
-    with suppress(OSError, ValueError, AttributeError):
+    with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,6 +1,6 @@
 """Checkpoints: where a training that was cut off goes on, written from time to time and when a signal asks for it."""
 
-__all__ = ["Checkpoint", "Resumable", "leave_if_told", "load", "save"]
+__all__ = ["Checkpoint", "Resumable", "check_replaceable", "leave_if_told", "load", "save"]
 
 import sys
 import time
@@ -47,6 +47,16 @@ def load(path: Path | str, subject: Resumable, identity: str) -> None:
     subject.restore(*snapshot.read(Path(path), identity))
 
 
+def check_replaceable(path: Path | str | None) -> None:
+    """Refuse a checkpoint in the place of a sound file of something else, before anything is trained.
+
+    Raises:
+        UserError: then.
+    """
+    if path is not None and Path(path).exists() and snapshot.foreign(Path(path)):
+        raise UserError(f"{path} is no checkpoint and would be lost: name another file")
+
+
 @dataclass
 class Checkpoint:
     """The checkpoint of one training, written from time to time.
@@ -76,12 +86,10 @@ class Checkpoint:
         """Continue from the file if there is one; returns what to tell the user.
 
         Raises:
-            UserError: with ``strict``, if the file cannot be used; in any case, if it is sound but no checkpoint.
+            UserError: with ``strict``, if the file cannot be used.
         """
         if self.path is None or not self.path.exists():
             return None
-        if snapshot.foreign(self.path):
-            raise UserError(f"{self.path} is no checkpoint and would be lost: name another file")
         try:
             load(self.path, subject, self.identity)
         except UserError as error:

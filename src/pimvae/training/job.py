@@ -19,7 +19,7 @@ from pimvae.data.job import check_drawn, checksums, data_file
 from pimvae.files import replacing, write_csv
 from pimvae.models.vae import MultimodalVAE, build_model, parameter_count
 from pimvae.signals import Stop, deferred
-from pimvae.training.checkpoint import Checkpoint, leave_if_told
+from pimvae.training.checkpoint import Checkpoint, check_replaceable, leave_if_told
 from pimvae.training.device import Clock, choose_device, decisive, machine, stack_width
 from pimvae.training.divergence import divergence
 from pimvae.training.loop import Trainer
@@ -86,6 +86,7 @@ def run(
     clock = Clock()
     chosen = choose_device(device)
     chain.check_free(checkpoint, out)
+    check_replaceable(checkpoint)
     models, data, digests = _inputs(cell, Path(data_dir), chosen)
     clock.start_loop()
     width = stack_width(cell, models, data, chosen)
