@@ -64,17 +64,17 @@ def rate_rows(
     shape = (full.components, cell.evaluation.draws, len(part), model.latent_size)
     noise = standard_noise(shape, cell.model.family, generator, part.x.dtype, part.x.device)
     rows.add("rate", float(rate(model, full, noise).mean()), split=name)
-    fit = torch.where(part.mask, reconstruction(model, part.x, full, noise), 0.0)
-    rows.add("reconstruction", float(fit.sum(-1).mean()), split=name)
+    log_likelihood = torch.where(part.mask, reconstruction(model, part.x, full, noise), 0.0)
+    rows.add("reconstruction", float(log_likelihood.sum(-1).mean()), split=name)
     cross, own, rest = [], [], []
     for s in range(model.modalities):
         seen = part.mask[:, s]
         only = torch.zeros_like(part.mask)
         only[:, s] = seen
         alone = model.aggregator.pool(tokens, only)
-        fit = torch.where(part.mask, reconstruction(model, part.x, alone, noise), 0.0)
+        log_likelihood = torch.where(part.mask, reconstruction(model, part.x, alone, noise), 0.0)
         cross.append(cross_rate(full, alone, noise)[seen])
-        own.append(fit[seen, s])
-        rest.append(fit[seen].sum(-1) - fit[seen, s])
+        own.append(log_likelihood[seen, s])
+        rest.append(log_likelihood[seen].sum(-1) - log_likelihood[seen, s])
     for metric, values in (("cross_rate", cross), ("reconstruction_marginal", own), ("reconstruction_cross", rest)):
         rows.add(metric, float(torch.cat(values).mean()), "unimodal", name)

@@ -15,7 +15,7 @@ from pimvae.evaluation.names import PAIR, SPLITS
 from pimvae.evaluation.rows import Rows
 from pimvae.models.vae import MultimodalVAE
 from pimvae.training.packing import pack
-from pimvae.training.streams import derived_seed
+from pimvae.training.streams import Purpose, derived_seed
 
 LABEL, VECTOR = 0, 1  # order of the modalities
 SHOWN = 400  # samples in the figure
@@ -27,7 +27,7 @@ def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: 
 
     Training data is evaluated as in the publication; data held out from the same clusters beside it.
     """
-    generator = torch.Generator().manual_seed(derived_seed(seed, 2))
+    generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.EVALUATION))
     if rows.scope != "all" and not rows.is_reference:
         return {}
     splits = SPLITS if data.test is not None else SPLITS[:1]

@@ -25,7 +25,7 @@ from pimvae.models.vae import MultimodalVAE
 from pimvae.posteriors import standard_noise
 from pimvae.subsets import all_subsets
 from pimvae.training.packing import IndexedSplit, PackedSplit
-from pimvae.training.streams import derived_seed
+from pimvae.training.streams import Purpose, derived_seed
 
 SHOWN, SAMPLED = 2, 4  # test triples and unconditional samples in the figures
 TEXT = TRIPLE.index("text")
@@ -54,7 +54,7 @@ def evaluate(
     model.to(torch.float32)
     device = next(model.parameters()).device
     classifiers, sizes = classifiers.to(device), cell.evaluation
-    generator = torch.Generator(device).manual_seed(derived_seed(seed, 2))
+    generator = torch.Generator(device).manual_seed(derived_seed(seed, Purpose.EVALUATION))
     test = _first(data, data.test, max(sizes.samples, sizes.llh_samples), device)
     part, labels = test.spread(sizes.samples), data.test.truth["labels"][spread(len(test), sizes.samples)]
     if rows.is_reference:

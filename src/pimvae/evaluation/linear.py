@@ -19,7 +19,7 @@ from pimvae.models.vae import MultimodalVAE
 from pimvae.objectives._base import Objective, as_objective
 from pimvae.posteriors import Mixture, Posterior, standard_noise
 from pimvae.training.packing import PackedSplit, pack
-from pimvae.training.streams import derived_seed
+from pimvae.training.streams import Purpose, derived_seed
 
 
 @torch.no_grad()
@@ -32,7 +32,7 @@ def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: 
     x = split.x.movedim(0, 1)  # [sample, modality, dim], as the oracle has it
     exact = linear_gaussian(model)
     best = maximum_likelihood(x, torch.tensor(split.dims), model.latent_size, exact.noise_variance)
-    generator = torch.Generator().manual_seed(derived_seed(seed, 2))
+    generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.EVALUATION))
     _likelihoods(rows, data, exact, best, x, split.mask)
     if rows.scope == "distance":
         return {}
@@ -90,9 +90,11 @@ def _subset_metrics(
     rows.add("rate", _mean([rate(model, q, noise) for q in alone]), "unimodal")
     rows.add("cross_rate", _mean([cross_rate(full, q, noise) for q in alone]), "unimodal")
     rows.add("reconstruction", float(reconstruction(model, part.x, full, noise).sum(-1).mean()))
-    fits = [reconstruction(model, part.x, q, noise) for q in alone]
-    rows.add("reconstruction_marginal", _mean([fit[:, s] for s, fit in enumerate(fits)]), "unimodal")
-    rows.add("reconstruction_cross", _mean([fit.sum(-1) - fit[:, s] for s, fit in enumerate(fits)]), "unimodal")
+    given = [reconstruction(model, part.x, q, noise) for q in alone]
+    rows.add("reconstruction_marginal", _mean([values[:, s] for s, values in enumerate(given)]), "unimodal")
+    rows.add(
+        "reconstruction_cross", _mean([values.sum(-1) - values[:, s] for s, values in enumerate(given)]), "unimodal"
+    )
 
 
 def _bound(

@@ -16,7 +16,7 @@ from pimvae.evaluation.rows import Rows
 from pimvae.models.vae import MultimodalVAE
 from pimvae.subsets import all_subsets
 from pimvae.training.packing import pack
-from pimvae.training.streams import derived_seed
+from pimvae.training.streams import Purpose, derived_seed
 
 FEWEST = 200  # samples for which a correlation is reported
 
@@ -24,7 +24,7 @@ FEWEST = 200  # samples for which a correlation is reported
 @torch.no_grad()
 def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: int) -> dict[str, np.ndarray]:
     """All metrics of one replica into ``rows``: held-out likelihood, MCC by observed modalities, clusters, rates."""
-    generator = torch.Generator().manual_seed(derived_seed(seed, 2))
+    generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.EVALUATION))
     evaluate_split(cell, model, data, "test", rows, generator)
     if rows.scope != "all":
         return {}
