@@ -118,10 +118,10 @@ def test_marginal_likelihoods_decode_one_modality_and_are_the_masked_ones(data, 
         alone = torch.zeros_like(part.mask)
         alone[:, s] = True
 
-        def fit(x, mask, z, s=s):
+        def log_likelihood(x, mask, z, s=s):
             return model.decoder.log_likelihood_of(s, x[s], model.modality_latents(z)[s])
 
-        found = importance_log_likelihood(model, part.x, alone, 7, generator(1), likelihood=fit)
+        found = importance_log_likelihood(model, part.x, alone, 7, generator(1), likelihood=log_likelihood)
         masked = importance_log_likelihood(model, part.x, alone, 7, generator(1))
         torch.testing.assert_close(found.log_likelihood, masked.log_likelihood)
 

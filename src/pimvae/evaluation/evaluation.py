@@ -24,7 +24,7 @@ from pimvae.objectives._base import Objective, as_objective
 from pimvae.posteriors import standard_noise
 from pimvae.registry import lookup
 from pimvae.training.packing import PackedSplit, pack
-from pimvae.training.streams import derived_seed
+from pimvae.training.streams import Purpose, derived_seed
 
 
 @dataclass(kw_only=True)
@@ -53,7 +53,7 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         device = next(self.model.parameters()).device
-        self.generator = torch.Generator(device).manual_seed(derived_seed(self.seed, 2))
+        self.generator = torch.Generator(device).manual_seed(derived_seed(self.seed, Purpose.EVALUATION))
 
     @classmethod
     def prepare(cls, data_dir: Path) -> Mapping[str, Any]:
@@ -135,18 +135,18 @@ class Evaluation:
         shape = (full.components, self.sizes.draws, len(part), model.latent_size)
         noise = standard_noise(shape, self.cell.model.family, self.generator, part.x.dtype, part.x.device)
         rows.add("rate", float(rate(model, full, noise).mean()), split=split)
-        fit = torch.where(part.mask, reconstruction(model, part.x, full, noise), 0.0)
-        rows.add("reconstruction", float(fit.sum(-1).mean()), split=split)
+        given = torch.where(part.mask, reconstruction(model, part.x, full, noise), 0.0)
+        rows.add("reconstruction", float(given.sum(-1).mean()), split=split)
         cross, own, rest = [], [], []
         for s in range(model.modalities):
             seen = part.mask[:, s]
             only = torch.zeros_like(part.mask)
             only[:, s] = seen
             alone = model.aggregator.pool(tokens, only)
-            fit = torch.where(part.mask, reconstruction(model, part.x, alone, noise), 0.0)
+            given = torch.where(part.mask, reconstruction(model, part.x, alone, noise), 0.0)
             cross.append(cross_rate(full, alone, noise)[seen])
-            own.append(fit[seen, s])
-            rest.append(fit[seen].sum(-1) - fit[seen, s])
+            own.append(given[seen, s])
+            rest.append(given[seen].sum(-1) - given[seen, s])
         for metric, values in (("cross_rate", cross), ("reconstruction_marginal", own), ("reconstruction_cross", rest)):
             rows.add(metric, float(torch.cat(values).mean()), "unimodal", split)
 

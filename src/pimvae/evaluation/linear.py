@@ -84,9 +84,9 @@ class LinearEvaluation(Evaluation):
         rows.add("rate", _mean([rate(model, q, noise) for q in alone]), "unimodal")
         rows.add("cross_rate", _mean([cross_rate(full, q, noise) for q in alone]), "unimodal")
         rows.add("reconstruction", float(reconstruction(model, part.x, full, noise).sum(-1).mean()))
-        fits = [reconstruction(model, part.x, q, noise) for q in alone]
-        rows.add("reconstruction_marginal", _mean([fit[:, s] for s, fit in enumerate(fits)]), "unimodal")
-        rows.add("reconstruction_cross", _mean([fit.sum(-1) - fit[:, s] for s, fit in enumerate(fits)]), "unimodal")
+        terms = [reconstruction(model, part.x, q, noise) for q in alone]
+        rows.add("reconstruction_marginal", _mean([term[:, s] for s, term in enumerate(terms)]), "unimodal")
+        rows.add("reconstruction_cross", _mean([term.sum(-1) - term[:, s] for s, term in enumerate(terms)]), "unimodal")
 
     def _bound(self, x: Tensor, posteriors: SubsetPosteriors, noise: Tensor) -> None:
         """The bound that was trained, at β = 1, its gap and the parts of the gap."""

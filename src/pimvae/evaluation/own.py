@@ -19,7 +19,7 @@ from pimvae.evaluation.rows import Rows
 from pimvae.library import MultimodalVAE
 from pimvae.library_data import pack_collection
 from pimvae.training.packing import PackedSplit
-from pimvae.training.streams import derived_seed
+from pimvae.training.streams import Purpose, derived_seed
 
 LIKELIHOOD = "llh"
 
@@ -59,7 +59,7 @@ def _of_replica(
         collected.add("diverged", float(model.diverged))
     if model.diverged:
         return iter(collected.rows)
-    options = {"draws": max(2, cell.evaluation.particles), "seed": derived_seed(seed, 2) % 2**31}
+    options = {"draws": max(2, cell.evaluation.particles), "seed": derived_seed(seed, Purpose.EVALUATION) % 2**31}
     found = model.log_likelihood(data, **options)
     collected.add("llh", float(found.value.mean()), split=split)
     collected.add("llh_se", float(np.sqrt((found.error**2).sum())) / len(data), split=split)
