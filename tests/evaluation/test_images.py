@@ -198,11 +198,11 @@ def test_the_stage_writes_what_the_evaluation_reads(data, classifiers, tmp_path,
     assert torch.equal(found.images[0](x), again.images[0](x))  # the seed says it all
     save_classifiers(untrained_classifiers(data), classifiers_file(tmp_path))
     with pytest.raises(UserError, match="not what the training wrote"):
-        images.prepare(tmp_path)
+        images.ImageEvaluation.prepare(tmp_path)
     save_classifiers(again, classifiers_file(tmp_path))
     save(replace(data, train=data.train.spread(20)), data_file(tmp_path, 0))
     with pytest.raises(UserError, match="trained on other data than those of seed 0"):
-        images.prepare(tmp_path)
+        images.ImageEvaluation.prepare(tmp_path)
 
 
 def test_missing_and_damaged_classifiers_are_one_line(tmp_path):
