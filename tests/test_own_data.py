@@ -214,7 +214,7 @@ MISTAKES = {
     "the data as checkpoint": ([*TRAIN, "--checkpoint", "my.npz"], "my.npz is no checkpoint and would be lost"),
     "a record as checkpoint": ([*TRAIN, "--out", "r", "--checkpoint", "r/run.json"], "the name of a file of the run"),
     "memory": ([*TRAIN, "--set", "model.latent=100000000000"], "more memory is needed than there is"),
-    "no number": ([*TRAIN, "--set", f"model.latent={10**30}"], "more memory is needed than there is"),
+    "no number": ([*TRAIN, "--set", f"model.latent={10**30}"], "must fit into 64 bits"),
     "scale": ([*TRAIN, "--scale", "smoke"], "--scale does not go with own data"),
     "root": ([*TRAIN, "--root", "elsewhere"], "--root does not go with own data"),
     "nothing there": (["evaluate", "--data", "my.npz"], "run.json does not exist"),
