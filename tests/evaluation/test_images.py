@@ -196,7 +196,7 @@ def test_the_stage_writes_what_the_evaluation_reads(data, classifiers, tmp_path,
     again = fit(data, 0)
     x = table(data.test, 0)[0]
     assert torch.equal(found.images[0](x), again.images[0](x))  # the seed says it all
-    save_classifiers(untrained_classifiers(data), classifiers_file(tmp_path))
+    save_classifiers(Classifiers(tuple(untrained_classifiers(data))), classifiers_file(tmp_path))
     with pytest.raises(UserError, match="not what the training wrote"):
         images.ImageEvaluation.prepare(tmp_path)
     save_classifiers(again, classifiers_file(tmp_path))
