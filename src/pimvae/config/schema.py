@@ -32,6 +32,15 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
+    @field_validator("*")
+    @classmethod
+    def _fits(cls, value: object) -> object:
+        """Whole numbers have at most 64 bits: libraries say strange things of others."""
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, int) and abs(number) >= 2**63:
+                raise ValueError("must fit into 64 bits")
+        return value
+
 
 class LinearData(Strict):
     """x_s = W_s z + b_s + N(0, noise_variance) with dense or sparse (shared + private block) loadings."""
