@@ -128,8 +128,9 @@ class MultimodalVAE(Answers):
         self.models = [self.fresh(seed) for seed in chosen]
         for model, part in zip(self.models, train, strict=True):
             start_at_means(model, part)
-        self.fitted = found = fit(self.cell, self.models, train, held_out if share else None, choose_device(device),
-                                  callbacks, progress, self._refines(polish), checkpoint)  # fmt: skip
+        self.fitted = found = fit(self.cell, self.models, train, held_out if share else None,
+                                  choose_device(device, self.cell.train.precision), callbacks, progress,
+                                  self._refines(polish), checkpoint)  # fmt: skip
         if all(found.diverged):
             raise Diverged(divergence(len(chosen), len(chosen), self.cell))
         self.training = {"step": found.step, "bound": found.bound, "log_likelihood": found.log_likelihood}

@@ -80,11 +80,11 @@ def run(
         notes: entries of run.json that change nothing, such as checksums of the rules that the run is judged by.
 
     Raises:
-        UserError: CUDA asked for but absent, data that are missing, damaged or of other settings, a name that does not
-            exist. What an earlier run left in ``out`` then stays as it is.
+        UserError: CUDA or TF32 asked for but absent, data that are missing, damaged or of other settings, a name that
+            does not exist. What an earlier run left in ``out`` then stays as it is.
     """
     clock = Clock()
-    chosen = choose_device(device)
+    chosen = choose_device(device, cell.train.precision)
     models, data, checksums = _inputs(cell, Path(data_dir), chosen)
     clock.start_loop()
     width = stack_width(cell, models, data, chosen)
@@ -98,6 +98,7 @@ def run(
         about = machine(chosen) | {"times": clock.read(chosen), "parameters": parameter_count(models[0])}
         about |= {"data_sha256": checksums, "stack_width": width, "timed_replica_steps": timed} | dict(notes or {})
         finished = [trainer for trainer, _ in trainers]
+        about |= {"step": finished[0].program.form, "precision": cell.train.precision}
         _write(cell, finished, Path(out), about | {"peak_memory_mib": peak_memory(chosen)})
     for _, place in trainers:
         place.remove()
