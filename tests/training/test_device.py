@@ -44,6 +44,29 @@ def test_a_captured_step_is_the_step(aggregator, objective):
 
 
 @gpu
+@pytest.mark.parametrize("aggregator", ["poe", "sum_pooling", "self_attention"])
+def test_a_compiled_step_on_a_gpu_is_the_step(aggregator, monkeypatch, tmp_path):
+    """Enough steps for warm-up, capture and replays of its CUDA graph."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    compiled, plain = (
+        on_gpu(training_cell(aggregator, steps=6, compile=compile_), compile_ == "always")
+        for compile_ in ("always", "never")
+    )
+    for member in (compiled, plain):
+        member.run()
+    assert (compiled.program.form, plain.program.form) == ("compiled", "autograd")
+    torch.testing.assert_close(compiled.stack.flat, plain.stack.flat, rtol=0, atol=1e-3)
+
+
+@gpu
+def test_tf32_is_on_where_it_is_asked_for():
+    try:
+        assert machine(choose_device("cuda", "tf32"))["tf32"] is True
+    finally:
+        assert machine(choose_device("cuda"))["tf32"] is False
+
+
+@gpu
 def test_training_on_a_gpu_nears_the_same_loss_as_on_a_cpu():
     cell = training_cell(steps=150)
     host, device = trainer(cell, [0, 1]), on_gpu(cell, True)
