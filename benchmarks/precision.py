@@ -9,12 +9,14 @@ __all__ = ["run"]
 import importlib
 from collections.abc import Iterator
 
+import torch
+
 from benchmarks.measure import Effort, Result, interleaved
 from benchmarks.trainings import Steps, cell, draw, models_and_data, stacked
 from pimvae.claims.statistics import mean_interval, paired_difference
 from pimvae.config.schema import Cell
 from pimvae.evaluation.rows import Rows
-from pimvae.training.device import choose_device
+from pimvae.training.device import set_precision
 from pimvae.training.loop import Trainer
 from pimvae.training.start import start_from_data
 
@@ -60,7 +62,7 @@ def _speed(effort: Effort, width: int) -> Iterator[Result]:
 
 def _prepared(chosen: Cell, device: str) -> Steps:
     """With the first step done, in which the products of a CUDA graph are fixed."""
-    choose_device(device, chosen.train.precision)
+    set_precision(torch.device(device), chosen.train.precision)
     training = stacked(chosen, device)
     training(1)
     return training
@@ -84,8 +86,8 @@ def _metrics(chosen: Cell, device: str) -> dict[str, dict[int, float]]:
     models, data = models_and_data(chosen)
     for model, split in zip(models, data, strict=True):
         start_from_data(model, split, chosen.train.start)
-    place = choose_device(device, chosen.train.precision)
-    trainer = Trainer(chosen, models, data, chosen.seeds, [1.0] * len(models), place)
+    set_precision(torch.device(device), chosen.train.precision)
+    trainer = Trainer(chosen, models, data, chosen.seeds, [1.0] * len(models), device)
     trainer.run()
     weights, module = trainer.weights(), importlib.import_module(f"pimvae.evaluation.{chosen.evaluator}")
     found: dict[str, dict[int, float]] = {}

@@ -25,7 +25,7 @@ from pimvae.training.checkpoint import Checkpoint
 from pimvae.training.device import choose_device
 from pimvae.training.divergence import Diverged, divergence
 from pimvae.training.fit import Fitted, fit
-from pimvae.training.streams import derived_seed
+from pimvae.training.streams import Purpose, derived_seed
 
 
 class MultimodalVAE(Answers):
@@ -128,9 +128,8 @@ class MultimodalVAE(Answers):
         self.models = [self.fresh(seed) for seed in chosen]
         for model, part in zip(self.models, train, strict=True):
             start_at_means(model, part)
-        self.fitted = found = fit(self.cell, self.models, train, held_out if share else None,
-                                  choose_device(device, self.cell.train.precision), callbacks, progress,
-                                  self._refines(polish), checkpoint)  # fmt: skip
+        self.fitted = found = fit(self.cell, self.models, train, held_out if share else None, choose_device(device),
+                                  callbacks, progress, self._refines(polish), checkpoint)  # fmt: skip
         if all(found.diverged):
             raise Diverged(divergence(len(chosen), len(chosen), self.cell))
         self.training = {"step": found.step, "bound": found.bound, "log_likelihood": found.log_likelihood}
@@ -160,4 +159,4 @@ class MultimodalVAE(Answers):
         """An untrained module of a seed."""
         dims = [modality.dim for modality in self.modalities]
         kinds = [modality.likelihood for modality in self.modalities]
-        return build_model(self.cell.model, dims, max(dims), kinds, None, derived_seed(seed, 0))
+        return build_model(self.cell.model, dims, max(dims), kinds, None, derived_seed(seed, Purpose.INITIALISATION))

@@ -5,7 +5,7 @@ import torch
 from builders import trainer, training_cell
 
 from pimvae.errors import UserError
-from pimvae.training.device import choose_device, largest_stack, machine
+from pimvae.training.device import choose_device, largest_stack, machine, set_precision
 from pimvae.training.loop import Trainer
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -60,10 +60,10 @@ def test_a_compiled_step_on_a_gpu_is_the_step(aggregator, monkeypatch, tmp_path)
 
 @gpu
 def test_tf32_is_on_where_it_is_asked_for():
-    try:
-        assert machine(choose_device("cuda", "tf32"))["tf32"] is True
-    finally:
-        assert machine(choose_device("cuda"))["tf32"] is False
+    device = choose_device("cuda")
+    for precision in ("tf32", "full"):
+        set_precision(device, precision)
+        assert machine(device)["tf32"] is (precision == "tf32")
 
 
 @gpu

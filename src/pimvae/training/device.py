@@ -1,6 +1,6 @@
 """The device of a training: which, how much of it a stack may fill, what a record says of it."""
 
-__all__ = ["Clock", "choose_device", "decisive", "machine", "stack_width"]
+__all__ = ["Clock", "choose_device", "decisive", "machine", "set_precision", "stack_width"]
 
 import os
 import platform
@@ -21,25 +21,37 @@ from pimvae.training.packing import IndexedSplit, PackedSplit
 SHARE = 0.8  # of the free memory that a stack may fill: the allocator needs room
 
 
-def choose_device(name: str, precision: str = "full") -> torch.device:
+def choose_device(name: str) -> torch.device:
     """The device called ``auto`` (CUDA if there is one), ``cpu`` or ``cuda``.
 
-    Products of matrices stay in full single precision unless ``precision`` is ``tf32``: the bounds are differences of
-    large numbers, and TF32 keeps 10 bits of each factor. run.json says so.
+    Products of matrices stay in full single precision, unless `set_precision` says otherwise.
 
     Raises:
-        UserError: an unknown name, CUDA asked for where there is none, or TF32 without CUDA.
+        UserError: an unknown name, or CUDA asked for where there is none.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise UserError(f"unknown device '{name}' (known: auto, cpu, cuda)")
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("device 'cuda' was asked for, but torch finds no CUDA device; use --device cpu")
     cuda = name == "cuda" or (name == "auto" and torch.cuda.is_available())
-    if precision == "tf32" and not cuda:
-        raise UserError("train.precision 'tf32' is for CUDA devices; on a CPU take 'full' or 'bf16'")
     if cuda:
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda" if cuda else "cpu")
+
+
+def set_precision(device: torch.device, precision: str) -> None:
+    """Let CUDA round the factors of products to TF32 if ``precision`` is ``tf32``, and not otherwise.
+
+    Not by default: the bounds are differences of large numbers, and TF32 keeps 10 bits of each factor. run.json says
+    what was taken.
+
+    Raises:
+        UserError: TF32 on a CPU.
+    """
+    if precision == "tf32" and device.type != "cuda":
+        raise UserError("train.precision 'tf32' is for CUDA devices; on a CPU take 'full' or 'bf16'")
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
 
 
 def machine(device: torch.device) -> dict[str, object]:

@@ -20,7 +20,7 @@ from pimvae.files import replacing, write_csv
 from pimvae.models.vae import MultimodalVAE, build_model, parameter_count
 from pimvae.signals import Stop, deferred
 from pimvae.training.checkpoint import Checkpoint, leave_if_told
-from pimvae.training.device import Clock, choose_device, decisive, machine, stack_width
+from pimvae.training.device import Clock, choose_device, decisive, machine, set_precision, stack_width
 from pimvae.training.divergence import divergence
 from pimvae.training.loop import Trainer
 from pimvae.training.memory import peak_memory
@@ -84,7 +84,8 @@ def run(
             does not exist. What an earlier run left in ``out`` then stays as it is.
     """
     clock = Clock()
-    chosen = choose_device(device, cell.train.precision)
+    chosen = choose_device(device)
+    set_precision(chosen, cell.train.precision)
     models, data, checksums = _inputs(cell, Path(data_dir), chosen)
     clock.start_loop()
     width = stack_width(cell, models, data, chosen)

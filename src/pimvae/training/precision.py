@@ -20,7 +20,7 @@ def products(model: MultimodalVAE, precision: str) -> Iterator[None]:
 
     Factors are rounded to 8 bits, in backward too; sums are taken in single precision and rounded once. What goes into
     a layer and what comes out is single precision, as are parameters, aggregator, densities, the bound and Adam.
-    Anything else is a matter of the device (`pimvae.training.device.choose_device`), and nothing happens here.
+    Anything else is a matter of the device (`pimvae.training.device.set_precision`), and nothing happens here.
     """
     layers = [layer for part in (model.encoder, model.decoder) for layer in part.modules() if isinstance(layer, LAYERS)]
     lowered = layers if precision == "bf16" else []
