@@ -94,6 +94,8 @@ def _record(model: "MultimodalVAE") -> dict[str, Any]:
         "times": {"seconds": model.seconds, "loop_seconds": model.seconds},
         "timed_replica_steps": max(1, sum(trainer.step for trainer in trainers) * len(model.seeds)),
         "stack_width": len(model.seeds),
+        "step": trainers[0].program.form if trainers else None,
+        "precision": model.cell.train.precision,
     } | machine(trainers[0].stack.flat.device if trainers else torch.device("cpu"))
 
 

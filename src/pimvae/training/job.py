@@ -20,7 +20,7 @@ from pimvae.files import replacing, write_csv
 from pimvae.models.vae import MultimodalVAE, build_model, parameter_count
 from pimvae.signals import Stop, deferred
 from pimvae.training.checkpoint import Checkpoint, check_replaceable, leave_if_told
-from pimvae.training.device import Clock, choose_device, decisive, machine, stack_width
+from pimvae.training.device import Clock, choose_device, decisive, machine, set_precision, stack_width
 from pimvae.training.divergence import divergence
 from pimvae.training.loop import Trainer
 from pimvae.training.memory import peak_memory
@@ -80,13 +80,14 @@ def run(
         notes: entries of run.json that change nothing, such as checksums of the rules that the run is judged by.
 
     Raises:
-        UserError: CUDA asked for but absent, data that are missing, damaged or of other settings, a name that does not
-            exist. What an earlier run left in ``out`` then stays as it is.
+        UserError: CUDA or TF32 asked for but absent, data that are missing, damaged or of other settings, a name that
+            does not exist. What an earlier run left in ``out`` then stays as it is.
     """
     clock = Clock()
     chosen = choose_device(device)
     chain.check_free(checkpoint, out)
     check_replaceable(checkpoint)
+    set_precision(chosen, cell.train.precision)
     models, data, digests = _inputs(cell, Path(data_dir), chosen)
     clock.start_loop()
     width = stack_width(cell, models, data, chosen)
@@ -100,6 +101,7 @@ def run(
         about = machine(chosen) | {"times": clock.read(chosen), "parameters": parameter_count(models[0])}
         about |= {"data_sha256": digests, "stack_width": width, "timed_replica_steps": timed} | dict(notes or {})
         finished = [trainer for trainer, _ in trainers]
+        about |= {"step": finished[0].program.form, "precision": cell.train.precision}
         _write(cell, finished, Path(out), about | {"peak_memory_mib": peak_memory(chosen)})
     for _, place in trainers:
         place.remove()
