@@ -34,7 +34,7 @@ CONTRAST = """
   const light = colour => { const [r, g, b] = colour.match(/[\\d.]+/g).map(Number);
                             return 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b); };
   const page = light(getComputedStyle(document.body).backgroundColor);
-  return Math.min(...[...document.querySelectorAll('h1, td, th, p, small, .diverged')].map(part => {
+  return Math.min(...[...document.querySelectorAll('h1, td, th, p, dt, dd, small, .diverged')].map(part => {
     const text = light(getComputedStyle(part).color);
     return (Math.max(text, page) + 0.05) / (Math.min(text, page) + 0.05);
   }));
@@ -81,3 +81,15 @@ def test_every_table_opens_without_an_error_and_can_be_read(tab, written, theme)
         backgrounds.add(tab.ask("getComputedStyle(document.body).backgroundColor"))
     assert tab.errors == []
     assert backgrounds == {"rgb(255, 255, 255)" if theme == "light" else "rgb(22, 24, 28)"}
+
+
+def test_a_phone_shows_every_table_without_moving_the_page(tab, written):
+    """What is too wide scrolls by itself, and the names of rows stay where they are."""
+    tab.width(390)
+    for path in written:
+        tab.open(path)
+        assert tab.ask("[innerWidth, document.documentElement.scrollWidth]") == [390, 390], path.name
+    tab.open(next(path for path in written if path.stem == "t6_images"))
+    tab.ask("document.querySelector('[role=region]').scrollLeft = 200")
+    place = "document.querySelector('tbody td{}').getBoundingClientRect().left"
+    assert tab.ask(place.format("")) >= 0 > tab.ask(place.format(":nth-child(2)"))
