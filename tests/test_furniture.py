@@ -3,7 +3,9 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
+import jinja2
 import pytest
 import yaml
 from test_dag import jobs, plan
@@ -48,6 +50,13 @@ def test_what_is_to_be_checked_is_what_the_workflow_makes(root):
             assert path.stem in registry.names(kind)
         else:
             assert entry["file"] in ("paper/paper.pdf", "results/laptop/claims.txt", "results/laptop/metrics.csv")
+
+
+@pytest.mark.parametrize("name", registry.names("report.figures"))
+def test_a_figure_of_the_report_has_a_caption_of_its_own(root, name):
+    template = jinja2.Template(text(root, "workflow/report/figure.rst"))
+    caption = template.render(snakemake=SimpleNamespace(wildcards=SimpleNamespace(figure=name)))
+    assert "its caption is there" not in caption and caption.count("The CSV of the same name") == 1
 
 
 @pytest.mark.parametrize("name", PAGES)
