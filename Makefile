@@ -77,7 +77,7 @@ lint: $(VENV)/.installed-dev ## only the linters
 	$(BIN)/snakemake --lint
 
 unit: $(VENV)/.installed-dev ## only the tests without the smoke run
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not smoke"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not smoke"
 
 smoke: $(VENV)/.installed-dev ## only the smoke run, in a temporary copy
 	@mkdir -p build

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import jinja2
 import pytest
 import yaml
-from test_dag import jobs, plan
 
 import pimvae
 from pimvae import registry
@@ -83,14 +82,6 @@ def test_files_and_commands_that_a_page_names_exist(root, name):
 
 def test_architecture_is_one_page(root):
     assert len(text(root, "docs/ARCHITECTURE.md").splitlines()) < 90
-
-
-def test_both_snakefiles_are_the_workflow(root, tmp_path):
-    options = ("--config", "scale=smoke", "experiments=[linear]")
-    found = [jobs(done.stdout + done.stderr) for done in (
-        plan(root, tmp_path, "--snakefile", str(root / name), *options) for name in ("Snakefile", "workflow/Snakefile")
-    )]  # fmt: skip
-    assert found[0] == found[1] and found[0]["train"] == 36
 
 
 def test_the_drawing_of_the_rules_has_the_rules(root):

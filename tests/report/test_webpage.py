@@ -4,7 +4,6 @@ import pytest
 
 from pimvae.errors import UserError
 from pimvae.registry import names
-from pimvae.report import job
 from pimvae.report.page_notes import HEADINGS, MARKS, SORT
 from pimvae.report.webpage import html_table, page, pages
 
@@ -79,26 +78,23 @@ def test_nothing_in_a_table_can_be_markup():
     assert "<b>" not in html_table(TABLE.replace("PoE", "<b>PoE"))
 
 
-def test_every_table_becomes_a_page_without_latex(folder, tmp_path):
-    job.tables(folder, tmp_path)
-    written = pages(tmp_path, tmp_path / "out", "laptop")
-    assert {path.stem for path in written} == set(names("report.tables"))
-    for path in written:
+def test_every_table_becomes_a_page_without_latex(written, tmp_path):
+    paths = pages(written, tmp_path, "laptop")
+    assert {path.stem for path in paths} == set(names("report.tables"))
+    for path in paths:
         body = path.read_text().partition("<body>")[2].partition("<script>")[0]
         assert not re.search(r"[\\{}$]", body), path.name
         assert body.count("<tr") == body.count("</tr>") > 0
 
 
-def test_every_explanation_is_of_a_heading(folder, tmp_path):
+def test_every_explanation_is_of_a_heading(written, tmp_path):
     """So that a heading that is renamed keeps its explanation."""
-    job.tables(folder, tmp_path)
-    text = "".join(path.read_text() for path in pages(tmp_path, tmp_path / "out", "laptop"))
+    text = "".join(path.read_text() for path in pages(written, tmp_path, "laptop"))
     assert set(HEADINGS) - set(re.findall(r"<th(?: [^>]*)?>(.*?)</th>", text)) == set()
 
 
-def test_numbers_of_a_page_are_those_of_the_tex(folder, tmp_path):
-    path = job.tables(folder, tmp_path, only=["t1_dense_digits"])[0]
-    text = path.read_text()
+def test_numbers_of_a_page_are_those_of_the_tex(written):
+    text = (written / "t1_dense_digits.tex").read_text()
     numbers = re.findall(r"\d+\.\d+", text)
     assert len(numbers) > 20
     assert re.findall(r"\d+\.\d+", html_table(text)) == numbers
