@@ -67,8 +67,7 @@ def test_the_command_itself(tmp_path):
     pimvae = [sys.executable, "-m", "pimvae.cli"]
     scale = ["--scale", "smoke", "--root", str(ROOT)]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-    subprocess.run([*pimvae, "data", "linear", "dense", "--out", tmp_path / "data", *scale], check=True,
-                   env=environment, capture_output=True)  # fmt: skip
+    assert main(["data", "linear", "dense", "--out", str(tmp_path / "data"), *scale]) == 0
     train = [*pimvae, "train", "linear", "dense-poe-masked", "--data", tmp_path / "data", *scale,
              "--out", tmp_path / "run", "--checkpoint", tmp_path / "c"]  # fmt: skip
     train += ["--checkpoint-seconds", "0"]

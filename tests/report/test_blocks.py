@@ -47,7 +47,7 @@ def test_verdicts_are_those_of_the_claims_file(source):
 
 
 def test_claims_are_the_first_columns_of_the_verdicts(source):
-    short, full = (cells(block(source)) for block in (blocks.claims, blocks.verdicts))
+    short, full = (cells(block(source)) for block in (blocks.BLOCKS["claims"], blocks.verdicts))
     assert short == [row[:3] for row in full]
 
 

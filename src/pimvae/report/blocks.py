@@ -52,23 +52,15 @@ def refresh(text: str, source: Source, name: str) -> str:
     return MARKED.sub(written, text)
 
 
-def claims(source: Source) -> str:
-    """A sentence on each run, and per claim its verdict and effect; those at other scales come first."""
-    return _decided(source, [])
-
-
-def verdicts(source: Source) -> str:
-    """The same, of the first scale also the effect at half of the steps, the comparisons and the failed replicas."""
-    return _decided(source, DETAILS)
-
-
-def _decided(source: Source, details: Sequence[str]) -> str:
+def verdicts(source: Source, details: bool = True) -> str:
+    """A sentence on each run, and per claim its verdict, effect and, with details, comparisons; other scales first."""
     runs = [*source.before, source]
     heading: list[str] = ["claim"]
     rows = {claim.id: [f"{claim.id} {claim.short}"] for claim in source.claims}
     for run in runs:
-        full = details if run is runs[0] else []  # of further scales the verdict and the effect only
-        heading += [f"verdict, `{run.scale}`", "effect, 95 % interval", *full]
+        full = details and run is runs[0]  # of further scales the verdict and the effect only
+        heading += [f"verdict, `{run.scale}`", "effect, 95 % interval"]
+        heading += DETAILS if full else []
         for claim, row in run.decided():
             rows[claim.id] += [f"{_verdict(run, claim, row)}{_star(row)}", _expected(claim, row)]
             rows[claim.id] += [_half(claim, row), _counts(row), str(row.diverged)] if full else []
@@ -106,7 +98,7 @@ BLOCKS: dict[str, Callable[[Source], str]] = {
     "by_time": first_screen.by_time,
     "ending": first_screen.ending,
     "compared": first_screen.compared,
-    "claims": claims,
+    "claims": lambda source: verdicts(source, details=False),
     "verdicts": verdicts,
     "expected": expected,
     "times": times,
