@@ -76,6 +76,7 @@ lint: $(VENV)/.installed-dev ## only the linters
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
+# A file's tests stay together, so that what they share is made once.
 unit: $(VENV)/.installed-dev ## only the tests without the smoke run
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not smoke"
 
