@@ -5,6 +5,7 @@ __all__ = ["ROUNDS", "polish"]
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -37,14 +38,17 @@ def polish(
 
     By Fisher's identity ∇ log p(x) = E_{p(z|x)} ∇ log p(x, z). Each round finds p(z | x) of every sample by Newton's
     method (exact for linear-Gaussian decoders), draws from it, and makes some steps of Adam. Amortised bounds leave a
-    gap that encoders trained on few samples do not close; this has none. The weights with the best importance-sampled
-    log-likelihood of the validation samples are kept; then some rounds at a lower rate see the validation samples too.
-    In the end the axes of z are turned so that posteriors of whole samples are as diagonal as those of encoders.
+    gap that encoders trained on few samples do not close; this has none. The validation samples decide how many rounds
+    are taken, by the importance-sampled log-likelihood. Where every round sees all samples (so few that a share of them
+    is missed), these rounds are then made once more from the start, with the validation samples among the others; some
+    more at a lower rate see them in any case. In the end the axes of z are turned so that posteriors of whole samples
+    are as diagonal as those of encoders.
     """
     generator = torch.Generator().manual_seed(seed)
     work = copy.deepcopy(model).to(torch.float64)
     before = best = _held_out(work, validation)
-    kept, waited, taken = copy.deepcopy(work.state_dict()), 0, 0
+    first = kept = copy.deepcopy(work.state_dict())
+    waited, taken = 0, 0
     for number, _ in enumerate(_rounds(work, train, rounds, LEARNING_RATE, generator), start=1):
         if number % LOOK_EVERY and number != rounds:
             continue
@@ -58,6 +62,10 @@ def polish(
     work.load_state_dict(kept)
     if validation is not None and taken:
         train = _joined(train, validation)
+        if len(train) <= ROWS:
+            work.load_state_dict(first)
+            for _ in islice(_rounds(work, train, rounds, LEARNING_RATE, generator), taken):
+                pass
         for _ in _rounds(work, train, max(1, taken // 3), LEARNING_RATE / 3, generator):
             pass
     _turn(work, train)
