@@ -91,8 +91,6 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-
-
 def write_json(path: str | Path, content: Any) -> None:
     """Write JSON with sorted keys and a final newline."""
     with replacing(path) as temporary:
