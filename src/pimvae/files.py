@@ -91,6 +91,8 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+
+
 def write_json(path: str | Path, content: Any) -> None:
     """Write JSON with sorted keys and a final newline."""
     with replacing(path) as temporary:
