@@ -5,7 +5,6 @@ __all__ = ["ROUNDS", "polish"]
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import torch
 from torch import Tensor
@@ -13,7 +12,6 @@ from torch import Tensor
 from pimvae.mode import at_mode, draw, log_joint
 from pimvae.models.layers import Dense
 from pimvae.models.vae import MultimodalVAE
-from pimvae.training.closed_form import linear_gaussian, maximise
 from pimvae.training.packing import PackedSplit
 
 ROUNDS, UPDATES, DRAWS, ROWS = 60, 10, 8, 1024
@@ -38,19 +36,15 @@ def polish(
     r"""Ascend Σ_i log p(x_i) in the decoders (and a learned prior), the encoders left alone.
 
     By Fisher's identity ∇ log p(x) = E_{p(z|x)} ∇ log p(x, z). Each round finds p(z | x) of every sample by Newton's
-    method (exact for linear-Gaussian decoders), draws from it, and makes some steps of Adam, or the M-step itself where
-    it has a closed form (`pimvae.training.closed_form`). Amortised bounds leave a gap that encoders trained on few
-    samples do not close; this has none. The validation samples decide how many rounds are taken, by the
-    importance-sampled log-likelihood. Where every round sees all samples (so few that a share of them is missed), these
-    rounds are then made once more from the start, with the validation samples among the others; some more at a lower
-    rate see them in any case. In the end the axes of z are turned so that posteriors of whole samples are as diagonal
-    as those of encoders.
+    method (exact for linear-Gaussian decoders), draws from it, and makes some steps of Adam. Amortised bounds leave a
+    gap that encoders trained on few samples do not close; this has none. The weights with the best importance-sampled
+    log-likelihood of the validation samples are kept; then some rounds at a lower rate see the validation samples too.
+    In the end the axes of z are turned so that posteriors of whole samples are as diagonal as those of encoders.
     """
     generator = torch.Generator().manual_seed(seed)
     work = copy.deepcopy(model).to(torch.float64)
     before = best = _held_out(work, validation)
-    first = kept = copy.deepcopy(work.state_dict())
-    waited, taken = 0, 0
+    kept, waited, taken = copy.deepcopy(work.state_dict()), 0, 0
     for number, _ in enumerate(_rounds(work, train, rounds, LEARNING_RATE, generator), start=1):
         if number % LOOK_EVERY and number != rounds:
             continue
@@ -64,10 +58,6 @@ def polish(
     work.load_state_dict(kept)
     if validation is not None and taken:
         train = _joined(train, validation)
-        if len(train) <= ROWS:
-            work.load_state_dict(first)
-            for _ in islice(_rounds(work, train, rounds, LEARNING_RATE, generator), taken):
-                pass
         for _ in _rounds(work, train, max(1, taken // 3), LEARNING_RATE / 3, generator):
             pass
     _turn(work, train)
@@ -77,16 +67,9 @@ def polish(
 def _rounds(
     work: MultimodalVAE, train: PackedSplit, rounds: int, learning_rate: float, generator: torch.Generator
 ) -> Iterator[None]:
-    """Rounds of expectation-maximisation, the rate falling to 0 by a cosine.
-
-    Where a round sees all samples, linear-Gaussian decoders take no steps of Adam but the maximum.
-    """
-    solved = linear_gaussian(work) if len(train) <= ROWS else []
-    parts = [part for s in solved for part in (work.decoder.networks[s], work.decoder.likelihoods[s])]
-    done = {id(values) for part in parts for values in part.parameters()}
-    free = [values for values in (*work.decoder.parameters(), *work.prior.parameters()) if id(values) not in done]
-    optimiser = torch.optim.Adam(free, learning_rate) if free else None
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, rounds * UPDATES) if free else None
+    """Rounds of expectation-maximisation, the rate falling to 0 by a cosine."""
+    optimiser = torch.optim.Adam([*work.decoder.parameters(), *work.prior.parameters()], learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, rounds * UPDATES)
     x, mask = train.x.double(), train.mask
     with torch.no_grad():
         modes = work.posterior(x, mask).mean()
@@ -95,9 +78,8 @@ def _rounds(
         part_x, part_mask = x[:, rows], mask[rows]
         posterior = at_mode(work, part_x, part_mask, modes[rows], steps=3)
         modes[rows] = posterior.mean
-        drawn = draw(work, part_x, part_mask, posterior, DRAWS, generator)  # of the posterior of these weights
-        maximise(work, solved, part_x, part_mask, posterior)
-        for _ in range(UPDATES if free else 0):
+        drawn = draw(work, part_x, part_mask, posterior, DRAWS, generator)
+        for _ in range(UPDATES):
             optimiser.zero_grad()
             loss = -(drawn.weight * log_joint(work, part_x, part_mask, drawn.z)).sum(0).mean()
             loss.backward()
