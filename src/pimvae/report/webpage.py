@@ -182,6 +182,8 @@ def _command(name: str, tokens: Iterator[str]) -> str:
         return f"<small> ± {_argument(tokens)}</small>"
     if name == "diverged":
         return f'<span class="diverged">†{_argument(tokens)}</span>'
+    if name == "annealed":
+        return "<sup>⋆</sup>"
     if name in STANDING:
         return f'<span class="diverged">{STANDING[name]}{_argument(tokens)}</span>'
     if name == "hat":
