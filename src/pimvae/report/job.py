@@ -1,6 +1,7 @@
 """Entry points of the DAG and the command line: read collected CSVs, write tables, figures, claims and macros."""
 
-__all__ = ["KINDS", "claims", "compare", "figures", "judge", "macros", "row_of", "tables"]
+__all__ = ["KINDS", "claims", "compare", "figures", "judge", "macros", "row_of", "scales",
+           "tables"]  # fmt: skip
 
 import math
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from pimvae.claims.status import COLLAPSED, UNTRAINED
 from pimvae.claims.verdict import Judgement
 from pimvae.files import write_json
 from pimvae.registry import lookup, names
-from pimvae.report.table import Table
+from pimvae.report.table import SCALES, Table
 from pimvae.results.files import Results, write_frame, write_text
 from pimvae.rules import rule_digests
 
@@ -41,6 +42,33 @@ def tables(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str
         write_text(path, KINDS[kind](lookup("report.tables", name)(source)))
         written.append(path)
     return written
+
+
+def scales(results_dir: Path | str, out_dir: Path | str, scale: str, others: Sequence[Path | str],
+           claims_path: Path | str | None = None, kind: str = "tex") -> Path | None:  # fmt: skip
+    """Write the table of the verdicts at several scales, see `pimvae.report.scales`; None where there is one only.
+
+    What an earlier run with other scales left in ``out_dir`` is then removed.
+
+    Args:
+        results_dir: the results of one scale.
+        out_dir: folder of the tables.
+        scale: the name of that scale.
+        others: folders of shipped results of other scales.
+        claims_path: file of claims.
+        kind: see ``KINDS``.
+    """
+    from pimvae.report.scales import in_order, table_scales
+    from pimvae.report.source import Verdicts
+
+    path = Path(out_dir) / f"{SCALES}.{kind}"
+    if not others:
+        path.unlink(missing_ok=True)
+        return None
+    runs = [Verdicts.of(Results.load(results_dir), scale, claims_path)]
+    runs += [Verdicts.shipped(Path(folder), claims_path) for folder in others]
+    write_text(path, KINDS[kind](table_scales(in_order(runs))))
+    return path
 
 
 def figures(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str | None = None,

@@ -1,6 +1,6 @@
 """What the marked blocks of Markdown files are written from: the results of one scale, verdicts, times of jobs."""
 
-__all__ = ["Source", "Verdicts", "read_jobs"]
+__all__ = ["UNSETTLED", "Source", "Verdicts", "experiments_of", "read_jobs", "verdict_at"]
 
 import math
 from collections.abc import Iterable, Sequence
@@ -14,6 +14,7 @@ from pimvae.report.job import judge, row_of
 from pimvae.results.files import BEYOND, Results, read_csv
 
 REPORT = "tables, figures, paper, notebooks"  # the part of jobs that belong to no experiment
+UNSETTLED = " (not settled)"  # of a verdict that half of the steps would change
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,34 @@ class Verdicts:
         Raises:
             UserError: see `pimvae.results.files.Results.load`.
         """
-        results = Results.load(folder)
+        return cls.of(Results.load(folder), Path(folder).name, claims)
+
+    @classmethod
+    def of(cls, results: Results, scale: str, claims: Path | None = None) -> "Verdicts":
+        """Judge the claims by results of a scale."""
         rows = [row_of(judgement) for judgement in judge(results, claims)]
-        return cls(Path(folder).name, results, read_claims(claims), pd.DataFrame(rows))
+        return cls(scale, results, read_claims(claims), pd.DataFrame(rows))
 
     @property
     def experiments(self) -> list[str]:
         """Experiments that were run, in the order of the results."""
         return list(dict.fromkeys(self.results.runs["experiment"]))
+
+    @property
+    def devices(self) -> list[str]:
+        """What the cells were trained on."""
+        return sorted(self.results.runs["device"].dropna().unique())
+
+    @property
+    def hours(self) -> float:
+        """Sum of the times of all trainings; each of them takes one core, or the GPU."""
+        return self.results.runs["seconds"].astype(float).sum() / 3600
+
+    @property
+    def command(self) -> str:
+        """What makes these results again."""
+        experiments = ",".join(self.experiments)
+        return f"snakemake --cores all --config scale={self.scale} 'experiments=[{experiments}]'"
 
     def decided(self) -> list[tuple[Claim, pd.Series]]:
         """Claims with their verdicts, in the order of the file of claims."""
@@ -95,3 +116,15 @@ def read_jobs(folder: Path) -> pd.DataFrame:
         rows.append((part, float(record["s"]), float(record["max_rss"])))
     rows.sort(key=lambda row: row[0] == REPORT)
     return pd.DataFrame(rows, columns=["part", "seconds", "memory"])
+
+
+def experiments_of(claim: Claim) -> list[str]:
+    """The experiments that a claim is about."""
+    return [claim.experiment] if isinstance(claim.experiment, str) else list(claim.experiment)
+
+
+def verdict_at(run: Verdicts, claim: Claim, row: pd.Series) -> str:
+    """The verdict; where only some of the claim's experiments were run, which."""
+    there = [name for name in experiments_of(claim) if name in run.experiments]
+    part = f", of {', '.join(there)} only" if row["pairs"] and len(there) < len(experiments_of(claim)) else ""
+    return f"{row['verdict']}{part}"

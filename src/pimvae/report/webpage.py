@@ -12,6 +12,7 @@ from pathlib import Path
 from pimvae.errors import UserError
 from pimvae.registry import names, summary
 from pimvae.report.page_style import SCRIPT, STYLE
+from pimvae.report.table import SCALES, SCALES_SUMMARY
 from pimvae.results.files import write_text
 
 SPAN = re.compile(r"\\multicolumn\{(\d+)\}\{((?:[^{}]|\{[^{}]*\})*)\}\{(.*)\}")
@@ -49,17 +50,22 @@ HEADINGS = {  # what a heading of a column means
 def pages(tables: Path | str, out: Path | str, scale: str) -> list[Path]:
     """Write ``out/<table>.html`` for every registered table, from the ``.tex`` files in ``tables``; returns the paths.
 
+    The table of several scales is shown where there is one.
+
     Raises:
         UserError: if a table is missing.
     """
     written = []
-    for name in names("report.tables"):
-        source = Path(tables) / f"{name}.tex"
-        if not source.is_file():
+    for name, title in {**{name: summary("report.tables", name) for name in names("report.tables")},
+                        SCALES: SCALES_SUMMARY}.items():  # fmt: skip
+        source, target = Path(tables) / f"{name}.tex", Path(out) / f"{name}.html"
+        if source.is_file():
+            write_text(target, page(title, source.read_text(encoding="utf-8"), scale))
+            written.append(target)
+        elif name != SCALES:
             raise UserError(f"{source} does not exist: write the tables first")
-        tex = source.read_text(encoding="utf-8")
-        written.append(Path(out) / f"{name}.html")
-        write_text(written[-1], page(summary("report.tables", name), tex, scale))
+        else:
+            target.unlink(missing_ok=True)
     return written
 
 
