@@ -253,9 +253,12 @@ def category(name, otherwise):
 
 
 def notebook_inputs(wildcards):
-    """What a notebook reads: the results or the tests, if it shows them."""
+    """What a notebook reads: the results, the shipped weights or the tests, if it shows them."""
+    weights = local(sorted((ROOT / "results" / "shipped" / "laptop" / "weights").rglob("*.*")))
+    if wildcards.notebook == "01_tour":
+        return [path for path in weights if "dense-sum_pooling" in path]
     if wildcards.notebook == "02_read_the_results":
-        return expand(COLLECTED, collection="") + CLAIMS + METHODS
+        return expand(COLLECTED, collection="") + CLAIMS + METHODS + weights
     if wildcards.notebook == "03_add_an_aggregator":
         return local([ROOT / "tests" / "aggregators" / "test_laws.py"])
     return []
