@@ -5,6 +5,7 @@ __all__ = ["KINDS", "claims", "compare", "figures", "judge", "macros", "row_of",
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -36,8 +37,9 @@ def tables(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str
     """Write every table (or those named in ``only``) to ``out_dir/<name>.<kind>``, see ``KINDS``; returns the paths."""
     results = Results.load(results_dir)
     written = []
+    judged = cache(lambda: judge(results, claims_path))  # several tables are made from verdicts
     for name in names("report.tables") if only is None else only:
-        source = judge(results, claims_path) if name in CLAIM_ENTRIES else results
+        source = judged() if name in CLAIM_ENTRIES else results
         path = Path(out_dir) / f"{name}.{kind}"
         write_text(path, KINDS[kind](lookup("report.tables", name)(source)))
         written.append(path)
@@ -45,7 +47,7 @@ def tables(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str
 
 
 def scales(results_dir: Path | str, out_dir: Path | str, scale: str, others: Sequence[Path | str],
-           claims_path: Path | str | None = None, kind: str = "tex") -> Path | None:  # fmt: skip
+           claims_path: Path | None = None, kind: str = "tex") -> Path | None:  # fmt: skip
     """Write the table of the verdicts at several scales, see `pimvae.report.scales`; None where there is one only.
 
     What an earlier run with other scales left in ``out_dir`` is then removed.
