@@ -23,7 +23,7 @@ from pimvae.files import replacing, write_csv
 from pimvae.models.layers import parameter_count
 from pimvae.models.vae import build_model
 from pimvae.training.device import machine
-from pimvae.training.streams import derived_seed
+from pimvae.training.streams import Purpose, derived_seed
 
 if TYPE_CHECKING:
     from pimvae.library import MultimodalVAE
@@ -150,7 +150,8 @@ def _of_experiment(cell: Cell, folder: Path, seed: int | None, data: Path | str 
     ]
     first = cell.objective.model_copy(update={"betas": cell.objective.betas[:1]})
     alone = cell.model_copy(update={"seeds": (chosen,), "objective": first})
-    model = MultimodalVAE(alone, modalities, [build_model(cell.model, **sizes, seed=derived_seed(chosen, 0))])
+    start = derived_seed(chosen, Purpose.INITIALISATION)
+    model = MultimodalVAE(alone, modalities, [build_model(cell.model, **sizes, seed=start)])
     model.width = sizes["max_dim"]
     _fill(model.models, folder / WEIGHTS, cell.seeds.index(chosen) * len(cell.objective.betas))
     return model

@@ -53,8 +53,8 @@ def macros(options: argparse.Namespace) -> None:
 
 def readme(options: argparse.Namespace) -> None:
     """Write verdicts and times into Markdown files, and draw the pictures that they show."""
-    from pimvae.report.blocks import rewrite
     from pimvae.report.pictures import draw_comparison, write_pictures
+    from pimvae.report.readme import rewrite
     from pimvae.report.source import Source
 
     source = Source.load(options.results, options.scale, options.claims, options.before)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pimvae.cli import main
-from pimvae.report import blocks, job
+from pimvae.report import job, readme
 from pimvae.report.scales import in_order, table_scales
 from pimvae.report.source import Source, Verdicts
 from pimvae.report.table import SCALES
@@ -108,7 +108,7 @@ def test_the_claims_page_shows_them_too(folder, workstation, tmp_path):
     for name in ("metrics", "runs", "history", "settings"):
         (tmp_path / f"{name}.csv").write_bytes((folder / f"{name}.csv").read_bytes())
     job.claims(tmp_path)
-    text = blocks.expected(Source.load(tmp_path, "laptop", before=[workstation]))
+    text = readme.expected(Source.load(tmp_path, "laptop", before=[workstation]))
     assert text.startswith("Scale `workstation`: ") and f"scale=workstation 'experiments=[{PART}]'`" in text
     heading, _, *rows = [line.split(" | ") for line in text.splitlines() if line[:1] == "|"]
     assert heading[3:5] == ["verdict, `workstation`", "expected verdict"]

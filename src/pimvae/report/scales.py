@@ -8,9 +8,9 @@ import pandas as pd
 
 from pimvae.claims.schema import Claim
 from pimvae.report.latex import escape
+from pimvae.report.prose import effect_texts, unit
 from pimvae.report.source import UNSETTLED, Verdicts, verdict_at
 from pimvae.report.table import MISSING, Part, Table
-from pimvae.report.wording import effect_texts, unit
 
 FIRST = ("workstation", "paper", "laptop")  # what is shown first; scales of one's own come last
 NOT_RUN = "not run"

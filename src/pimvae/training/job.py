@@ -26,7 +26,7 @@ from pimvae.training.loop import Trainer
 from pimvae.training.memory import peak_memory
 from pimvae.training.packing import IndexedSplit, PackedSplit, pack
 from pimvae.training.start import start_from_data
-from pimvae.training.streams import derived_seed
+from pimvae.training.streams import Purpose, derived_seed
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def build_models(cell: Cell, datasets: dict[int, Dataset]) -> list[MultimodalVAE
     models = []
     for replica in replicas(cell):
         data = datasets[replica.seed]
-        start = derived_seed(replica.seed, 0)
+        start = derived_seed(replica.seed, Purpose.INITIALISATION)
         models.append(build_model(cell.model, data.train.dims, data.max_dim, data.likelihoods, data.noise_scale, start))
     return models
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pimvae.claims.selection import diverged_replicas, drop_diverged, select
-from pimvae.claims.statistics import format_estimate, format_number, marks, mean_interval
+from pimvae.claims.statistics import best_and_ties, format_estimate, format_number, mean_interval
 from pimvae.config.catalogue import catalogue
 from pimvae.report.latex import escape
 from pimvae.report.table import MISSING
@@ -66,11 +66,11 @@ def body(
         known = catalogue().metric(column.metric)
         part = select(sound, column.selection)
         values = {name: _by_seed(select(part, where), known.factor) for name, where in selections.items()}
-        marked = marks(values, known.better)
+        marks = best_and_ties(values, known.better)
         for name, where in selections.items():
             keys = {key: value for key, value in {**where, **dict(column.where)}.items() if key in bad}
             shown = list(values[name].values())
-            text = cell(shown, len(select(bad, keys)), marked[name], column.interval, column.digits)
+            text = cell(shown, len(select(bad, keys)), marks[name], column.interval, column.digits)
             cells[name].append(text + _notes(standing, keys, column))
     return [[escape(label), *row] for (label, _), row in zip(rows, cells.values(), strict=True)]
 

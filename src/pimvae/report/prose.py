@@ -1,6 +1,6 @@
 """Words of the paper that depend on results: counts, lists, effects, and what became of the claims."""
 
-__all__ = ["count_word", "counted", "effect_texts", "exceptions", "join", "spread", "unit", "verdict_sentences",
+__all__ = ["count_word", "counted", "effect_texts", "enumeration", "exceptions", "spread", "unit", "verdict_sentences",
            "verdict_summary"]  # fmt: skip
 
 import math
@@ -39,7 +39,7 @@ def spread(counts: Sequence[int], thing: str) -> str:
     return f"{count_word(min(counts))} to {counted(max(counts), thing)}"
 
 
-def join(parts: Sequence[str], mark: str = ",") -> str:
+def enumeration(parts: Sequence[str], mark: str = ",") -> str:
     """``a, b and c``."""
     return parts[0] if len(parts) == 1 else f"{mark} ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
 
@@ -85,7 +85,7 @@ def exceptions(judgement: Judgement, against: bool) -> str:
     trained = groups["state"].isna() | (groups["state"] == "")
     wrong = groups["high"].lt(0) & trained
     rows = groups[wrong if against else ~wrong & ~((groups["low"] > judgement.claim.relevant) & trained)]
-    return escape(join(list(dict.fromkeys(rows["group"])))) or "none"
+    return escape(enumeration(list(dict.fromkeys(rows["group"])))) or "none"
 
 
 def unit(claim: Claim) -> str:

@@ -14,8 +14,8 @@ from pimvae.claims.schema import Claim
 from pimvae.claims.statistics import decimals
 from pimvae.errors import UserError, did_you_mean
 from pimvae.report import first_screen
+from pimvae.report.prose import unit
 from pimvae.report.source import Source, Verdicts, experiments_of, verdict_at
-from pimvae.report.wording import unit
 from pimvae.results.files import write_text
 
 MARKED = re.compile(r"<!-- begin:(\w+)[^>]*-->\n(.*?)<!-- end:\1 -->", re.DOTALL)

@@ -7,7 +7,7 @@ import pytest
 
 from pimvae.errors import UserError
 from pimvae.report import blocks, first_screen, job
-from pimvae.report.blocks import refresh, rewrite
+from pimvae.report.readme import refresh, rewrite
 from pimvae.report.source import Source, Verdicts, read_jobs
 from pimvae.results.ship import ship
 
