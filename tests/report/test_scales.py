@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from pimvae.cli import main
+from pimvae.config.catalogue import read_config
 from pimvae.report import job, readme
 from pimvae.report.scales import in_order, table_scales
 from pimvae.report.source import Source, Verdicts
@@ -35,6 +36,11 @@ def lines_of(text: str) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in rows}
 
 
+def said(cell: str) -> str:
+    """The verdict in a cell."""
+    return re.sub(r"\\verdict\{(.*)\}", r"\1", cell.strip("*"))
+
+
 def test_both_verdicts_of_every_claim_are_shown_the_larger_scale_first(folder, results, workstation, tmp_path):
     path = job.scales(folder, tmp_path, "laptop", [workstation])
     text = path.read_text()
@@ -45,9 +51,9 @@ def test_both_verdicts_of_every_claim_are_shown_the_larger_scale_first(folder, r
     kinds = set()
     for claim, row in here:
         _, first, _, second, effect, beside = rows[claim.id]
-        assert second.strip("*") == rf"\verdict{{{row['verdict']}}}" and bool(effect) == bool(row["pairs"])
+        assert said(second) == row["verdict"] and bool(effect) == bool(row["pairs"] and claim.measures)
         stated = str(there[claim.id]["verdict"])
-        assert first.strip("*").startswith(rf"\verdict{{{stated}")
+        assert said(first).startswith(stated)
         several = not isinstance(claim.experiment, str) and PART in claim.experiment and there[claim.id]["pairs"]
         assert (f", of {PART} only" in first) == bool(several)
         if "not run" in (stated, row["verdict"]):
@@ -74,7 +80,16 @@ def test_it_says_what_each_scale_takes_and_how_to_repeat_it(folder, results, wor
     page = job.scales(folder, tmp_path, "laptop", [workstation], kind="html").read_text()
     hours = results.runs["seconds"].sum() / 3600
     assert f">{hours:.1f}<" in page and f">{len(results.runs)}<" in page
-    assert f"snakemake --cores all --config scale=workstation 'experiments=[{PART}]'" in page.replace("&#x27;", "'")
+    assert f"<code>snakemake --cores all --config scale=workstation 'experiments=[{PART}]'</code>" in page
+    assert "<code>snakemake --cores all --config scale=laptop beyond</code>" in page
+    assert "make reproduce SCALE=paper" == replace(usual(results), scale="paper").command
+
+
+def usual(results) -> Verdicts:
+    """A run of the experiments that 'make reproduce' runs."""
+    names = read_config("config.yaml")["experiments"]
+    runs = results.runs[results.runs["experiment"].isin(names)]
+    return Verdicts("laptop", replace(results, runs=runs), [], pd.DataFrame())
 
 
 def test_scales_have_an_order(results):

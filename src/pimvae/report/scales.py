@@ -2,7 +2,7 @@
 
 __all__ = ["in_order", "table_scales"]
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
@@ -45,11 +45,12 @@ def table_scales(runs: Sequence[Verdicts]) -> Table:
 
 
 def _verdict(run: Verdicts, claim: Claim, row: pd.Series) -> str:
-    return rf"\verdict{{{escape(verdict_at(run, claim, row))}}}{'*' * bool(row['younger'])}"
+    said = escape(verdict_at(run, claim, row))
+    return rf"\verdict{{{said}}}{'*' * bool(row['younger'])}" if row["pairs"] else said
 
 
 def _effect(claim: Claim, row: pd.Series) -> str:
-    return " ".join([*effect_texts(row), escape(unit(claim))]).strip() if row["pairs"] else ""
+    return " ".join([*effect_texts(row), escape(unit(claim))]).strip() if row["pairs"] and claim.measures else ""
 
 
 def _beside(verdicts: Sequence[str]) -> str:
@@ -63,15 +64,20 @@ def _beside(verdicts: Sequence[str]) -> str:
 
 def _takes(runs: Sequence[Verdicts]) -> list[list[str]]:
     """Rows that say of every run what was trained, how long that took, and how to repeat it."""
-    lines = {
-        "experiments": lambda run: ", ".join(run.experiments),
+    lines: dict[str, Callable[[Verdicts], str]] = {
+        "experiments": lambda run: escape(", ".join(run.experiments)),
         "cells": lambda run: str(len(run.results.runs)),
         "training, hours": lambda run: f"{run.hours:.1f}",
-        "on": lambda run: ", ".join(run.devices),
-        "again": lambda run: run.command,
+        "on": lambda run: escape(", ".join(run.devices)),
+        "again": lambda run: _typed(run.command),
     }
-    width = r"p{0.3\linewidth}"
+    column = r">{\raggedright\arraybackslash}p{0.3\linewidth}"
     return [
-        ["", label, *(rf"\multicolumn{{2}}{{{width}}}{{\raggedright {escape(say(run))}}}" for run in runs), ""]
+        ["", label, *(rf"\multicolumn{{2}}{{{column}}}{{{say(run)}}}" for run in runs), ""]
         for label, say in lines.items()
     ]
+
+
+def _typed(command: str) -> str:
+    """A command as it is typed: two hyphens are no dash, and quotes are straight."""
+    return rf"\texttt{{{escape(command).replace('--', '-{}-')}}}".replace("'", r"{\textquotesingle}")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from pimvae.claims.schema import Claim, read_claims
+from pimvae.config.catalogue import read_config
 from pimvae.report.job import judge, row_of
 from pimvae.results.files import BEYOND, Results, read_csv
 
@@ -58,9 +59,12 @@ class Verdicts:
 
     @property
     def command(self) -> str:
-        """What makes these results again."""
-        experiments = ",".join(self.experiments)
-        return f"snakemake --cores all --config scale={self.scale} 'experiments=[{experiments}]'"
+        """What makes these results again: all, with the experiments beyond the publication, or those that are there."""
+        usual, here = set(read_config("config.yaml")["experiments"]), set(self.experiments)
+        if here == usual:
+            return f"make reproduce SCALE={self.scale}"
+        target = " beyond" if here > usual else f" 'experiments=[{','.join(self.experiments)}]'"
+        return f"snakemake --cores all --config scale={self.scale}{target}"
 
     def decided(self) -> list[tuple[Claim, pd.Series]]:
         """Claims with their verdicts, in the order of the file of claims."""

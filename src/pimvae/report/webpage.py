@@ -18,8 +18,10 @@ from pimvae.results.files import write_text
 SPAN = re.compile(r"\\multicolumn\{(\d+)\}\{((?:[^{}]|\{[^{}]*\})*)\}\{(.*)\}")
 RULES = re.compile(r"\\(?:toprule|midrule|bottomrule|cmidrule(?:\([lr]+\))?\{[\d-]+\}|addlinespace)")
 TOKEN = re.compile(r"\\[a-zA-Z]+ ?|\\.|--|[{}$~^_]|[^\\{}$~^_-]+|-", re.DOTALL)
-TAGS = {"best": "strong", "tie": "u", "emph": "em", "verdict": "strong", "textbf": "strong", "textit": "em"}
-SYMBOLS = {r"\,": "\u2009", r"\ ": " ", "--": "–", "~": "\u00a0", r"\cdot": "·", r"\KL": "KL", r"\times": "×"}
+TAGS = {"best": "strong", "tie": "u", "emph": "em", "verdict": "strong", "textbf": "strong", "textit": "em",
+        "texttt": "code"}  # fmt: skip
+SYMBOLS = {r"\,": "\u2009", r"\ ": " ", "--": "–", "~": "\u00a0", r"\cdot": "·", r"\KL": "KL", r"\times": "×",
+           r"\textquotesingle": "'"}  # fmt: skip
 MARKS = (
     "Mean ± half of the 95 % interval over seeds; bold: the best of its column; underlined: not significantly worse "
     '(paired by seed); <span class="diverged">†n</span>: n diverged replicas, left out.'
