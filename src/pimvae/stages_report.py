@@ -24,9 +24,8 @@ def tables(options: argparse.Namespace) -> None:
     _check_names("report.tables", options.names)
     if options.before and not options.scale:
         raise UserError("--before needs --scale, the name of the scale of --results")
-    job.tables(options.results, options.out, options.claims, options.names or None, options.format)
-    if options.before is not None:
-        job.scales(options.results, options.out, options.scale, options.before, options.claims, options.format)
+    names = options.names or None
+    job.tables(options.results, options.out, options.claims, names, options.format, options.scale or "", options.before)
 
 
 def figures(options: argparse.Namespace) -> None:

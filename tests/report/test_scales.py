@@ -31,6 +31,11 @@ def workstation(folder, tmp_path_factory):
     return out
 
 
+@pytest.fixture(scope="module")
+def judged(results) -> Verdicts:
+    return Verdicts.of(results, "laptop", job.judge(results))
+
+
 def lines_of(text: str) -> dict[str, list[str]]:
     rows = [line.removesuffix(r" \\[2pt]").split(" & ") for line in text.splitlines() if re.match(r"C\d", line)]
     return {row[0]: row[1:] for row in rows}
@@ -41,11 +46,11 @@ def said(cell: str) -> str:
     return re.sub(r"\\verdict\{(.*)\}", r"\1", cell.strip("*"))
 
 
-def test_both_verdicts_of_every_claim_are_shown_the_larger_scale_first(folder, results, workstation, tmp_path):
-    path = job.scales(folder, tmp_path, "laptop", [workstation])
+def test_both_verdicts_of_every_claim_are_shown_the_larger_scale_first(folder, judged, workstation, tmp_path):
+    (path,) = job.tables(folder, tmp_path, only=[], scale="laptop", others=[workstation])
     text = path.read_text()
     assert path.name == f"{SCALES}.tex" and text.index("workstation") < text.index("laptop")
-    rows, here = lines_of(text), Verdicts.of(results, "laptop").decided()
+    rows, here = lines_of(text), judged.decided()
     there = {claim.id: row for claim, row in Verdicts.shipped(workstation).decided()}
     assert list(rows) == [claim.id for claim, _ in here]
     kinds = set()
@@ -66,8 +71,8 @@ def test_both_verdicts_of_every_claim_are_shown_the_larger_scale_first(folder, r
     assert {"--", "same"} <= kinds
 
 
-def test_verdicts_are_the_same_other_or_not_settled(results):
-    run = Verdicts.of(results, "laptop")
+def test_verdicts_are_the_same_other_or_not_settled(judged):
+    run = judged
     changed = run.verdicts.copy()
     moved = ["moved", "not run", "moved (not settled)", f"{run.verdicts.loc[3, 'verdict']} (not settled)"]
     changed.loc[:3, "verdict"] = moved
@@ -77,12 +82,13 @@ def test_verdicts_are_the_same_other_or_not_settled(results):
 
 
 def test_it_says_what_each_scale_takes_and_how_to_repeat_it(folder, results, workstation, tmp_path):
-    page = job.scales(folder, tmp_path, "laptop", [workstation], kind="html").read_text()
+    (path,) = job.tables(folder, tmp_path, only=[], kind="html", scale="laptop", others=[workstation])
+    page = path.read_text()
     hours = results.runs["seconds"].sum() / 3600
     assert f">{hours:.1f}<" in page and f">{len(results.runs)}<" in page
     assert f"<code>snakemake --cores all --config scale=workstation 'experiments=[{PART}]'</code>" in page
     assert "<code>snakemake --cores all --config scale=laptop beyond</code>" in page
-    assert "make reproduce SCALE=paper" == replace(usual(results), scale="paper").command
+    assert replace(usual(results), scale="paper").command == "make reproduce SCALE=paper"
 
 
 def usual(results) -> Verdicts:
@@ -92,9 +98,8 @@ def usual(results) -> Verdicts:
     return Verdicts("laptop", replace(results, runs=runs), [], pd.DataFrame())
 
 
-def test_scales_have_an_order(results):
-    run = Verdicts.of(results, "laptop")
-    runs = [replace(run, scale=scale) for scale in ("mine", "laptop", "paper", "workstation")]
+def test_scales_have_an_order(judged):
+    runs = [replace(judged, scale=scale) for scale in ("mine", "laptop", "paper", "workstation")]
     assert [run.scale for run in in_order(runs)] == ["workstation", "paper", "laptop", "mine"]
 
 
@@ -109,13 +114,12 @@ def test_it_is_there_only_with_another_scale(folder, workstation, tmp_path):
 
 
 def test_its_page_comes_and_goes_with_it(folder, workstation, tmp_path):
-    job.tables(folder, tmp_path / "tex")
-    job.scales(folder, tmp_path / "tex", "laptop", [workstation])
+    job.tables(folder, tmp_path / "tex", scale="laptop", others=[workstation])
     written = pages(tmp_path / "tex", tmp_path / "out", "laptop")
     assert written[-1].stem == SCALES
     body = written[-1].read_text().partition("<body>")[2].partition("<script>")[0]
     assert not re.search(r"[\\{}$]", body) and "workstation" in body
-    job.scales(folder, tmp_path / "tex", "laptop", [])
+    job.tables(folder, tmp_path / "tex", only=[], others=[])
     assert written[-1] not in pages(tmp_path / "tex", tmp_path / "out", "laptop") and not written[-1].exists()
 
 

@@ -1,7 +1,6 @@
 """Entry points of the DAG and the command line: read collected CSVs, write tables, figures, claims and macros."""
 
-__all__ = ["KINDS", "claims", "compare", "figures", "judge", "macros", "row_of", "scales",
-           "tables"]  # fmt: skip
+__all__ = ["KINDS", "claims", "compare", "figures", "judge", "macros", "row_of", "tables"]
 
 import math
 from collections.abc import Sequence
@@ -33,8 +32,21 @@ def judge(results: Results, claims_path: Path | str | None = None) -> list[Judge
 
 
 def tables(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str | None = None,
-           only: Sequence[str] | None = None, kind: str = "tex") -> list[Path]:  # fmt: skip
-    """Write every table (or those named in ``only``) to ``out_dir/<name>.<kind>``, see ``KINDS``; returns the paths."""
+           only: Sequence[str] | None = None, kind: str = "tex", scale: str = "",
+           others: Sequence[Path | str] | None = None) -> list[Path]:  # fmt: skip
+    """Write every table (or those named in ``only``) to ``out_dir/<name>.<kind>``, see ``KINDS``; returns the paths.
+
+    Args:
+        results_dir: the results of one scale.
+        out_dir: folder to write to.
+        claims_path: file of claims.
+        only: names of tables.
+        kind: of the files.
+        scale: the name of that scale, where ``others`` are given.
+        others: folders of shipped results of other scales, whose verdicts are shown beside those of this one in a
+            further table, see `pimvae.report.scales`. If there are none, one that an earlier run left is removed; None
+            leaves it as it is.
+    """
     results = Results.load(results_dir)
     written = []
     judged = cache(lambda: judge(results, claims_path))  # several tables are made from verdicts
@@ -43,34 +55,18 @@ def tables(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str
         path = Path(out_dir) / f"{name}.{kind}"
         write_text(path, KINDS[kind](lookup("report.tables", name)(source)))
         written.append(path)
-    return written
-
-
-def scales(results_dir: Path | str, out_dir: Path | str, scale: str, others: Sequence[Path | str],
-           claims_path: Path | None = None, kind: str = "tex") -> Path | None:  # fmt: skip
-    """Write the table of the verdicts at several scales, see `pimvae.report.scales`; None where there is one only.
-
-    What an earlier run with other scales left in ``out_dir`` is then removed.
-
-    Args:
-        results_dir: the results of one scale.
-        out_dir: folder of the tables.
-        scale: the name of that scale.
-        others: folders of shipped results of other scales.
-        claims_path: file of claims.
-        kind: see ``KINDS``.
-    """
-    from pimvae.report.scales import in_order, table_scales
-    from pimvae.report.source import Verdicts
-
     path = Path(out_dir) / f"{SCALES}.{kind}"
-    if not others:
+    if others:
+        from pimvae.report.scales import in_order, table_scales
+        from pimvae.report.source import Verdicts
+
+        runs = [Verdicts.of(results, scale, judged(), claims_path)]
+        runs += [Verdicts.shipped(Path(folder), claims_path) for folder in others]
+        write_text(path, KINDS[kind](table_scales(in_order(runs))))
+        written.append(path)
+    elif others is not None:
         path.unlink(missing_ok=True)
-        return None
-    runs = [Verdicts.of(Results.load(results_dir), scale, claims_path)]
-    runs += [Verdicts.shipped(Path(folder), claims_path) for folder in others]
-    write_text(path, KINDS[kind](table_scales(in_order(runs))))
-    return path
+    return written
 
 
 def figures(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str | None = None,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from pimvae.claims.schema import Claim, read_claims
+from pimvae.claims.verdict import Judgement
 from pimvae.config.catalogue import read_config
 from pimvae.report.job import judge, row_of
 from pimvae.results.files import BEYOND, Results, read_csv
@@ -28,18 +29,21 @@ class Verdicts:
     verdicts: pd.DataFrame
 
     @classmethod
-    def shipped(cls, folder: Path, claims: Path | None = None) -> "Verdicts":
+    def shipped(cls, folder: Path, claims: Path | str | None = None) -> "Verdicts":
         """Judge the claims by the shipped results in ``folder``, whose name is the scale.
 
         Raises:
             UserError: see `pimvae.results.files.Results.load`.
         """
-        return cls.of(Results.load(folder), Path(folder).name, claims)
+        results = Results.load(folder)
+        return cls.of(results, Path(folder).name, judge(results, claims), claims)
 
     @classmethod
-    def of(cls, results: Results, scale: str, claims: Path | None = None) -> "Verdicts":
-        """Judge the claims by results of a scale."""
-        rows = [row_of(judgement) for judgement in judge(results, claims)]
+    def of(
+        cls, results: Results, scale: str, judgements: Sequence[Judgement], claims: Path | str | None = None
+    ) -> "Verdicts":
+        """The verdicts of results that have been judged."""
+        rows = [row_of(judgement) for judgement in judgements]
         return cls(scale, results, read_claims(claims), pd.DataFrame(rows))
 
     @property
