@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pimvae.archive import MANIFEST, PACKED, pack, verify
+from pimvae.archive import MANIFEST, PACKED, pack, recover, verify
 from pimvae.errors import UserError
 from pimvae.limits import gunzip
 from pimvae.results.files import Results, cell_folder
@@ -54,6 +54,7 @@ def ship(
     folder = Path(results_dir)
     results = Results.load(folder)
     fresh = sorted(set(results.runs["experiment"]))
+    recover(Path(out))
     contents = _contents(folder, results)
     before = _files(Path(out)) if keep else {}
     former = _former(before, lambda experiment: experiment not in fresh)
@@ -93,7 +94,11 @@ def _former(files: Mapping[str, bytes], wanted: Wanted) -> dict[str, bytes]:
     """What shipped files hold of the experiments that are wanted; nothing where they hold none of them."""
     if not files:
         return {}
-    records = {name: record for name, record in json.loads(files[RECORDS.removesuffix(PACKED)]).items() if wanted(_experiment(name))}
+    records = {
+        name: record
+        for name, record in json.loads(files[RECORDS.removesuffix(PACKED)]).items()
+        if wanted(_experiment(name))
+    }
     if not records:
         return {}
     contents = {name: _rows(files[name.removesuffix(PACKED)], "experiment", wanted) for name in TABLES}
