@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pimvae import provenance
 from pimvae.config import find_cell, load
 from pimvae.registry import names, page
+from pimvae.results import provenance
 
 PACKAGE = Path(provenance.__file__).parent
 STATED = {f"tables.{name}" for name in page("report.tables")}  # which are no modules

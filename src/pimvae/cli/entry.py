@@ -1,4 +1,4 @@
-"""The command line ``pimvae``: one command per stage of the workflow."""
+"""What ``pimvae`` starts: the parser of all commands, and how a command ends."""
 
 __all__ = ["main"]
 
@@ -8,19 +8,19 @@ import errno
 import gc
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pimvae import __version__
-from pimvae.cli_archive import add_archive_commands
-from pimvae.cli_look import add_look_commands
-from pimvae.cli_own import add_own_commands
-from pimvae.cli_parser import Parser, nearest_option, overview, speak_utf8
-from pimvae.cli_report import add_report_commands
-from pimvae.cli_stages import add_stage_commands
+from pimvae.cli.data import DATA
+from pimvae.cli.look import LOOK
+from pimvae.cli.models import MODELS
+from pimvae.cli.parser import Parser, nearest_option, overview, speak_utf8
+from pimvae.cli.report import REPORT
+from pimvae.cli.shipped import SHIPPED
 from pimvae.errors import UserError
 from pimvae.signals import Stopped, raising
 
-Command = Callable[[argparse.Namespace], None]
+GROUPS = (LOOK, DATA, MODELS, REPORT, SHIPPED)
 ABOUT = """Multi-modal VAEs with permutation-invariant encoders: the stages of the workflow, one by one.
 'snakemake' runs them all in the right order."""
 # What a user can mend; any other OSError is a bug and keeps its traceback.
@@ -77,33 +77,15 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(
         prog="pimvae",
         usage="%(prog)s [--help] [--version] COMMAND ...",
+        description=f"{ABOUT}\n{overview(GROUPS)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="'pimvae COMMAND --help' says what a command does. Exit code 0: done; 1: the input is at fault, told\n"
         "in one line; 130 or 143: told to stop; anything else is a bug.",
     )
     top.add_argument("--version", action="version", version=f"pimvae {__version__}")
     commands = top.add_subparsers(dest="name", metavar="COMMAND", prog="pimvae", help=argparse.SUPPRESS)
-    top.set_defaults(command=lambda _: top.print_help(), parser=top)
-    add_look_commands(commands, _command)
-    add_stage_commands(commands, _command)
-    add_own_commands(commands, _command)
-    add_report_commands(commands, _command)
-    add_archive_commands(commands, _command)
-    top.description = f"{ABOUT}\n{overview(commands.choices)}"
+    top.set_defaults(command=lambda _: top.print_help(), parser=top, parsers=commands.choices)
+    for group in GROUPS:
+        for name, command in group.commands.items():
+            command.add_to(commands, name)
     return top
-
-
-def _command(
-    commands: argparse._SubParsersAction, name: str, run: Command, summary: str, text: str, example: str
-) -> argparse.ArgumentParser:
-    added = commands.add_parser(
-        name,
-        description=f"{summary[0].upper()}{summary[1:]}. {text}".strip(),
-        epilog=f"example: {example}",
-    )
-    added.set_defaults(command=run, parser=added, summary=summary)
-    return added
-
-
-if __name__ == "__main__":
-    sys.exit(main())

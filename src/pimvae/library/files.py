@@ -24,7 +24,7 @@ from pimvae.models.layers import parameter_count
 from pimvae.training.device import machine
 
 if TYPE_CHECKING:
-    from pimvae.library import MultimodalVAE
+    from pimvae.library.model import MultimodalVAE
 
 PLAIN = {"laplace": "gaussian", "text": "binary"}  # kinds that take the numbers of images and text as they are
 EARLIER = "share="  # of the names of weights after a part of the steps, see `pimvae.training.job.at_share`
@@ -109,7 +109,7 @@ def load(folder: Path | str, seed: int | None = None, data: Path | str | None = 
     Raises:
         UserError: if files are missing or damaged, or there is no such seed.
     """
-    from pimvae.library import MultimodalVAE
+    from pimvae.library.model import MultimodalVAE
 
     folder = Path(folder)
     record = _read(folder / RECORD)
@@ -134,7 +134,7 @@ def load(folder: Path | str, seed: int | None = None, data: Path | str | None = 
 
 def _of_experiment(cell: Cell, folder: Path, seed: int | None, data: Path | str | None) -> "MultimodalVAE":
     """One replica of a cell of the experiments, of its first β; its modalities have numbers as names."""
-    from pimvae.library import MultimodalVAE
+    from pimvae.library.model import MultimodalVAE
     from pimvae.training.job import build_models
 
     chosen = cell.seeds[0] if seed is None else seed
