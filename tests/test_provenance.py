@@ -12,7 +12,7 @@ from pimvae.config import find_cell, load
 from pimvae.registry import names, page
 from pimvae.results import provenance
 
-PACKAGE = Path(provenance.__file__).parent
+PACKAGE = provenance.ROOT
 STATED = {f"tables.{name}" for name in page("report.tables")}  # which are no modules
 LOADED = """
 import importlib, json, sys

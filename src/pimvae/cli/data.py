@@ -5,7 +5,7 @@ __all__ = ["DATA"]
 import argparse
 from pathlib import Path
 
-from pimvae.cli.options import DATASET, DRAWN, EXPERIMENT, OUT_FILE, OUT_FOLDER, ROOT, SCALE, check_writable
+from pimvae.cli.options import DATASET, DRAWN, EXPERIMENT, OUT_FILE, OUT_FOLDER, ROOT, SCALE, check_writable, importing
 from pimvae.cli.parser import Group, option
 
 DATA = Group("Data")
@@ -56,8 +56,10 @@ def classifiers(options: argparse.Namespace) -> None:
     data.
     """
     from pimvae.config import find_dataset, load
-    from pimvae.data.job import check_drawn
-    from pimvae.evaluation.classifiers_job import run
+
+    with importing():
+        from pimvae.data.job import check_drawn
+        from pimvae.evaluation.classifiers_job import run
 
     dataset = find_dataset(load(options.scale, options.root, [options.experiment]), options.dataset)
     check_drawn(dataset.data, options.data, dataset.seeds[:1])
@@ -75,8 +77,10 @@ def ceiling(options: argparse.Namespace) -> None:
     evaluated.
     """
     from pimvae.config import find_dataset, load
-    from pimvae.data.job import check_drawn
-    from pimvae.evaluation.ceiling_job import run
+
+    with importing():
+        from pimvae.data.job import check_drawn
+        from pimvae.evaluation.ceiling_job import run
 
     dataset = find_dataset(load(options.scale, options.root, [options.experiment]), options.dataset)
     check_drawn(dataset.data, options.data, dataset.seeds)
@@ -95,7 +99,9 @@ def baselines(options: argparse.Namespace) -> None:
     """
     from pimvae.config import find_dataset, load
     from pimvae.config.experiments import shared_model
-    from pimvae.evaluation.baselines_job import run
+
+    with importing():
+        from pimvae.evaluation.baselines_job import run
 
     config = load(options.scale, options.root, [options.experiment])
     dataset = find_dataset(config, options.dataset)

@@ -3,9 +3,7 @@
 __all__ = ["main"]
 
 import argparse
-import atexit
 import errno
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -36,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, unknown = parser().parse_known_args(arguments)
     if unknown:
         options.parser.error(f"unknown argument '{unknown[0]}'{nearest_option(unknown[0], options.parser)}")
-    _leave_at_once()
+    _without_watcher()
     try:
         with raising():
             options.command(options)
@@ -61,15 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _leave_at_once() -> None:
-    """Spares every job the 0.2 s in which the interpreter looks a last time for garbage in what torch made.
-
-    The thread with which tqdm watches slow bars may then still be about to end, and Python 3.11 crashes: go without it.
-    """
+def _without_watcher() -> None:
+    """No thread that watches slow bars: Python 3.11 crashes now and then when it is torn down while one ends."""
     from tqdm import tqdm
 
     tqdm.monitor_interval = 0
-    atexit.register(gc.freeze)
 
 
 def parser() -> argparse.ArgumentParser:

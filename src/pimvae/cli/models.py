@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from pimvae.cli import own
-from pimvae.cli.options import ROOT, SCALE, check_writable, experiment_name
+from pimvae.cli.options import ROOT, SCALE, check_writable, experiment_name, importing
 from pimvae.cli.parser import Group, option
 from pimvae.errors import UserError
 
@@ -57,7 +57,8 @@ def train(options: argparse.Namespace) -> None:
 
     cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
     check_writable(options.out)  # before the training, not after it
-    from pimvae.training.job import run
+    with importing():
+        from pimvae.training.job import run
 
     strict, notes = options.bad_checkpoint == "stop", record(options.root)
     saved = options.checkpoint, options.checkpoint_seconds
@@ -84,7 +85,8 @@ def evaluate(options: argparse.Namespace) -> None:
     from pimvae.config import find_cell, load
 
     cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
-    from pimvae.evaluation.job import run
+    with importing():
+        from pimvae.evaluation.job import run
 
     run(cell, options.data[0], options.run)
 
