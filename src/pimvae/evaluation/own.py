@@ -13,7 +13,7 @@ from pimvae.data.dataset import spread
 from pimvae.data.modality import Modality
 from pimvae.data.readers import Collection
 from pimvae.errors import UserError
-from pimvae.evaluation._identifiable import rate_rows
+from pimvae.evaluation.evaluation import Evaluation
 from pimvae.evaluation.own_baselines import Baselines
 from pimvae.evaluation.rows import Rows
 from pimvae.library import MultimodalVAE
@@ -121,10 +121,9 @@ def _rates(cell: Cell, model: MultimodalVAE, packed: PackedSplit, split: str) ->
     plain = core.log_likelihood
     core.log_likelihood = lambda x, z: plain(x, z) + units
     rows = Rows(cell, model.seed, float(cell.objective.betas[0]))
-    generator = torch.Generator().manual_seed(derived_seed(model.seed, Purpose.EVALUATION))
     part = packed.spread(cell.evaluation.samples).to(torch.float64)
     with torch.no_grad():
-        rate_rows(cell, core, part, split, rows, generator)
+        Evaluation(cell=cell, model=core, data=None, rows=rows, seed=model.seed).rates(part, split)
     if not rows.rows:
         raise UserError("nothing could be evaluated")
     return rows.rows

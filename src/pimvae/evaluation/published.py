@@ -16,8 +16,8 @@ from pimvae import registry
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset
 from pimvae.errors import UserError
-from pimvae.evaluation._identifiable import posterior_latents
 from pimvae.evaluation.identifiability import mcc
+from pimvae.evaluation.identifiable import posterior_latents
 from pimvae.evaluation.rows import COLUMNS, Rows
 from pimvae.models.vae import MultimodalVAE
 from pimvae.objectives._base import Draws, as_objective
