@@ -3,12 +3,11 @@
 __all__ = ["MODELS"]
 
 import argparse
-import os
 from pathlib import Path
 
 from pimvae.cli import own
 from pimvae.cli.options import ROOT, SCALE, check_writable, experiment_name, importing
-from pimvae.cli.parser import Group, option
+from pimvae.cli.parser import Group, option, variable
 from pimvae.errors import UserError
 
 MODELS = Group("Models")
@@ -36,11 +35,11 @@ RUN = (
     option("--checkpoint", type=Path, metavar="FILE",
            help="save the training here, and go on from here if it was cut off (own data: default checkpoint in the "
            "folder)"),
-    option("--checkpoint-seconds", type=float, default=os.environ.get("PIMVAE_CHECKPOINT_SECONDS", "60"), metavar="S",
-           help="time between two checkpoints (default: 60, or $PIMVAE_CHECKPOINT_SECONDS)"),
-    option("--bad-checkpoint", choices=["restart", "stop"], default=os.environ.get("PIMVAE_BAD_CHECKPOINT", "restart"),
-           help="what to do if FILE is damaged or of another training: train afresh (default, or "
-           "$PIMVAE_BAD_CHECKPOINT) or stop"),
+    variable("--checkpoint-seconds", "PIMVAE_CHECKPOINT_SECONDS", "60", type=float, metavar="S",
+             help="time between two checkpoints (default: 60, or $PIMVAE_CHECKPOINT_SECONDS)"),
+    variable("--bad-checkpoint", "PIMVAE_BAD_CHECKPOINT", "restart", choices=["restart", "stop"],
+             help="what to do if FILE is damaged or of another training: train afresh (default, or "
+             "$PIMVAE_BAD_CHECKPOINT) or stop"),
     example="linear dense-poe-masked --scale smoke --data results/smoke/linear/data/dense --out run",
 )  # fmt: skip
 def train(options: argparse.Namespace) -> None:

@@ -1,10 +1,12 @@
 """The parser behind the command line: commands by group, one-line errors with the nearest name, shell completion."""
 
-__all__ = ["Add", "Command", "Group", "Parser", "completion", "nearest_option", "option", "overview", "speak_utf8"]
+__all__ = ["Add", "Command", "Group", "Parser", "completion", "nearest_option", "option", "overview", "speak_utf8",
+           "variable"]  # fmt: skip
 
 import argparse
 import difflib
 import inspect
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +23,11 @@ Add = Callable[[argparse.ArgumentParser], object]  # puts arguments into the par
 def option(*flags: str, **settings: Any) -> Add:
     """An argument that commands are declared with; what it may be is told as to `argparse`."""
     return lambda command: command.add_argument(*flags, **settings)
+
+
+def variable(flag: str, name: str, otherwise: str, **settings: Any) -> Add:
+    """An option whose default an environment variable can change; it is looked at when the parser is made."""
+    return lambda command: command.add_argument(flag, default=os.environ.get(name, otherwise), **settings)
 
 
 @dataclass(frozen=True)
