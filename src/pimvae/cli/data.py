@@ -4,6 +4,7 @@ __all__ = ["DATA"]
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from pimvae.cli.options import DATASET, DRAWN, EXPERIMENT, OUT_FILE, OUT_FOLDER, ROOT, SCALE, check_writable, importing
 from pimvae.cli.parser import Group, option
@@ -29,6 +30,13 @@ def download(options: argparse.Namespace) -> None:
     print(f"all files are in {folder}" + (f"; use them with data_dir: {folder.resolve()}" if options.to else ""))
 
 
+def _chosen(options: argparse.Namespace) -> Any:
+    """The data set that the options name."""
+    from pimvae.config import find_dataset, load
+
+    return find_dataset(load(options.scale, options.root, [options.experiment]), options.dataset)
+
+
 @DATA.command(
     EXPERIMENT, DATASET, OUT_FOLDER, SCALE, ROOT,
     example="linear dense --scale smoke --out results/smoke/linear/data/dense",
@@ -38,10 +46,9 @@ def data(options: argparse.Namespace) -> None:
 
     Writes one file per seed and manifest.json with their checksums.
     """
-    from pimvae.config import find_dataset, load
     from pimvae.data.job import run
 
-    dataset = find_dataset(load(options.scale, options.root, [options.experiment]), options.dataset)
+    dataset = _chosen(options)
     run(dataset.data, dataset.seeds, options.out)
 
 
@@ -55,13 +62,11 @@ def classifiers(options: argparse.Namespace) -> None:
     For data sets of images and text. Writes classifiers.safetensors and classifiers.csv (their accuracies) beside the
     data.
     """
-    from pimvae.config import find_dataset, load
-
     with importing():
         from pimvae.data.job import check_drawn
         from pimvae.evaluation.classifiers_job import run
 
-    dataset = find_dataset(load(options.scale, options.root, [options.experiment]), options.dataset)
+    dataset = _chosen(options)
     check_drawn(dataset.data, options.data, dataset.seeds[:1])
     run(options.experiment, dataset.name, dataset.seeds, options.data)
 
@@ -76,13 +81,11 @@ def ceiling(options: argparse.Namespace) -> None:
     For data sets with clusters. Writes tidy metrics of every seed, for the samples on which learned models are
     evaluated.
     """
-    from pimvae.config import find_dataset, load
-
     with importing():
         from pimvae.data.job import check_drawn
         from pimvae.evaluation.ceiling_job import run
 
-    dataset = find_dataset(load(options.scale, options.root, [options.experiment]), options.dataset)
+    dataset = _chosen(options)
     check_drawn(dataset.data, options.data, dataset.seeds)
     run(options.experiment, dataset.name, dataset.evaluation, dataset.seeds, options.data, options.out)
 

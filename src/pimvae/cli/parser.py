@@ -5,13 +5,11 @@ __all__ = ["Add", "Command", "Group", "Parser", "completion", "nearest_option", 
 
 import argparse
 import difflib
-import inspect
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 OPTION = re.compile(r"--[a-z][a-z-]*")
 CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)")
@@ -30,8 +28,7 @@ def variable(flag: str, name: str, otherwise: str, **settings: Any) -> Add:
     return lambda command: command.add_argument(flag, default=os.environ.get(name, otherwise), **settings)
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """What a command does, a function of the parsed options, and the arguments that it takes."""
 
     run: Run
@@ -40,7 +37,7 @@ class Command:
 
     def help(self) -> tuple[str, str]:
         """The first line of the docstring as a summary, and the rest as text."""
-        summary, *rest = (" ".join(part.split()) for part in inspect.getdoc(self.run).split("\n\n"))
+        summary, *rest = (" ".join(part.split()) for part in self.run.__doc__.split("\n\n"))
         return summary[0].lower() + summary[1:].rstrip("."), " ".join(rest)
 
     def add_to(self, commands: argparse._SubParsersAction, name: str) -> None:

@@ -4,7 +4,6 @@ __all__ = ["REPORT"]
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from pimvae.cli.options import CLAIMS, OUT_FILE, OUT_FOLDER, RESULTS, SCALE_NAME, written_by
@@ -126,6 +125,8 @@ def readme(options: argparse.Namespace) -> None:
 
     Replaces what stands between <!-- begin:NAME --> and <!-- end:NAME -->.
     """
+    from dataclasses import replace
+
     from pimvae.report.pictures import draw_comparison, write_pictures
     from pimvae.report.readme import rewrite
     from pimvae.report.source import Source
