@@ -20,7 +20,8 @@ import torch
 
 from benchmarks.measure import FULL, MINIMAL, Effort, Result
 
-NAMES = ("stacking", "throughput", "likelihood", "startup", "modalities", "seeds", "averaging")
+NAMES = ("stacking", "throughput", "likelihood", "startup", "modalities", "seeds", "averaging", "compile",
+         "precision")  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,8 +4,8 @@ A run's record, ``run.json``, names the sha256 of the data and of the weights, a
 every ``metrics.csv`` lies a seal, ``metrics.json``: sha256 of the metrics and of the record, and the number of rows.
 """
 
-__all__ = ["check_manifest", "check_metrics", "check_weights", "clear", "read_record", "seal", "seal_file",
-           "write_record"]  # fmt: skip
+__all__ = ["check_file", "check_free", "check_manifest", "check_metrics", "check_weights", "clear", "read_record",
+           "seal", "seal_file", "write_record"]  # fmt: skip
 
 import hashlib
 import json
@@ -17,8 +17,9 @@ from pimvae.errors import UserError
 from pimvae.files import write_json
 
 RECORD, METRICS, MANIFEST = "run.json", "metrics.csv", "manifest.json"
+HISTORY, EXAMPLES = "history.csv", "examples.npz"
 WEIGHTS = "weights*.safetensors"
-STALE = (RECORD, METRICS, "metrics.json", "examples.npz", "history.csv", WEIGHTS)  # what a new training replaces
+STALE = (RECORD, METRICS, "metrics.json", EXAMPLES, HISTORY, WEIGHTS)  # what a new training replaces
 DIGEST = "record_sha256"  # key of run.json: checksum of all other keys
 Keys = tuple[Any, ...]
 
@@ -30,10 +31,23 @@ def clear(folder: Path | str) -> None:
             path.unlink(missing_ok=True)
 
 
+def check_free(checkpoint: Path | str | None, folder: Path | str) -> None:
+    """Refuse a checkpoint under the name of a file of the run: it is removed when the training is done.
+
+    Raises:
+        UserError: then.
+    """
+    path = Path(checkpoint or "checkpoint")
+    if path.resolve().parent == Path(folder).resolve() and any(path.match(pattern) for pattern in STALE):
+        raise UserError(f"the checkpoint {path} has the name of a file of the run: name another file")
+
+
 def write_record(folder: Path | str, content: Mapping[str, Any]) -> None:
-    """Write ``run.json``: ``content``, the sha256 of the weights that lie in ``folder``, and a checksum of it all."""
+    """Write ``run.json``: ``content``, the sha256 of weights and curves in ``folder``, and a checksum of it all."""
+    history = Path(folder) / HISTORY
+    curves = {"history_sha256": _sha256(history)} if history.is_file() else {}
     weights = {path.name: _sha256(path) for path in sorted(Path(folder).glob(WEIGHTS))}
-    record = json.loads(json.dumps({**content, "weights_sha256": weights}))
+    record = json.loads(json.dumps({**content, **curves, "weights_sha256": weights}))
     write_json(Path(folder) / RECORD, record | {DIGEST: _digest(record)})
 
 
@@ -65,6 +79,16 @@ def check_weights(folder: Path | str, record: Mapping[str, Any]) -> None:
             raise UserError(f"weights {path} are missing, train the cell again")
         if _sha256(path) != digest:
             raise UserError(f"weights {path} are not what the training wrote (sha256 differs): train the cell again")
+
+
+def check_file(path: Path, digest: object, again: str) -> None:
+    """Refuse a file that is not as it was written; ``digest`` is its sha256 then, None where nobody noted it.
+
+    Raises:
+        UserError: that ends with what to do, ``again``.
+    """
+    if digest is not None and _sha256(path) != digest:
+        raise UserError(f"{path} is not as it was written (its sha256 differs): {again}")
 
 
 def check_manifest(
@@ -110,6 +134,8 @@ def seal(folder: Path | str, evaluation: Mapping[str, Any] | None = None) -> Non
     """
     record = Path(folder) / RECORD
     facts = {"run_sha256": _sha256(record), "evaluation": dict(evaluation or {})}
+    if (Path(folder) / EXAMPLES).is_file():
+        facts["examples_sha256"] = _sha256(Path(folder) / EXAMPLES)
     facts["weights_sha256"] = json.loads(record.read_text(encoding="utf-8")).get("weights_sha256", {})
     seal_file(Path(folder) / METRICS, **facts)
 

@@ -1,5 +1,7 @@
 """Evaluation of images and text: classifiers, coherence, distances, and everything on an untrained model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,16 @@ from pimvae.data.job import data_file
 from pimvae.errors import UserError
 from pimvae.evaluation import classifiers as stage
 from pimvae.evaluation import images, likelihood
-from pimvae.evaluation.classifiers import Classifiers, ImageClassifier, classify_text, fit, load_classifiers, table
+from pimvae.evaluation.classifiers import (
+    Classifiers,
+    ImageClassifier,
+    classify_text,
+    fit,
+    load_classifiers,
+    save_classifiers,
+    table,
+)
+from pimvae.evaluation.classifiers import untrained as untrained_classifiers
 from pimvae.evaluation.classifiers_job import classifiers_file, run
 from pimvae.evaluation.coherence import frechet_distance, generate_given, probe_accuracy
 from pimvae.evaluation.likelihood import importance_log_likelihood
@@ -185,6 +196,13 @@ def test_the_stage_writes_what_the_evaluation_reads(data, classifiers, tmp_path,
     again = fit(data, 0)
     x = table(data.test, 0)[0]
     assert torch.equal(found.images[0](x), again.images[0](x))  # the seed says it all
+    save_classifiers(Classifiers(tuple(untrained_classifiers(data))), classifiers_file(tmp_path))
+    with pytest.raises(UserError, match="not what the training wrote"):
+        images.ImageEvaluation.prepare(tmp_path)
+    save_classifiers(again, classifiers_file(tmp_path))
+    save(replace(data, train=data.train.spread(20)), data_file(tmp_path, 0))
+    with pytest.raises(UserError, match="trained on other data than those of seed 0"):
+        images.ImageEvaluation.prepare(tmp_path)
 
 
 def test_missing_and_damaged_classifiers_are_one_line(tmp_path):

@@ -46,6 +46,11 @@ def test_verdicts_are_those_of_the_claims_file(source):
         assert (counts[0], sum(counts), counts[2]) == (verdict.as_claimed, verdict.groups, verdict.against)
 
 
+def test_claims_are_the_first_columns_of_the_verdicts(source):
+    short, full = (cells(block(source)) for block in (blocks.BLOCKS["claims"], blocks.verdicts))
+    assert short == [row[:3] for row in full]
+
+
 def test_verdicts_of_other_scales_come_first(source):
     """Those of a run of some of the experiments say which."""
     part = "bimodal"

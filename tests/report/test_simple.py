@@ -4,7 +4,6 @@ import pandas as pd
 import pytest
 
 from pimvae.claims.status import replica_status
-from pimvae.report import job
 from pimvae.report.table import Part
 from pimvae.report.tables._cells import Column
 from pimvae.report.tables._simple import simple_parts
@@ -25,10 +24,8 @@ LABELS = {label for labels in BLOCKS.values() for label in labels}
 
 
 @pytest.fixture(scope="module")
-def texts(folder, tmp_path_factory) -> dict[str, str]:
-    out = tmp_path_factory.mktemp("tables")
-    job.tables(folder, out, only=list(BLOCKS))
-    return {name: (out / f"{name}.tex").read_text() for name in BLOCKS}
+def texts(written) -> dict[str, str]:
+    return {name: (written / f"{name}.tex").read_text() for name in BLOCKS}
 
 
 @pytest.mark.parametrize("name", BLOCKS)

@@ -78,5 +78,6 @@ rule render_notebook:
     message:
         "run notebook {wildcards.notebook}"
     shell:
-        "PIMVAE_RESULTS=$(cd {params.results} && pwd -P) {params.command} {params.options} --output-dir {params.out}"
-        " {input.notebook} > {log} 2>&1"
+        # Without a backend of its own the kernel shows what is drawn.
+        "MPLBACKEND= PIMVAE_RESULTS=$(cd {params.results} && pwd -P) {params.command} {params.options}"
+        " --output-dir {params.out} {input.notebook} > {log} 2>&1"

@@ -25,6 +25,20 @@ RUN = (
 )
 
 
+def _seconds(text: str) -> float:
+    """A time; NaN and negative ones are none."""
+    if not 0 <= float(text) < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is no time in seconds")
+    return float(text)
+
+
+def _restart_or_stop(text: str) -> str:
+    """One of the two, also where it comes from the environment, which ``choices`` do not look at."""
+    if text not in ("restart", "stop"):
+        raise argparse.ArgumentTypeError(f"'{text}' is neither 'restart' nor 'stop'")
+    return text
+
+
 @MODELS.command(
     *CELL,
     own.options_of_training,
@@ -35,9 +49,9 @@ RUN = (
     option("--checkpoint", type=Path, metavar="FILE",
            help="save the training here, and go on from here if it was cut off (own data: default checkpoint in the "
            "folder)"),
-    variable("--checkpoint-seconds", "PIMVAE_CHECKPOINT_SECONDS", "60", type=float, metavar="S",
+    variable("--checkpoint-seconds", "PIMVAE_CHECKPOINT_SECONDS", "60", type=_seconds, metavar="S",
              help="time between two checkpoints (default: 60, or $PIMVAE_CHECKPOINT_SECONDS)"),
-    variable("--bad-checkpoint", "PIMVAE_BAD_CHECKPOINT", "restart", choices=["restart", "stop"],
+    variable("--bad-checkpoint", "PIMVAE_BAD_CHECKPOINT", "restart", type=_restart_or_stop, metavar="{restart,stop}",
              help="what to do if FILE is damaged or of another training: train afresh (default, or "
              "$PIMVAE_BAD_CHECKPOINT) or stop"),
     example="linear dense-poe-masked --scale smoke --data results/smoke/linear/data/dense --out run",

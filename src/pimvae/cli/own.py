@@ -18,6 +18,15 @@ OWN_ONLY = {
     "test_fraction": "--test-fraction", "own_name": "--name", "settings": "--set", "seeds": "--seeds",
     "tune": "--tune", "describe": "--describe", "raw": "--no-standardise", "colour": "--colour",
 }  # fmt: skip
+
+
+def _name(text: str) -> str:
+    """A name that a table can hold and a reader can see."""
+    if not text.strip() or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is no name: at least one character, no control characters")
+    return text
+
+
 READING = (
     option("--id", metavar="COLUMN", help="tables: the column that joins them"),
     option("--modality", action="append", default=[], metavar="NAME=PLACE",
@@ -26,7 +35,7 @@ READING = (
 MODEL = (
     option("--aggregator", metavar="NAME", help="default: sum_pooling"),
     option("--objective", metavar="NAME", help="masked (default), mixture or another bound"),
-    option("--name", metavar="NAME", dest="own_name", help="of the data in tables (default: its file's)"),
+    option("--name", metavar="NAME", type=_name, dest="own_name", help="of the data in tables (default: its file's)"),
 )
 TRAINING = (
     option("--kind", action="append", default=[], metavar="NAME=KIND",

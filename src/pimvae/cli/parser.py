@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 OPTION = re.compile(r"--[a-z][a-z-]*")
@@ -138,8 +139,11 @@ def completion(commands: Mapping[str, argparse.ArgumentParser], words: Mapping[s
 
 def speak_utf8() -> None:
     """What goes into a file or a pipe is UTF-8, whatever the locale; a terminal gets ? for what it cannot show."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed before the start
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if stream.isatty():
             stream.reconfigure(errors="replace")
         else:
-            stream.reconfigure(encoding="utf-8")
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # names that are no text

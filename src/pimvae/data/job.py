@@ -1,6 +1,6 @@
 """The data stage: draw a data set for every seed, write the files and their manifest."""
 
-__all__ = ["check_drawn", "data_file", "run"]
+__all__ = ["check_drawn", "checksums", "data_file", "run"]
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from pimvae import chain, registry
 from pimvae.config.schema import DataConfig
-from pimvae.data.dataset import GENERATOR_VERSION, manifest_entry, save, write_manifest
+from pimvae.data.dataset import GENERATOR_VERSION, manifest_entry, save, sha256, write_manifest
 
 OWN = "npz"  # the user's own data are read where they are used, so nothing was drawn: the run keeps their sha256
 
@@ -17,6 +17,11 @@ OWN = "npz"  # the user's own data are read where they are used, so nothing was 
 def data_file(folder: Path | str, seed: int) -> Path:
     """The file of one seed's data."""
     return Path(folder) / f"seed{seed}.safetensors"
+
+
+def checksums(folder: Path | str, seeds: Sequence[int]) -> dict[str, str]:
+    """The sha256 of the data file of each seed."""
+    return {str(seed): sha256(data_file(folder, seed)) for seed in seeds}
 
 
 def check_drawn(config: DataConfig, folder: Path | str, seeds: Sequence[int]) -> None:

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from pimvae.data._text import decode
 from pimvae.data.dataset import Dataset, spread
-from pimvae.evaluation.classifiers import Classifiers, load_classifiers, untrained
-from pimvae.evaluation.classifiers_job import classifiers_file
+from pimvae.evaluation.classifiers import Classifiers, untrained
+from pimvae.evaluation.classifiers_job import trained_classifiers
 from pimvae.evaluation.coherence import frechet_distance, generate, generate_given, probe_accuracy
 from pimvae.evaluation.evaluation import Evaluation
 from pimvae.evaluation.names import TRIPLE, crossing, joined
@@ -45,7 +45,7 @@ class ImageEvaluation(Evaluation):
     @classmethod
     def prepare(cls, data_dir: Path) -> dict[str, Classifiers]:
         """The classifiers of the data set."""
-        return {"classifiers": load_classifiers(classifiers_file(data_dir))}
+        return {"classifiers": trained_classifiers(data_dir)}
 
     @classmethod
     def stand_in(cls, data: Dataset) -> dict[str, Classifiers]:

@@ -2,7 +2,6 @@
 
 __all__ = ["load", "save"]
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,6 +94,8 @@ def _record(model: "MultimodalVAE") -> dict[str, Any]:
         "times": {"seconds": model.seconds, "loop_seconds": model.seconds},
         "timed_replica_steps": max(1, sum(trainer.step for trainer in trainers) * len(model.seeds)),
         "stack_width": len(model.seeds),
+        "step": trainers[0].program.form if trainers else None,
+        "precision": model.cell.train.precision,
     } | machine(trainers[0].stack.flat.device if trainers else torch.device("cpu"))
 
 
@@ -112,7 +113,8 @@ def load(folder: Path | str, seed: int | None = None, data: Path | str | None = 
     from pimvae.library.model import MultimodalVAE
 
     folder = Path(folder)
-    record = _read(folder / RECORD)
+    record = chain.read_record(folder)
+    chain.check_weights(folder, record)
     try:
         cell = Cell.model_validate(record["cell"])
     except (ValidationError, KeyError):
@@ -120,11 +122,10 @@ def load(folder: Path | str, seed: int | None = None, data: Path | str | None = 
             f"{folder / RECORD} is not the record of a run of this version, train the model again"
         ) from None
     if "modalities" not in record:
-        return _of_experiment(cell, folder, seed, data)
+        return _of_experiment(cell, folder, record, seed, data)
     modalities = [Modality.of(entry) for entry in record["modalities"]]
     model = MultimodalVAE(cell, modalities, [])
     model.models = [model.fresh(seed) for seed in cell.seeds]
-    _check_weights(folder, record)
     _fill(model.models, folder / WEIGHTS)
     model.training = record.get("training", {})
     model.data_record = record.get("data", {})
@@ -132,7 +133,9 @@ def load(folder: Path | str, seed: int | None = None, data: Path | str | None = 
     return model if seed is None else model.replica(seed)
 
 
-def _of_experiment(cell: Cell, folder: Path, seed: int | None, data: Path | str | None) -> "MultimodalVAE":
+def _of_experiment(
+    cell: Cell, folder: Path, record: dict[str, Any], seed: int | None, data: Path | str | None
+) -> "MultimodalVAE":
     """One replica of a cell of the experiments, of its first β; its modalities have numbers as names."""
     from pimvae.library.model import MultimodalVAE
     from pimvae.training.job import build_models
@@ -140,7 +143,7 @@ def _of_experiment(cell: Cell, folder: Path, seed: int | None, data: Path | str 
     chosen = cell.seeds[0] if seed is None else seed
     if chosen not in cell.seeds:
         raise UserError(f"there is no seed {chosen} (known: {', '.join(map(str, cell.seeds))})")
-    dataset = _data_of(cell, folder, chosen, data)
+    dataset = _data_of(cell, folder, record, chosen, data)
     sizes = zip(dataset.train.dims, dataset.likelihoods, strict=True)
     modalities = [
         Modality(str(s), PLAIN.get(kind, kind), dim, classes=tuple(range(dim)) if kind == "categorical" else ())
@@ -154,21 +157,16 @@ def _of_experiment(cell: Cell, folder: Path, seed: int | None, data: Path | str 
     return model
 
 
-def _data_of(cell: Cell, folder: Path, seed: int, data: Path | str | None) -> Dataset:
+def _data_of(cell: Cell, folder: Path, record: dict[str, Any], seed: int, data: Path | str | None) -> Dataset:
     """The data that a cell was trained on: from ``data`` or the run's own folder, else drawn again from their seed."""
     place = Path(data) if data else folder.parent / "data" / cell.dataset
     if data_file(place, seed).is_file():
+        if record.get("data_sha256", {}).get(str(seed)) != sha256(data_file(place, seed)):
+            raise UserError(f"{data_file(place, seed)} is not what the run was trained on (its sha256 differs)")
         return load_data(data_file(place, seed))
     if data:
         raise UserError(f"{data_file(place, seed)} does not exist: leave data= out, and the data are drawn again")
     return registry.lookup("data", cell.data.kind)(cell.data, seed)
-
-
-def _check_weights(folder: Path, record: dict[str, Any]) -> None:
-    """Hold the weights to the record."""
-    known = record.get("weights_sha256", {}).get(WEIGHTS)
-    if not (folder / WEIGHTS).is_file() or sha256(folder / WEIGHTS) != known:
-        raise UserError(f"weights {folder / WEIGHTS} are missing or not what the training wrote, train the model again")
 
 
 def _fill(models: Iterable[torch.nn.Module], path: Path, first: int = 0) -> None:
@@ -182,15 +180,3 @@ def _fill(models: Iterable[torch.nn.Module], path: Path, first: int = 0) -> None
             model.load_state_dict({name: values[r] for name, values in state.items()})
         except (RuntimeError, IndexError):
             raise UserError(f"weights {path} do not fit run.json, train the model again") from None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: train a model first") from None
-    except ValueError as error:
-        raise UserError(f"{path} is damaged, train the model again: {error}") from None
-    if not isinstance(record, dict):
-        raise UserError(f"{path} is not the record of a run, train the model again")
-    return record

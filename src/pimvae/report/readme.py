@@ -51,13 +51,13 @@ def refresh(text: str, source: Source, name: str) -> str:
     return MARKED.sub(written, text)
 
 
-def verdicts(source: Source) -> str:
-    """A sentence on each run, and per claim its verdict, effect and comparisons; those at other scales come first."""
+def verdicts(source: Source, details: bool = True) -> str:
+    """A sentence on each run, and per claim its verdict, effect and, with details, comparisons; other scales first."""
     runs = [*source.before, source]
     heading: list[str] = ["claim"]
     rows = {claim.id: [f"{claim.id} {claim.short}"] for claim in source.claims}
     for run in runs:
-        full = run is runs[0]  # of further scales the verdict and the effect only
+        full = details and run is runs[0]  # of further scales the verdict and the effect only
         heading += [f"verdict, `{run.scale}`", "effect, 95 % interval"]
         heading += DETAILS if full else []
         for claim, row in run.decided():
@@ -97,6 +97,7 @@ BLOCKS: dict[str, Callable[[Source], str]] = {
     "by_time": first_screen.by_time,
     "ending": first_screen.ending,
     "compared": first_screen.compared,
+    "claims": lambda source: verdicts(source, details=False),
     "verdicts": verdicts,
     "expected": expected,
     "times": times,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pimvae.archive import MANIFEST, PACKED, pack, verify
+from pimvae.archive import MANIFEST, PACKED, pack, recover, verify
 from pimvae.errors import UserError
 from pimvae.limits import gunzip
 from pimvae.results.files import Results, cell_folder
@@ -48,6 +48,7 @@ def ship(results_dir: Path | str, out: Path | str, keep: bool = True) -> Shipmen
     folder = Path(results_dir)
     results = Results.load(folder)
     fresh = sorted(set(results.runs["experiment"]))
+    recover(Path(out))
     contents = _contents(folder, results)
     former = _former(Path(out), lambda experiment: experiment not in fresh) if keep else {}
     kept = sorted({_experiment(cell) for cell in json.loads(former.get(RECORDS, b"{}"))})
@@ -78,7 +79,11 @@ def _former(folder: Path, wanted: Wanted) -> dict[str, bytes]:
     for name in verify(folder).files:
         content = (folder / name).read_bytes()
         files[name.removesuffix(PACKED)] = gunzip(content, f"{folder / name}") if name.endswith(PACKED) else content
-    records = {name: record for name, record in json.loads(files[RECORDS.removesuffix(PACKED)]).items() if wanted(_experiment(name))}
+    records = {
+        name: record
+        for name, record in json.loads(files[RECORDS.removesuffix(PACKED)]).items()
+        if wanted(_experiment(name))
+    }
     if not records:
         return {}
     contents = {name: _rows(files[name.removesuffix(PACKED)], "experiment", wanted) for name in TABLES}

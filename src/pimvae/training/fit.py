@@ -17,6 +17,7 @@ from pimvae.config.schema import Cell
 from pimvae.models.vae import MultimodalVAE
 from pimvae.signals import Stop, deferred
 from pimvae.training.checkpoint import Checkpoint, Resumable, leave_if_told
+from pimvae.training.device import set_precision
 from pimvae.training.early_stopping import EarlyStopping
 from pimvae.training.loop import Trainer
 from pimvae.training.packing import PackedSplit
@@ -89,7 +90,11 @@ def fit(
         polished: see above.
         checkpoint: from where a training that was cut off goes on, to the same bits; `forget` removes its files. With
             one, SIGTERM and SIGINT end the training between two steps, with `pimvae.signals.Stopped`.
+
+    Raises:
+        UserError: TF32 on a CPU.
     """
+    set_precision(device, cell.train.precision)
     with deferred(held=False) if checkpoint else nullcontext(Stop()) as stop:
         session = _Session(
             models, data, validation, device, callbacks, progress, checkpoint or Checkpoint(None, ""), stop
