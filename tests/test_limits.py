@@ -97,7 +97,6 @@ def test_an_archive_with_something_else_in_it(tmp_path):
         read_npz(tmp_path / "a.npz")
 
 
-
 def test_more_subsets_than_can_be_counted():
     assert len(all_subsets(3)) == 8
     with pytest.raises(UserError, match=r"2\^50 subsets cannot be enumerated"):
