@@ -184,10 +184,10 @@ def only(run: Path, folder: Path, experiment: str) -> Path:
 def test_experiments_are_shipped_one_by_one(run, tmp_path):
     first, second = sorted(set(Results.load(run).runs["experiment"]))[:2]
     out = tmp_path / "shipped"
-    assert ship(only(run, tmp_path / first, first), out)[1:] == ([first], [])
+    assert ship(only(run, tmp_path / first, first), out)[1:] == ([first], [], [])
     alone = Results.load(out)
     assert set(alone.runs["experiment"]) == {first}
-    assert ship(only(run, tmp_path / second, second), out)[1:] == ([second], [first])
+    assert ship(only(run, tmp_path / second, second), out)[1:] == ([second], [first], [])
     both = Results.load(out)
     whole = Results.load(run)
     for name in ("metrics", "runs", "history", "settings"):

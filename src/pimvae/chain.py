@@ -2,10 +2,11 @@
 
 A run's record, ``run.json``, names the sha256 of the data and of the weights, and has a checksum of itself. Beside
 every ``metrics.csv`` lies a seal, ``metrics.json``: sha256 of the metrics and of the record, and the number of rows.
+One replica that was cut from a run has a record of the same kind, which names its origin and is no trained cell's.
 """
 
-__all__ = ["check_file", "check_free", "check_manifest", "check_metrics", "check_weights", "clear", "read_record",
-           "seal", "seal_file", "write_record"]  # fmt: skip
+__all__ = ["CUT", "EARLIER", "RECORD", "check_file", "check_free", "check_manifest", "check_metrics", "check_weights",
+           "clear", "read_record", "seal", "seal_file", "signed", "write_record"]  # fmt: skip
 
 import hashlib
 import json
@@ -21,6 +22,8 @@ HISTORY, EXAMPLES = "history.csv", "examples.npz"
 WEIGHTS = "weights*.safetensors"
 STALE = (RECORD, METRICS, "metrics.json", EXAMPLES, HISTORY, WEIGHTS)  # what a new training replaces
 DIGEST = "record_sha256"  # key of run.json: checksum of all other keys
+CUT = "cut_from"  # key of run.json: the run that this one replica is of; absent where a cell was trained
+EARLIER = "share="  # of the names of weights after a part of the steps, see `pimvae.training.job.at_share`
 Keys = tuple[Any, ...]
 
 
@@ -47,15 +50,24 @@ def write_record(folder: Path | str, content: Mapping[str, Any]) -> None:
     history = Path(folder) / HISTORY
     curves = {"history_sha256": _sha256(history)} if history.is_file() else {}
     weights = {path.name: _sha256(path) for path in sorted(Path(folder).glob(WEIGHTS))}
-    record = json.loads(json.dumps({**content, **curves, "weights_sha256": weights}))
-    write_json(Path(folder) / RECORD, record | {DIGEST: _digest(record)})
+    write_json(Path(folder) / RECORD, signed({**content, **curves}, weights))
 
 
-def read_record(folder: Path | str) -> dict[str, Any]:
+def signed(content: Mapping[str, Any], weights: Mapping[str, str]) -> dict[str, Any]:
+    """A record of ``content`` and of weights (file → sha256), with the checksum of it all."""
+    record = json.loads(json.dumps({**content, "weights_sha256": weights}))
+    return record | {DIGEST: _digest({key: value for key, value in record.items() if key != DIGEST})}
+
+
+def read_record(folder: Path | str, cut: bool = False) -> dict[str, Any]:
     """What `write_record` wrote.
 
+    Args:
+        folder: of the run.
+        cut: whether the record of one replica that was cut from a run will do.
+
     Raises:
-        UserError: if there is no ``run.json``, or it is not as it was written.
+        UserError: if there is no ``run.json``, it is not as it was written, or it is of a cut replica.
     """
     path = Path(folder) / RECORD
     record = _read(path, "train the cell first", "train the cell again")
@@ -64,6 +76,8 @@ def read_record(folder: Path | str) -> dict[str, Any]:
     rest = {key: value for key, value in record.items() if key != DIGEST}
     if record.get(DIGEST) != _digest(rest):
         raise UserError(f"{path} is not what the training wrote (its checksum differs): train the cell again")
+    if CUT in record and not cut:
+        raise UserError(f"{path} is of one replica that was cut from a run, to be loaded: it is no trained cell")
     return record
 
 

@@ -73,8 +73,19 @@ def test_outputs_are_kept_where_they_are_read_and_nothing_of_the_machine(content
 
 def test_kept_outputs_show_pictures_and_the_shipped_results():
     tour, read = (json.loads(path.read_text()) for path in NOTEBOOKS[:2])
-    assert images(tour) == 5 and images(read) == 3
+    assert images(tour) == 6 and images(read) == 4
     assert "reading results/shipped/laptop" in printed(read)
+
+
+def test_kept_outputs_come_from_shipped_weights():
+    """Latents recovered from the weights as well as the table says."""
+    tour, read = (printed(json.loads(path.read_text())) for path in NOTEBOOKS[:2])
+    assert "masked: seed 0, 5 modalities" in tour and "mixture: seed 0, 5 modalities" in tour
+    shipped = {path.parent.name for path in (FOLDER.parent / "results/shipped/laptop/weights").glob("*/*/run.json")}
+    assert set(re.findall(r"(?m)^(\S+-\S+) +seed 0, ", read)) == shipped
+    for rule in ("strong", "weak"):
+        found = float(re.search(rf"{rule} recovery from the shipped weights: ([\d.]+)", read)[1])
+        assert found == pytest.approx(float(re.search(rf"mcc_{rule}_mean +([\d.]+)", read)[1]), abs=2e-5)
 
 
 def test_prose_needs_no_script_to_be_read(content):

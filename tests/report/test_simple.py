@@ -5,7 +5,7 @@ import pytest
 
 from pimvae.claims.status import replica_status
 from pimvae.report.table import Part
-from pimvae.report.tables._cells import Column
+from pimvae.report.tables._cells import Column, body
 from pimvae.report.tables._simple import simple_parts
 from pimvae.report.webpage import page
 from pimvae.results.files import COLUMNS, Results
@@ -71,6 +71,19 @@ def test_marks_reach_the_web_page():
     html = page("T", tex, "smoke")
     assert '<span class="diverged">‡2</span>' in html and '<span class="diverged">∘1</span>' in html
     assert "below the simplest" in html.replace("\n", " ")
+
+
+def test_likelihoods_that_rest_on_annealing_are_marked():
+    """More than a third of the points, as a mean over replicas; of that bound and subset only."""
+    shares = {("poe", "masked"): (0.3, 0.4), ("poe", "mixture"): (0.2, 0.4), ("moe", "masked"): (0.0, 0.1)}
+    rows = [("images", "triples", *keys, "standard", 1.0, seed, 1.0, "", "test", "all", metric, value)
+            for keys, both in shares.items() for seed, share in enumerate(both)
+            for metric, value in (("llh", -9.0 - seed), ("k_hat_above", share))]  # fmt: skip
+    columns = [Column("llh", where=(("objective", bound), ("beta", 1.0))) for bound in ("masked", "mixture")]
+    labels = [("PoE", {"aggregator": "poe"}), ("MoE", {"aggregator": "moe"})]
+    found = body(pd.DataFrame(rows, columns=COLUMNS), labels, columns)
+    assert [[r"\annealed" in cell for cell in row[1:]] for row in found] == [[True, False], [False, False]]
+    assert "annealed" not in "".join(map(str, body(pd.DataFrame(rows, columns=COLUMNS), labels, [Column("rate")])))
 
 
 def test_a_simple_model_without_a_value_has_no_row():

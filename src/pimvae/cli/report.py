@@ -44,6 +44,9 @@ def claims(options: argparse.Namespace) -> None:
 
 @REPORT.command(
     option("names", nargs="*", metavar="NAME", help="only these tables"),
+    option("--before", nargs="*", type=Path, metavar="FOLDER",
+           help="shipped results of other scales: also write the verdicts side by side"),
+    option("--scale", help="with --before: name of the scale of --results"),
     option("--format", choices=["tex", "html", "csv"], default="tex", help="of the files (default: tex)"),
     OUT_FOLDER, RESULTS, CLAIMS,
     example="--results results/laptop --out paper/tables/laptop",
@@ -56,7 +59,10 @@ def tables(options: argparse.Namespace) -> None:
     from pimvae.report import job
 
     _check_names("report.tables", options.names)
-    job.tables(options.results, options.out, options.claims, options.names or None, options.format)
+    if options.before and not options.scale:
+        raise UserError("--before needs --scale, the name of the scale of --results")
+    names = options.names or None
+    job.tables(options.results, options.out, options.claims, names, options.format, options.scale or "", options.before)
 
 
 @REPORT.command(

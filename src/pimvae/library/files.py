@@ -15,18 +15,19 @@ from pimvae import chain, registry
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset, sha256
 from pimvae.data.dataset import load as load_data
-from pimvae.data.job import data_file
+from pimvae.data.job import data_file, sizes_of
 from pimvae.data.modality import Modality
 from pimvae.errors import UserError
 from pimvae.files import replacing, write_csv
 from pimvae.models.layers import parameter_count
+from pimvae.models.vae import build_model
 from pimvae.training.device import machine
+from pimvae.training.streams import Purpose, derived_seed
 
 if TYPE_CHECKING:
     from pimvae.library.model import MultimodalVAE
 
 PLAIN = {"laplace": "gaussian", "text": "binary"}  # kinds that take the numbers of images and text as they are
-EARLIER = "share="  # of the names of weights after a part of the steps, see `pimvae.training.job.at_share`
 WEIGHTS, RECORD, HISTORY = "weights.safetensors", "run.json", "history.csv"
 
 
@@ -100,11 +101,11 @@ def _record(model: "MultimodalVAE") -> dict[str, Any]:
 
 
 def load(folder: Path | str, seed: int | None = None, data: Path | str | None = None) -> "MultimodalVAE":
-    """A saved model: of `MultimodalVAE.save`, of ``pimvae train``, or of a cell of the experiments.
+    """A saved model: of `MultimodalVAE.save`, of ``pimvae train``, of a cell of the experiments, or of a shipped one.
 
     Args:
         folder: with ``weights.safetensors`` and ``run.json``.
-        seed: the seed whose model answers; default: the best by its validation bound.
+        seed: the seed whose model answers; default: the best by its validation bound; experiments: the first.
         data: experiments: folder of the data files; default: where the workflow puts them.
 
     Raises:
@@ -113,7 +114,7 @@ def load(folder: Path | str, seed: int | None = None, data: Path | str | None = 
     from pimvae.library.model import MultimodalVAE
 
     folder = Path(folder)
-    record = chain.read_record(folder)
+    record = chain.read_record(folder, cut=True)
     chain.check_weights(folder, record)
     try:
         cell = Cell.model_validate(record["cell"])
@@ -138,21 +139,21 @@ def _of_experiment(
 ) -> "MultimodalVAE":
     """One replica of a cell of the experiments, of its first β; its modalities have numbers as names."""
     from pimvae.library.model import MultimodalVAE
-    from pimvae.training.job import build_models
 
     chosen = cell.seeds[0] if seed is None else seed
     if chosen not in cell.seeds:
         raise UserError(f"there is no seed {chosen} (known: {', '.join(map(str, cell.seeds))})")
-    dataset = _data_of(cell, folder, record, chosen, data)
-    sizes = zip(dataset.train.dims, dataset.likelihoods, strict=True)
+    cut = record.get(chain.CUT)  # which knows the sizes: no data are needed
+    sizes = cut["sizes"] if cut and not data else sizes_of(_data_of(cell, folder, record, chosen, data))
     modalities = [
         Modality(str(s), PLAIN.get(kind, kind), dim, classes=tuple(range(dim)) if kind == "categorical" else ())
-        for s, (dim, kind) in enumerate(sizes)
+        for s, (dim, kind) in enumerate(zip(sizes["dims"], sizes["likelihoods"], strict=True))
     ]
     first = cell.objective.model_copy(update={"betas": cell.objective.betas[:1]})
     alone = cell.model_copy(update={"seeds": (chosen,), "objective": first})
-    model = MultimodalVAE(alone, modalities, build_models(alone, {chosen: dataset}))
-    model.width = dataset.max_dim
+    start = derived_seed(chosen, Purpose.INITIALISATION)
+    model = MultimodalVAE(alone, modalities, [build_model(cell.model, **sizes, seed=start)])
+    model.width = sizes["max_dim"]
     _fill(model.models, folder / WEIGHTS, cell.seeds.index(chosen) * len(cell.objective.betas))
     return model
 
@@ -172,7 +173,7 @@ def _data_of(cell: Cell, folder: Path, record: dict[str, Any], seed: int, data: 
 def _fill(models: Iterable[torch.nn.Module], path: Path, first: int = 0) -> None:
     """The weights of these replicas after all steps; they start at number ``first`` of the file."""
     try:
-        state = {name: values for name, values in load_file(path).items() if not name.startswith(EARLIER)}
+        state = {name: values for name, values in load_file(path).items() if not name.startswith(chain.EARLIER)}
     except (FileNotFoundError, SafetensorError, OSError) as error:
         raise UserError(f"weights {path} are missing or damaged, train the model again: {error}") from None
     for r, model in enumerate(models, start=first):

@@ -8,6 +8,7 @@ MARKS = {  # a command of LaTeX, and what it means
     "pmhalf": "mean ± half of the 95 % interval over seeds",
     "best": "bold: the best of its column",
     "tie": "underlined: not significantly worse (paired by seed)",
+    "annealed": "⋆: annealed at more than a third of its points, whose importance weights are heavy-tailed",
     "diverged": '<span class="diverged">†n</span>: n diverged replicas, left out',
     "untrained": '<span class="diverged">‡n</span>: n replicas below the simplest of the simple models',
     "collapsed": '<span class="diverged">∘n</span>: n replicas that equal it, at a rate near 0',

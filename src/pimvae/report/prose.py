@@ -6,6 +6,8 @@ __all__ = ["count_word", "counted", "effect_texts", "enumeration", "exceptions",
 import math
 from collections.abc import Callable, Sequence
 
+import pandas as pd
+
 from pimvae.claims.schema import Claim
 from pimvae.claims.statistics import decimals
 from pimvae.claims.verdict import Judgement
@@ -95,8 +97,8 @@ def unit(claim: Claim) -> str:
     return "relative" if claim.effect == "relative" else plain or metric.label.partition(",")[0]
 
 
-def effect_texts(judgement: Judgement) -> tuple[str, str]:
-    """Mean effect and its interval as LaTeX, rounded to what the interval supports."""
+def effect_texts(judgement: Judgement | pd.Series) -> tuple[str, str]:
+    """Mean effect and its interval as LaTeX, rounded to what the interval supports; also of a row of ``claims.csv``."""
     low, high = judgement.low, judgement.high
     if not math.isfinite(judgement.effect):  # a claim about verdicts has no effect of its own
         return "--", "--"

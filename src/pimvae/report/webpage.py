@@ -13,30 +13,38 @@ from pimvae.errors import UserError
 from pimvae.registry import names, summary
 from pimvae.report.page_notes import notes
 from pimvae.report.page_style import SCRIPT, STYLE
+from pimvae.report.table import SCALES, SCALES_SUMMARY
 from pimvae.results.files import write_text
 
 SPAN = re.compile(r"\\multicolumn\{(\d+)\}\{((?:[^{}]|\{[^{}]*\})*)\}\{(.*)\}")
 RULES = re.compile(r"\\(?:toprule|midrule|bottomrule|cmidrule(?:\([lr]+\))?\{[\d-]+\}|addlinespace)")
 TOKEN = re.compile(r"\\[a-zA-Z]+ ?|\\.|--|[{}$~^_]|[^\\{}$~^_-]+|-", re.DOTALL)
-TAGS = {"best": "strong", "tie": "u", "emph": "em", "verdict": "strong", "textbf": "strong", "textit": "em"}
-SYMBOLS = {r"\,": "\u2009", r"\ ": " ", "--": "–", "~": "\u00a0", r"\cdot": "·", r"\KL": "KL", r"\times": "×"}
+TAGS = {"best": "strong", "tie": "u", "emph": "em", "verdict": "strong", "textbf": "strong", "textit": "em",
+        "texttt": "code"}  # fmt: skip
+SYMBOLS = {r"\,": "\u2009", r"\ ": " ", "--": "–", "~": "\u00a0", r"\cdot": "·", r"\KL": "KL", r"\times": "×",
+           r"\textquotesingle": "'"}  # fmt: skip
 STANDING = {"untrained": "‡", "collapsed": "∘"}
 
 
 def pages(tables: Path | str, out: Path | str, scale: str) -> list[Path]:
     """Write ``out/<table>.html`` for every registered table, from the ``.tex`` files in ``tables``; returns the paths.
 
+    The table of several scales is shown where there is one.
+
     Raises:
         UserError: if a table is missing.
     """
     written = []
-    for name in names("report.tables"):
-        source = Path(tables) / f"{name}.tex"
-        if not source.is_file():
+    for name, title in {**{name: summary("report.tables", name) for name in names("report.tables")},
+                        SCALES: SCALES_SUMMARY}.items():  # fmt: skip
+        source, target = Path(tables) / f"{name}.tex", Path(out) / f"{name}.html"
+        if source.is_file():
+            write_text(target, page(title, source.read_text(encoding="utf-8"), scale, name))
+            written.append(target)
+        elif name != SCALES:
             raise UserError(f"{source} does not exist: write the tables first")
-        tex = source.read_text(encoding="utf-8")
-        written.append(Path(out) / f"{name}.html")
-        write_text(written[-1], page(summary("report.tables", name), tex, scale, name))
+        else:
+            target.unlink(missing_ok=True)
     return written
 
 
@@ -182,6 +190,8 @@ def _command(name: str, tokens: Iterator[str]) -> str:
         return f"<small> ± {_argument(tokens)}</small>"
     if name == "diverged":
         return f'<span class="diverged">†{_argument(tokens)}</span>'
+    if name == "annealed":
+        return "<sup>⋆</sup>"
     if name in STANDING:
         return f'<span class="diverged">{STANDING[name]}{_argument(tokens)}</span>'
     if name == "hat":
