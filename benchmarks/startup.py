@@ -12,7 +12,7 @@ from benchmarks.measure import LEAST, Effort, Result, Timing
 from benchmarks.trainings import ROOT
 
 TRAINING = (
-    "from pimvae import cli, registry, stages; from pimvae.config import load; import pimvae.training.job; "
+    "from pimvae import cli, registry; from pimvae.config import load; import pimvae.training.job; "
     "registry.lookup('aggregators', 'sum_pooling'), registry.lookup('objectives', 'masked')"
 )
 CASES = {

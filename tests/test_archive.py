@@ -240,7 +240,8 @@ commands = [
 ]
 for command in commands:
     assert main(command) == 0, command
-from pimvae import provenance, registry
+from pimvae import registry
+from pimvae.results import provenance
 import pimvae.report.comparison_view, pimvae.report.macros
 for kind in ("tables", "figures"):
     for name in registry.names(f"report.{kind}"):

@@ -9,8 +9,9 @@ import threading
 import pytest
 from tqdm import tqdm
 
-from pimvae import stages
 from pimvae.cli import main
+from pimvae.cli.look import LOOK
+from pimvae.cli.parser import Command
 from pimvae.config import load
 
 COMMANDS = [
@@ -38,11 +39,6 @@ def test_help_lists_every_command(capsys):
 def test_without_a_command_the_help_is_shown(capsys):
     code, out, err = run(capsys)
     assert (code, out, err) == (*run(capsys, "--help")[:2], "")
-
-
-def test_no_command_is_listed_under_further(capsys):
-    """`pimvae.cli_parser.GROUPS` names the group of every command."""
-    assert "Further" not in run(capsys, "--help")[1]
 
 
 def test_the_script_of_completion_knows_commands_options_and_names(capsys, root, monkeypatch):
@@ -128,9 +124,10 @@ def test_a_mistake_is_one_line(capsys, root, tmp_path, monkeypatch, arguments, h
 )
 def test_what_comes_from_outside_has_no_traceback(capsys, monkeypatch, error, code):
     def fail(options: object) -> None:
+        """Fail."""
         raise error
 
-    monkeypatch.setattr(stages, "cells", fail)
+    monkeypatch.setitem(LOOK.commands, "cells", Command(fail, (), ""))
     got, _, err = run(capsys, "cells")
     assert (got, err.count("\n")) == (code, 1)
 
@@ -153,9 +150,10 @@ def test_an_output_that_cannot_be_written_to(root, closing, code):
 
 def test_a_bug_keeps_its_traceback(monkeypatch):
     def fail(options: object) -> None:
+        """Fail."""
         raise ZeroDivisionError
 
-    monkeypatch.setattr(stages, "cells", fail)
+    monkeypatch.setitem(LOOK.commands, "cells", Command(fail, (), ""))
     with pytest.raises(ZeroDivisionError):
         main(["cells"])
 
@@ -166,12 +164,13 @@ def test_a_bar_has_no_thread_that_could_outlive_the_command(monkeypatch):
     found = []
 
     def watched(options):
+        """Look for threads."""
         with tqdm(total=1) as bar:
             bar.update()
             found.extend(set(threading.enumerate()) - before)
 
     monkeypatch.setattr(tqdm, "monitor_interval", 10)
     monkeypatch.setattr(tqdm, "monitor", None)
-    monkeypatch.setattr(stages, "cells", watched)
+    monkeypatch.setitem(LOOK.commands, "cells", Command(watched, (), ""))
     assert main(["cells"]) == 0
     assert not found

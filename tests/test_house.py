@@ -14,30 +14,18 @@ FLOORS = """
 errors
 limits registry subsets signals
 files gaussian posteriors
-archive chain rules
+archive chain
 config
-provenance schemes
 data
-settings
 aggregators models
 objectives
-mode
 training
-library_data inference_results
-inference
-library_answers
-library library_files
-tuning
+library
 evaluation
 results
 claims
 planning report
-own_source
-own_tables
-own_data
-cli_parser cli_own
-stages stages_report
-cli_look cli_report cli_archive cli_stages
+own
 cli
 """
 # Folders whose files are entries: an underscore there says that a file is none.

@@ -136,7 +136,7 @@ def test_describe_trains_nothing(file, tmp_path, capsys):
 
 
 def test_a_search_decides_by_validation_samples(file, capsys, monkeypatch):
-    monkeypatch.setattr("pimvae.tuning.CANDIDATES", ({}, {"decoder": "injective", "latent": 0.5}))
+    monkeypatch.setattr("pimvae.own.tuning.CANDIDATES", ({}, {"decoder": "injective", "latent": 0.5}))
     assert main(["train", "--data", file, "--tune", *TINY]) == 0
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith(("tried", "chosen"))]
     scores = {line.split(": ")[0].removeprefix("tried "): float(line.split()[-5]) for line in told[:-1]}

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pimvae import provenance
 from pimvae.config import find_cell, load
 from pimvae.registry import names, page
+from pimvae.results import provenance
 
-PACKAGE = Path(provenance.__file__).parent
+PACKAGE = provenance.ROOT
 STATED = {f"tables.{name}" for name in page("report.tables")}  # which are no modules
 # Other packages are loaded once; of this one, every stage starts with nothing, in a process of its own.
 LOADED = """

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from pimvae import schemes
 from pimvae.cli import main
 from pimvae.config.catalogue import read_experiments
 from pimvae.errors import UserError
 from pimvae.registry import names
+from pimvae.report import schemes
 
 
 def test_every_scheme_is_listed_once():

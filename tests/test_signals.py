@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from builders import double_precision, trainer, training_cell
 
-from pimvae import archive, signals, stages
+from pimvae import archive, signals
 from pimvae.cli import main
+from pimvae.cli.look import LOOK
+from pimvae.cli.parser import Command
 from pimvae.config.schema import LinearData
 from pimvae.data.job import run as make_data
 from pimvae.errors import UserError
@@ -83,7 +85,7 @@ def test_the_command_itself(tmp_path):
 
 SLOW = """
 import signal, sys, time
-from pimvae import library
+from pimvae.library import model
 from pimvae.cli import main
 from pimvae.training import job, loop
 
@@ -99,7 +101,7 @@ SAID = {signal.SIGTERM: "pimvae: stopped by SIGTERM", signal.SIGINT: "pimvae: in
 PLACES = {  # either signal with either kind of data, and before and in the first step
     "preparation": ("job.start_from_data", "experiment", signal.SIGTERM),
     "first step": ("loop.Trainer._train_step", "experiment", signal.SIGINT),
-    "preparation of own data": ("library.start_at_means", "own", signal.SIGINT),
+    "preparation of own data": ("model.start_at_means", "own", signal.SIGINT),
     "first step on own data": ("loop.Trainer._train_step", "own", signal.SIGTERM),
 }
 
@@ -135,10 +137,11 @@ def test_a_signal_outside_of_a_training_is_one_line(monkeypatch, request, capsys
     before = signal.getsignal(signal.SIGTERM)
 
     def told(options):
+        """Tell this process to stop."""
         os.kill(os.getpid(), number)
         time.sleep(5)
 
-    monkeypatch.setattr(stages, "cells", told)
+    monkeypatch.setitem(LOOK.commands, "cells", Command(told, (), ""))
     assert main(["cells"]) == code
     assert capsys.readouterr().err.count("\n") == 1
     assert signal.getsignal(signal.SIGTERM) is before

@@ -17,8 +17,8 @@ from browser import PROGRAM, browser
 from test_dag import jobs
 
 from pimvae.config import load
-from pimvae.provenance import training_sources
 from pimvae.registry import names
+from pimvae.results.provenance import training_sources
 from pimvae.results.ship import ship
 
 pytestmark = pytest.mark.smoke

@@ -1,6 +1,6 @@
-"""Laws of the random subset S ⊆ O, their probabilities, and the exact enumeration of all subsets."""
+"""Laws of the random subset S ⊆ O, their probabilities, the enumeration of all subsets, and sums over a subset."""
 
-__all__ = ["LAWS", "all_subsets", "sample_subsets", "subset_probability", "subset_weights"]
+__all__ = ["LAWS", "all_subsets", "sample_subsets", "subset_probability", "subset_weights", "zero_unless"]
 
 import math
 from typing import Literal, get_args
@@ -45,6 +45,11 @@ def sample_subsets(
     if law == "single":
         return _smallest(observed, keys, torch.ones_like(size, dtype=torch.int64))
     raise ValueError(f"no law to draw subsets by: '{law}' (known: {', '.join(LAWS)})")
+
+
+def zero_unless(mask: Bool[Tensor, "*batch modality"], values: Tensor) -> Tensor:
+    """Sum over the modalities in ``mask`` of ``values`` [*sample, *batch, M]; the others are not touched (NaN too)."""
+    return torch.where(mask, values, torch.zeros((), dtype=values.dtype, device=values.device)).sum(-1)
 
 
 def _smallest(observed: Tensor, keys: Tensor, count: Tensor) -> Tensor:

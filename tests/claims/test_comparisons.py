@@ -7,10 +7,10 @@ import pytest
 
 from pimvae.claims.age import mark_younger
 from pimvae.claims.evaluate import evaluate
+from pimvae.claims.rules import record, rule_digests
 from pimvae.claims.schema import Claim
 from pimvae.claims.statistics import welch_mean
 from pimvae.results.files import COLUMNS
-from pimvae.rules import record, rule_digests
 
 ENTRY = {
     "id": "C9", "short": "s", "text": "t", "experiment": ["multimodal", "bimodal"], "better": {"objective": "masked"},

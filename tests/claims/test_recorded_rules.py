@@ -4,8 +4,8 @@ import csv
 import hashlib
 import json
 
+from pimvae.claims.rules import rule_digests
 from pimvae.cli import main
-from pimvae.rules import rule_digests
 
 
 def test_from_the_training_to_the_collected_settings(root, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from pimvae.data.readers import read
 from pimvae.data.readers.npz import read_npz
 from pimvae.errors import UserError
-from pimvae.library_data import modalities_of, pack_collection
+from pimvae.library.data import modalities_of, pack_collection
 
 X = np.arange(12.0).reshape(4, 3) / 10
 Y = np.array([1.5, 2.0, 3.0, 4.0])

@@ -11,7 +11,7 @@ import torch
 from pimvae.data.readers import read, read_memory
 from pimvae.data.readers.anndata import from_units
 from pimvae.errors import UserError
-from pimvae.library_data import modalities_of, pack_collection
+from pimvae.library.data import modalities_of, pack_collection
 
 
 def tables(folder):

@@ -10,7 +10,7 @@ from pimvae.evaluation.own import evaluate, score
 from pimvae.evaluation.own_baselines import Baselines
 from pimvae.evaluation.rows import COLUMNS
 from pimvae.library import MultimodalVAE
-from pimvae.library_data import pack_collection
+from pimvae.library.data import pack_collection
 from pimvae.report.own_summary import summary, verdict
 
 

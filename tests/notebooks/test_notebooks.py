@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pimvae import provenance
+from pimvae.results import provenance
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

@@ -10,7 +10,8 @@ import time
 
 sys.path.insert(0, str(ROOT / "src"))
 
-from pimvae import archive, provenance
+from pimvae import archive
+from pimvae.results import provenance
 from pimvae.config import find_cell, load
 from pimvae.config.experiments import shared_model
 from pimvae.errors import UserError

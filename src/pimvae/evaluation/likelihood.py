@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import zero_unless
+from pimvae.subsets import zero_unless
 
 Likelihood = Callable[[Tensor, Tensor, Tensor], Tensor]  # x, mask and z of a block of samples -> log p(x_O|z)
 CHUNK = 2**18  # numbers that one pass of the decoder produces; what fits the cache is four times faster than 2**22

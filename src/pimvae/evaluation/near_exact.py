@@ -15,8 +15,8 @@ from pimvae.evaluation.pareto import FINITE, TRUSTED, pareto_shape
 from pimvae.evaluation.quadrature import quadrature
 from pimvae.evaluation.refinement import DenseGaussian, LogJoint, refine
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import zero_unless
 from pimvae.posteriors import Mixture, Posterior, standard_noise
+from pimvae.subsets import zero_unless
 
 DEFENSIVE = 0.1  # share of the draws from the encoder, and from the prior: they bound the weights
 WIDER = 1.1  # factor of the refined Gaussian's deviations: raises the smallest effective sample size

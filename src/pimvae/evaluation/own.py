@@ -17,7 +17,7 @@ from pimvae.evaluation.evaluation import Evaluation
 from pimvae.evaluation.own_baselines import Baselines
 from pimvae.evaluation.rows import Rows
 from pimvae.library import MultimodalVAE
-from pimvae.library_data import pack_collection
+from pimvae.library.data import pack_collection
 from pimvae.training.packing import PackedSplit
 from pimvae.training.streams import Purpose, derived_seed
 

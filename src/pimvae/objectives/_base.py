@@ -1,7 +1,7 @@
 """What the bounds share: draws, expectations over mixture components, the result type."""
 
 __all__ = ["Bound", "Draws", "Objective", "as_objective", "expectation", "infer", "log_mean_exp", "mix_components",
-           "select_latents", "stick_the_landing", "zero_unless"]  # fmt: skip
+           "select_latents", "stick_the_landing"]  # fmt: skip
 
 import math
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
@@ -86,11 +86,6 @@ def stick_the_landing(posterior: Posterior, samples: int, cut: bool) -> Posterio
     With several importance samples that gradient would be biased (Tucker et al., 2019), and nothing is cut.
     """
     return posterior.detach() if cut and samples == 1 else posterior
-
-
-def zero_unless(mask: Bool[Tensor, "*batch modality"], values: Tensor) -> Tensor:
-    """Sum over the modalities in ``mask`` of ``values`` [*sample, *batch, M]; the others are not touched (NaN too)."""
-    return torch.where(mask, values, torch.zeros((), dtype=values.dtype, device=values.device)).sum(-1)
 
 
 def select_latents(model: MultimodalVAE, subset: Tensor, z_subset: Tensor, z_full: Tensor) -> Tensor:

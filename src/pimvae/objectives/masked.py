@@ -16,8 +16,8 @@ from pimvae.objectives._base import (
     mix_components,
     select_latents,
     stick_the_landing,
-    zero_unless,
 )
+from pimvae.subsets import zero_unless
 
 
 def masked_bound(

@@ -13,8 +13,8 @@ from pimvae.objectives._base import (
     log_mean_exp,
     mix_components,
     stick_the_landing,
-    zero_unless,
 )
+from pimvae.subsets import zero_unless
 
 
 def mixture_bound(

@@ -15,9 +15,9 @@ from pimvae.objectives._base import (
     log_mean_exp,
     mix_components,
     stick_the_landing,
-    zero_unless,
 )
 from pimvae.objectives._unimodal import Unimodal, infer_unimodal, log_mixture, shared
+from pimvae.subsets import zero_unless
 
 
 def mmvae_plus_bound(

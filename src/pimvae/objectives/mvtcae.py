@@ -14,9 +14,9 @@ from pimvae.objectives._base import (
     log_mean_exp,
     mix_components,
     stick_the_landing,
-    zero_unless,
 )
 from pimvae.objectives._unimodal import single_subsets
+from pimvae.subsets import zero_unless
 
 ALPHA = 5 / 6  # the publication's
 
@@ -57,9 +57,7 @@ def mvtcae_bound(
     log_ratio_prior = (1 - alpha) * (own - model.log_prior(z))
 
     bracket = log_likelihood - beta * (log_ratio_prior + log_ratio_unimodal)
-    value = log_mean_exp(mix_components(bracket, q_full, samples)).expand(
-        subset.shape[:-1]
-    )  # the same for every subset
+    value = log_mean_exp(mix_components(bracket, q_full, samples)).expand(subset.shape[:-1])
     parts = {
         "log_likelihood": log_likelihood,
         "information_prior": log_ratio_prior,

@@ -14,8 +14,8 @@ from pimvae.objectives._base import (
     log_mean_exp,
     mix_components,
     stick_the_landing,
-    zero_unless,
 )
+from pimvae.subsets import zero_unless
 
 
 def tc_bound(
@@ -44,10 +44,7 @@ def tc_bound(
     log_ratio = own.log_prob(z) - q_subset.log_prob(z)
 
     value = log_mean_exp(mix_components(log_likelihood - beta * log_ratio, q_full, samples))
-    parts = {
-        "log_likelihood": log_likelihood,
-        "information": log_ratio,
-    }
+    parts = {"log_likelihood": log_likelihood, "information": log_ratio}
     return Bound(value, {name: expectation(part, q_full).expand_as(value) for name, part in parts.items()})
 
 

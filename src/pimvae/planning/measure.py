@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from scipy.optimize import nnls
 
-from pimvae import provenance, registry
+from pimvae import registry
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset
 from pimvae.evaluation.evaluation import evaluation_of
@@ -23,6 +23,7 @@ from pimvae.planning.counts import replicas
 from pimvae.planning.kept import Kept
 from pimvae.planning.model_counts import count
 from pimvae.planning.resources import CAUTIOUS, Speed, evaluation_operations
+from pimvae.results import provenance
 from pimvae.training.loop import Trainer
 from pimvae.training.packing import pack
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pimvae.claims.age import mark_younger
 from pimvae.claims.evaluate import evaluate
+from pimvae.claims.rules import rule_digests
 from pimvae.claims.schema import claims_file, read_claims
 from pimvae.claims.status import COLLAPSED, UNTRAINED
 from pimvae.claims.verdict import Judgement
@@ -18,7 +19,6 @@ from pimvae.files import write_json
 from pimvae.registry import lookup, names
 from pimvae.report.table import SCALES, Table
 from pimvae.results.files import Results, write_frame, write_text
-from pimvae.rules import rule_digests
 
 YOUNGER = "* statement or rule younger than the run"
 KINDS = {"tex": Table.to_latex, "html": Table.to_html, "csv": Table.to_csv}

@@ -23,7 +23,7 @@ from pimvae.data.readers import Collection
 from pimvae.evaluation.rates import rate
 from pimvae.files import replacing
 from pimvae.library import MultimodalVAE
-from pimvae.library_data import pack_collection
+from pimvae.library.data import pack_collection
 from pimvae.posteriors import standard_noise
 from pimvae.report.own_summary import summary
 

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from pimvae import schemes
 from pimvae.claims.schema import Claim
 from pimvae.claims.statistics import decimals
 from pimvae.errors import UserError, did_you_mean
-from pimvae.report import first_screen
+from pimvae.report import first_screen, schemes
 from pimvae.report.prose import unit
 from pimvae.report.source import Source, Verdicts, experiments_of, verdict_at
 from pimvae.results.files import write_text

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pimvae.mode import at_mode, draw, log_joint
 from pimvae.models.layers import Dense
+from pimvae.models.mode import at_mode, draw, log_joint
 from pimvae.models.vae import MultimodalVAE
 from pimvae.training.packing import PackedSplit
 

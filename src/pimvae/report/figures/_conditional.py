@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pimvae.config.catalogue import catalogue
-from pimvae.report.figures._drawing import Drawing, empty_figure
+from pimvae.report.figures._drawing import Drawing
 from pimvae.report.figures._pictures import COLUMNS, broken, cells_with_examples, encoded, tile, tile_figure
 from pimvae.results.files import Results
 
@@ -32,13 +32,11 @@ def conditional_grid(objective: str) -> Drawing:
                          for place, given in enumerate(names)]  # fmt: skip
         return pd.DataFrame(rows, columns=["example", "given", "aggregator", *COLUMNS])
 
-    return Drawing(data, plot)
+    return Drawing(data, plot, "images: not run at this scale")
 
 
 def plot(table: pd.DataFrame) -> Figure:
     """Blocks of rows per test triple; first what is given, then what each aggregator makes of it."""
-    if table.empty:
-        return empty_figure("images: not run at this scale")
     examples = sorted(set(table["example"]))
     methods = [name for name in catalogue().order("aggregators", table["aggregator"]) if name != TRUTH]
     drawn, axes = tile_figure(len(examples), len(ORDER), len(methods) + 1)

@@ -1,15 +1,16 @@
-"""What every figure shares: its two functions, its legend of methods, and a note where nothing was run."""
+"""What every figure shares: its two functions, its lines and legend of methods, and a note where nothing was run."""
 
-__all__ = ["Drawing", "empty_figure", "method_label", "objective_handles"]
+__all__ = ["Drawing", "empty_figure", "line_handle", "line_style", "method_label", "objective_handles"]
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pimvae.config.catalogue import catalogue
+from pimvae.config.catalogue import PRIVATE, catalogue
 from pimvae.report.style import MUTED, figure, hide_frame
 
 FILLED = {"masked": True, "mixture": False}  # markers: filled for masked, open for the others
@@ -17,10 +18,15 @@ FILLED = {"masked": True, "mixture": False}  # markers: filled for masked, open 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure: the table behind it and how it is drawn."""
+    """A figure: the table behind it, how it is drawn, and what is said where the table has no row."""
 
     data: Callable[..., pd.DataFrame]
-    plot: Callable[[pd.DataFrame], Figure]
+    draw: Callable[[pd.DataFrame], Figure]
+    nothing: str = "experiment not run at this scale"
+
+    def plot(self, table: pd.DataFrame) -> Figure:
+        """The figure of a table."""
+        return empty_figure(self.nothing) if table.empty else self.draw(table)
 
 
 def empty_figure(reason: str) -> Figure:
@@ -30,6 +36,17 @@ def empty_figure(reason: str) -> Figure:
     hide_frame(axes)
     axes.text(0.5, 0.5, reason, ha="center", va="center", color=MUTED, transform=axes.transAxes)
     return drawn
+
+
+def line_style(name: str) -> str:
+    """Dashed for aggregators with private latents."""
+    return "--" if name.startswith(PRIVATE) else "-"
+
+
+def line_handle(name: str, **marker: Any) -> Line2D:
+    """Legend entry of an aggregator whose values are joined by a line."""
+    look = catalogue().aggregator(name)
+    return Line2D([], [], color=look.colour, ls=line_style(name), label=look.short, **marker)
 
 
 def method_label(name: str) -> str:

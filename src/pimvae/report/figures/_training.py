@@ -9,12 +9,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from pimvae.claims.selection import select
-from pimvae.config.catalogue import PRIVATE, catalogue
-from pimvae.report.figures._drawing import Drawing, empty_figure
+from pimvae.config.catalogue import catalogue
+from pimvae.report.figures._drawing import Drawing, line_handle, line_style
 from pimvae.report.grid import in_grid
 from pimvae.report.style import figure, log_axis
 from pimvae.results.files import Results
@@ -25,7 +24,7 @@ UNIT = ["dataset", "prior", "aggregator", "objective"]
 
 def training_curves(experiment: str, reference: str) -> Drawing:
     """The figure of one experiment; ``reference`` is the metric ℓ* above whose negative the loss is drawn (nats)."""
-    return Drawing(partial(_data, experiment, reference), _plot)
+    return Drawing(partial(_data, experiment, reference), _plot, "no training curves at this scale")
 
 
 def _data(experiment: str, reference: str, results: Results) -> pd.DataFrame:
@@ -41,8 +40,6 @@ def _data(experiment: str, reference: str, results: Results) -> pd.DataFrame:
 
 def _plot(table: pd.DataFrame) -> Figure:
     """A row per bound, a column per data set and prior; both bounds of a column share their axes."""
-    if table.empty:
-        return empty_figure("no training curves at this scale")
     datasets = catalogue().order("datasets", table["dataset"])
     priors = catalogue().order("priors", table["prior"])
     columns = [(dataset, prior) for dataset in datasets for prior in priors]
@@ -64,7 +61,7 @@ def _plot(table: pd.DataFrame) -> Figure:
         if panel.get_yscale() == "log":
             log_axis(panel, "y")
     entries = len(methods) if len(methods) <= 5 else math.ceil(len(methods) / 2)
-    drawn.legend(handles=_handles(methods), loc="outside lower center", ncols=entries)
+    drawn.legend(handles=list(map(line_handle, methods)), loc="outside lower center", ncols=entries)
     return drawn
 
 
@@ -75,10 +72,6 @@ def _title(dataset: str, prior: str, datasets: int, priors: int) -> str:
     return ",\n".join(names).replace(", ", ",\n")
 
 
-def _line_style(name: str) -> str:
-    return "--" if name.startswith(PRIVATE) else "-"
-
-
 def _curves(axes: plt.Axes, part: pd.DataFrame, methods: list[str], lowest: float) -> None:
     """Curves of one panel; its logarithmic axis is linear near zero if ``lowest``, of the column, is not positive."""
     axes.grid(axis="y")
@@ -86,7 +79,7 @@ def _curves(axes: plt.Axes, part: pd.DataFrame, methods: list[str], lowest: floa
         rows = part[part["aggregator"] == name].sort_values("step")
         colour = catalogue().aggregator(name).colour
         axes.fill_between(rows["step"], rows["low"], rows["high"], color=colour, alpha=0.15, lw=0)
-        axes.plot(rows["step"], rows["mean"], color=colour, ls=_line_style(name))
+        axes.plot(rows["step"], rows["mean"], color=colour, ls=line_style(name))
     axes.set_yscale("log") if lowest > 0 else axes.set_yscale("symlog", linthresh=1.0)
     axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -97,8 +90,3 @@ def _cut_off(axes: plt.Axes, rows: pd.DataFrame) -> None:
     late = rows.loc[rows["step"] > max(0.05 * rows["step"].max(), rows["step"].min()), "high"]
     if len(late) and (top := late.quantile(COMMON)) > 0:
         axes.set_ylim(top=min(axes.get_ylim()[1], 2 * top))
-
-
-def _handles(methods: list[str]) -> list[Line2D]:
-    return [Line2D([], [], color=catalogue().aggregator(name).colour, ls=_line_style(name),
-                   label=catalogue().aggregator(name).short) for name in methods]  # fmt: skip

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from pimvae.config.catalogue import catalogue
 from pimvae.errors import UserError
-from pimvae.report.figures._drawing import Drawing, empty_figure
+from pimvae.report.figures._drawing import Drawing
 from pimvae.report.figures._examples import read_examples
 from pimvae.report.style import figure, hide_frame
 from pimvae.results.files import Results, cell_folder
@@ -62,8 +62,6 @@ def join_quadrants(quadrants: np.ndarray) -> np.ndarray:
 
 def plot(table: pd.DataFrame) -> Figure:
     """A row per example; columns: the digit, what is given, the exact mean, then every aggregator under each bound."""
-    if table.empty:
-        return empty_figure("no digits at this scale")
     groups = _groups(table)
     widths = [width for title, columns in groups for width in [0.18] * bool(title) + [1.0] * len(columns)]
     examples = sorted(set(table["example"].tolist()))
@@ -141,4 +139,4 @@ def _headings(drawn: Figure, groups: list, widths: list[float]) -> None:
         start += len(columns)
 
 
-DIGITS = Drawing(data, plot)
+DIGITS = Drawing(data, plot, "no digits at this scale")

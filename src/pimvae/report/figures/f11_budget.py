@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from pimvae.claims.selection import drop_diverged, select
-from pimvae.config.catalogue import PRIVATE, catalogue
-from pimvae.report.figures._drawing import FILLED, Drawing, empty_figure
+from pimvae.config.catalogue import catalogue
+from pimvae.report.figures._drawing import FILLED, Drawing, empty_figure, line_handle, line_style
 from pimvae.report.style import MUTED, figure, log_axis
 from pimvae.results.files import CELL, Results
 
@@ -72,7 +72,7 @@ def plot(table: pd.DataFrame) -> Figure:
             spare.remove()
     methods = catalogue().order("aggregators", cells["aggregator"])
     lines = [name for name in LINES if name in set(table["name"])]
-    handles = [_handle(name) for name in methods]
+    handles = [line_handle(name) for name in methods]
     handles += [Line2D([], [], color=MUTED, lw=0.9, ls=LINES[name], label=catalogue().look("baselines", name).label)
                 for name in lines]  # fmt: skip
     drawn.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)))
@@ -106,7 +106,9 @@ def _curves(axes: plt.Axes, cells: pd.DataFrame) -> None:
     for name in catalogue().order("aggregators", cells["aggregator"]):
         rows = cells[cells["aggregator"] == name].sort_values("steps")
         look = catalogue().aggregator(name)
-        axes.plot(rows["steps"], rows["mean"].clip(lower=FLOOR), color=look.colour, ls=_style(name), marker="o", ms=2)
+        axes.plot(
+            rows["steps"], rows["mean"].clip(lower=FLOOR), color=look.colour, ls=line_style(name), marker="o", ms=2
+        )
 
 
 def _step_axis(axes: plt.Axes, steps: list[float]) -> None:
@@ -114,15 +116,6 @@ def _step_axis(axes: plt.Axes, steps: list[float]) -> None:
     axes.set_xticks(steps, [f"{step:g}" for step in steps])
     axes.xaxis.set_minor_locator(LogLocator(subs=()))
     axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _style(name: str) -> str:
-    return "--" if name.startswith(PRIVATE) else "-"
-
-
-def _handle(name: str) -> Line2D:
-    look = catalogue().aggregator(name)
-    return Line2D([], [], color=look.colour, ls=_style(name), label=look.short)
 
 
 F11_BUDGET = Drawing(data, plot)

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from pimvae.claims.selection import select
 from pimvae.config.catalogue import catalogue
 from pimvae.errors import UserError
-from pimvae.report.figures._drawing import Drawing, empty_figure, method_label
+from pimvae.report.figures._drawing import Drawing, method_label
 from pimvae.report.figures._examples import read_examples
 from pimvae.report.grid import in_grid
 from pimvae.report.style import GRID, TEXT_WIDTH, figure
@@ -93,8 +93,6 @@ def _mcc(metrics: pd.DataFrame, cell: dict, seed: int) -> float:
 
 def plot(table: pd.DataFrame) -> Figure:
     """Above the truth; below, left and right, the two priors: a row per aggregator, latents and vectors per bound."""
-    if table.empty:
-        return empty_figure("experiment not run at this scale")
     trained = table[table["kind"] == "inferred"]
     priors = catalogue().order("priors", trained["prior"])
     objectives = catalogue().order("objectives", trained["objective"])

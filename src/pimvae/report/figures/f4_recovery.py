@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from pimvae.claims.selection import drop_diverged, select
 from pimvae.claims.statistics import mean_interval
 from pimvae.config.catalogue import catalogue
-from pimvae.report.figures._drawing import Drawing, empty_figure
+from pimvae.report.figures._drawing import Drawing
 from pimvae.report.grid import in_grid
 from pimvae.report.style import figure
 from pimvae.results.files import Results
@@ -38,8 +38,6 @@ def data(results: Results) -> pd.DataFrame:
 
 def plot(table: pd.DataFrame) -> Figure:
     """A row per data set, a column per bound and prior; one line per aggregator, intervals over seeds as bars."""
-    if table.empty:
-        return empty_figure("experiment not run at this scale, or too few samples")
     datasets = catalogue().order("datasets", table["dataset"])
     columns = [(objective, prior) for prior in catalogue().order("priors", table["prior"])
                for objective in catalogue().order("objectives", table["objective"])]  # fmt: skip
@@ -80,4 +78,4 @@ def _handle(name: str) -> Line2D:
     return Line2D([], [], color=look.colour, marker=look.marker, ms=3, lw=0.9, label=look.short)
 
 
-F4_RECOVERY = Drawing(data, plot)
+F4_RECOVERY = Drawing(data, plot, "experiment not run at this scale, or too few samples")

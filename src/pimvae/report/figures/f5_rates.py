@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pimvae.claims.selection import drop_diverged, select
-from pimvae.config.catalogue import PRIVATE, catalogue
-from pimvae.report.figures._drawing import Drawing, empty_figure
+from pimvae.config.catalogue import catalogue
+from pimvae.report.figures._drawing import Drawing, line_handle, line_style
 from pimvae.report.grid import in_grid
 from pimvae.report.style import MUTED, figure, log_axis
 from pimvae.results.files import Results
@@ -39,8 +39,6 @@ def data(results: Results) -> pd.DataFrame:
 
 def plot(table: pd.DataFrame) -> Figure:
     """A row for full and cross, a column per bound; one curve per aggregator, its points the values of β."""
-    if table.empty:
-        return empty_figure("images: not run at this scale")
     objectives = catalogue().order("objectives", table["objective"])
     kinds = [kind for kind in KINDS if (table["kind"] == kind).any()]
     drawn = figure(0.9 + 1.75 * len(kinds))
@@ -53,7 +51,8 @@ def plot(table: pd.DataFrame) -> Figure:
         axes[row, 0].set_ylabel(f"{kind} distortion (nats)")
     for panel, objective in zip(axes[0], objectives, strict=True):
         panel.set_title(f"{catalogue().look('objectives', objective).label} bound", fontweight="bold")
-    handles = [_handle(name) for name in catalogue().order("aggregators", table["aggregator"])]
+    order = catalogue().order("aggregators", table["aggregator"])
+    handles = [line_handle(name, marker=catalogue().aggregator(name).marker, ms=3.5, lw=0.9) for name in order]
     handles += [Line2D([], [], ls="none", label=" ")] * (-len(handles) % ROWS)  # β has a column of its own
     handles += [Line2D([], [], ls="none", marker="o", color=MUTED, ms=size, label=rf"$\beta={beta:g}$")
                 for beta, size in _sizes(table).items()]  # fmt: skip
@@ -71,19 +70,10 @@ def _panel(axes: plt.Axes, part: pd.DataFrame) -> None:
     for name in catalogue().order("aggregators", part["aggregator"]):
         rows = part[part["aggregator"] == name].sort_values("beta")
         look = catalogue().aggregator(name)
-        axes.plot(rows["rate"], rows["distortion"], color=look.colour, lw=0.9, ls=_style(name))
+        axes.plot(rows["rate"], rows["distortion"], color=look.colour, lw=0.9, ls=line_style(name))
         for _, point in rows.iterrows():
             axes.plot(point["rate"], point["distortion"], color=look.colour, marker=look.marker,
                       ms=sizes[point["beta"]], mew=0.8)  # fmt: skip
 
 
-def _style(name: str) -> str:
-    return "--" if name.startswith(PRIVATE) else "-"
-
-
-def _handle(name: str) -> Line2D:
-    look = catalogue().aggregator(name)
-    return Line2D([], [], color=look.colour, marker=look.marker, ms=3.5, lw=0.9, ls=_style(name), label=look.short)
-
-
-F5_RATES = Drawing(data, plot)
+F5_RATES = Drawing(data, plot, "images: not run at this scale")

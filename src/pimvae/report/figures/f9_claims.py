@@ -13,7 +13,7 @@ from matplotlib.figure import Figure, SubFigure
 from pimvae.claims.schema import AuditClaim
 from pimvae.claims.verdict import Judgement
 from pimvae.config.catalogue import catalogue
-from pimvae.report.figures._drawing import Drawing, empty_figure
+from pimvae.report.figures._drawing import Drawing
 from pimvae.report.style import MUTED, figure
 
 FOR, OPEN, AGAINST = "#00705A", "#9A7400", "#B00020"
@@ -33,7 +33,7 @@ def claim_figure(images: bool) -> Drawing:
     def chosen(judgements: list[Judgement]) -> pd.DataFrame:
         return data([judgement for judgement in judgements if (judgement.claim.experiment == IMAGES) == images])
 
-    return Drawing(chosen, plot)
+    return Drawing(chosen, plot, "no claim has been examined at this scale")
 
 
 def data(judgements: list[Judgement]) -> pd.DataFrame:
@@ -51,8 +51,6 @@ def plot(table: pd.DataFrame) -> Figure:
 
     Hollow: rests on an untrained or collapsed scheme. At the right margin: replicas that failed, where any did.
     """
-    if table.empty:
-        return empty_figure("no claim has been examined at this scale")
     rows = _rows(_bands(table))
     heights = [HEAD + max(band[0]["group"].nunique() for band in row) * LINE for row in rows]
     drawn = figure(sum(heights))

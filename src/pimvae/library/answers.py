@@ -14,8 +14,8 @@ from pimvae.config.schema import Cell
 from pimvae.data.modality import Modality, describe
 from pimvae.data.readers import Collection, read_memory
 from pimvae.errors import UserError, did_you_mean
-from pimvae.inference import LogLikelihood, Posterior, Sampler
-from pimvae.library_data import as_tensors, pack_collection
+from pimvae.library.data import as_tensors, pack_collection
+from pimvae.library.inference import LogLikelihood, Posterior, Sampler
 from pimvae.models.vae import MultimodalVAE as Core
 from pimvae.training.packing import PackedSplit
 

@@ -1,27 +1,75 @@
-"""The parser behind the command line: one-line errors with the nearest name, commands by group, shell completion."""
+"""The parser behind the command line: commands by group, one-line errors with the nearest name, shell completion."""
 
-__all__ = ["Parser", "completion", "experiment_name", "nearest_option", "overview", "speak_utf8"]
+__all__ = ["Add", "Command", "Group", "Parser", "completion", "nearest_option", "option", "overview", "speak_utf8",
+           "variable"]  # fmt: skip
 
 import argparse
 import difflib
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NamedTuple, NoReturn
 
-OTHERS = "Further"
-GROUPS = {
-    "Look around": ("cells", "schemes", "plan", "completion"),
-    "Data": ("download", "data", "classifiers", "ceiling", "baselines"),
-    "Models": ("train", "evaluate", "encode", "impute"),
-    "From cells to the paper": ("collect", "claims", "tables", "figures", "macros", "webpages", "readme"),
-    "Shipped results": ("ship", "unpack", "compare"),
-    OTHERS: (),  # what is listed nowhere above
-}
 OPTION = re.compile(r"--[a-z][a-z-]*")
 CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)")
+
+Run = Callable[[argparse.Namespace], None]
+Add = Callable[[argparse.ArgumentParser], object]  # puts arguments into the parser of a command
+
+
+def option(*flags: str, **settings: Any) -> Add:
+    """An argument that commands are declared with; what it may be is told as to `argparse`."""
+    return lambda command: command.add_argument(*flags, **settings)
+
+
+def variable(flag: str, name: str, otherwise: str, **settings: Any) -> Add:
+    """An option whose default an environment variable can change; it is looked at when the parser is made."""
+    return lambda command: command.add_argument(flag, default=os.environ.get(name, otherwise), **settings)
+
+
+class Command(NamedTuple):
+    """What a command does, a function of the parsed options, and the arguments that it takes."""
+
+    run: Run
+    arguments: tuple[Add, ...]
+    example: str
+
+    def help(self) -> tuple[str, str]:
+        """The first line of the docstring as a summary, and the rest as text."""
+        summary, *rest = (" ".join(part.split()) for part in self.run.__doc__.split("\n\n"))
+        return summary[0].lower() + summary[1:].rstrip("."), " ".join(rest)
+
+    def add_to(self, commands: argparse._SubParsersAction, name: str) -> None:
+        """Make the parser of this command."""
+        summary, text = self.help()
+        description = f"{summary[0].upper()}{summary[1:]}. {text}".strip()
+        added = commands.add_parser(name, description=description, epilog=f"example: pimvae {name} {self.example}")
+        added.set_defaults(command=self.run, parser=added)
+        for add in self.arguments:
+            add(added)
+
+
+class Group:
+    """Commands that are listed together; their names are those of the functions.
+
+    Args:
+        title: heading of the list.
+    """
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.commands: dict[str, Command] = {}
+
+    def command(self, *arguments: Add, example: str) -> Callable[[Run], Run]:
+        """Make a command of a function: with these arguments, and ``example`` after its name in its help."""
+
+        def add(run: Run) -> Run:
+            self.commands[run.__name__] = Command(run, arguments, example)
+            return run
+
+        return add
 
 
 class Parser(argparse.ArgumentParser):
@@ -54,30 +102,13 @@ def options_of(command: argparse.ArgumentParser) -> list[str]:
     return list(dict.fromkeys(["--help", *OPTION.findall(command.format_usage())]))
 
 
-def overview(commands: Mapping[str, argparse.ArgumentParser]) -> str:
-    """All commands with their summaries, group by group; those that no group names come last."""
-    grouped = {name for group in GROUPS.values() for name in group}
-    members = GROUPS | {OTHERS: tuple(name for name in commands if name not in grouped)}
+def overview(groups: Iterable[Group]) -> str:
+    """All commands with their summaries, group by group."""
     lines = []
-    for title, group in members.items():
-        here = [name for name in group if name in commands]
-        rows = [f"    {name:<12} {commands[name].get_default('summary')}" for name in here]
-        lines += ["", f"{title}:", *rows] if rows else []
+    for group in groups:
+        rows = [f"    {name:<12} {command.help()[0]}" for name, command in group.commands.items()]
+        lines += ["", f"{group.title}:", *rows]
     return "\n".join(lines)
-
-
-def experiment_name(text: str) -> str:
-    """The name of an experiment as an argument; the name of a file there is a mistake that is explained.
-
-    Raises:
-        argparse.ArgumentTypeError: for a file, with what data of one's own have to look like.
-    """
-    if "." in text or Path(text).is_file():  # names of experiments have no dot
-        raise argparse.ArgumentTypeError(
-            f"'{text}' is a file, not an experiment; your own data go to 'pimvae train --data my.npz --aggregator NAME "
-            "--objective NAME': one array per modality, a row per sample, NaN where it is missing (docs/own_data.md)"
-        )
-    return text
 
 
 def completion(commands: Mapping[str, argparse.ArgumentParser], words: Mapping[str, Iterable[str]]) -> str:

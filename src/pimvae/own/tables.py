@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pimvae.errors import UserError
 from pimvae.files import replacing, write_csv
-from pimvae.own_source import Source, all_samples, load_own, some_data
+from pimvae.own.source import Source, all_samples, load_own, some_data
 
 if TYPE_CHECKING:
     from pimvae.library import MultimodalVAE

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from pimvae.gaussian import GaussianPosterior
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import zero_unless
 from pimvae.posteriors import Mixture
+from pimvae.subsets import zero_unless
 
 STEPS, HALVINGS = 30, 10
 FLOOR = 0.05  # smallest curvature that is believed; a standard prior alone has 1

@@ -21,7 +21,7 @@ from pimvae.config.schema import Cell
 from pimvae.registry import page
 
 PACKAGE = "pimvae"
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 
 
 @cache

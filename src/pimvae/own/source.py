@@ -80,7 +80,7 @@ def settings_of(stated: Sequence[str]) -> dict[str, Any]:
     Raises:
         UserError: for another form.
     """
-    from pimvae.settings import PARTS
+    from pimvae.library.settings import PARTS
 
     found: dict[str, Any] = {}
     for text in stated:
@@ -101,7 +101,7 @@ def settings_of(stated: Sequence[str]) -> dict[str, Any]:
 
 def describe_source(source: Source) -> list[str]:
     """What was understood of the data: a line per modality, and the numbers of samples."""
-    from pimvae.library_data import modalities_of, pack_collection
+    from pimvae.library.data import modalities_of, pack_collection
 
     data = source.read()
     modalities = modalities_of(data, source.kinds, source.standardise)

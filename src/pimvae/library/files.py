@@ -25,7 +25,7 @@ from pimvae.training.device import machine
 from pimvae.training.streams import Purpose, derived_seed
 
 if TYPE_CHECKING:
-    from pimvae.library import MultimodalVAE
+    from pimvae.library.model import MultimodalVAE
 
 PLAIN = {"laplace": "gaussian", "text": "binary"}  # kinds that take the numbers of images and text as they are
 WEIGHTS, RECORD, HISTORY = "weights.safetensors", "run.json", "history.csv"
@@ -111,7 +111,7 @@ def load(folder: Path | str, seed: int | None = None, data: Path | str | None = 
     Raises:
         UserError: if files are missing or damaged, or there is no such seed.
     """
-    from pimvae.library import MultimodalVAE
+    from pimvae.library.model import MultimodalVAE
 
     folder = Path(folder)
     record = chain.read_record(folder, cut=True)
@@ -138,7 +138,7 @@ def _of_experiment(
     cell: Cell, folder: Path, record: dict[str, Any], seed: int | None, data: Path | str | None
 ) -> "MultimodalVAE":
     """One replica of a cell of the experiments, of its first β; its modalities have numbers as names."""
-    from pimvae.library import MultimodalVAE
+    from pimvae.library.model import MultimodalVAE
 
     chosen = cell.seeds[0] if seed is None else seed
     if chosen not in cell.seeds:

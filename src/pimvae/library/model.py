@@ -1,24 +1,21 @@
-"""The library: multi-modal VAEs of own data in a few calls: `MultimodalVAE` and `load`."""
+"""A multi-modal VAE of own data: made from them, trained, saved."""
 
-__all__ = ["MultimodalVAE", "load"]
+__all__ = ["MultimodalVAE"]
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch comes: models are small, more threads only wait
-
 import numpy as np
 
-from pimvae import settings as sizes
 from pimvae.config.schema import Cell
 from pimvae.data.modality import Modality
 from pimvae.data.readers import read_memory
-from pimvae.library_answers import Answers
-from pimvae.library_data import divided, modalities_of, start_at_means
-from pimvae.library_files import load, save
+from pimvae.library import settings as sizes
+from pimvae.library.answers import Answers
+from pimvae.library.data import divided, modalities_of, start_at_means
+from pimvae.library.files import save
 from pimvae.models.vae import MultimodalVAE as Core
 from pimvae.models.vae import build_model
 from pimvae.training.checkpoint import Checkpoint

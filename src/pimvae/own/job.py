@@ -19,8 +19,8 @@ from urllib.parse import quote
 from pimvae import chain
 from pimvae.data.readers import Collection
 from pimvae.errors import UserError, did_you_mean
-from pimvae.own_source import Source, describe_source, kinds_of, load_own, settings_of, training_data
-from pimvae.own_tables import encode, impute
+from pimvae.own.source import Source, describe_source, kinds_of, load_own, settings_of, training_data
+from pimvae.own.tables import encode, impute
 from pimvae.signals import deferred
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def train(
     _refuse_other_run(folder, model.cell.model_dump(mode="json"), record)
     print(model.describe(data), file=sys.stderr)
     if tune:
-        from pimvae.tuning import tuned
+        from pimvae.own.tuning import tuned
 
         model, told = tuned(model, data, device)
         print("\n".join(told), file=sys.stderr)
@@ -108,9 +108,9 @@ def _untrained(
     source: Source, aggregator: str, objective: str, seeds: int, settings: Sequence[str], name: str | None
 ) -> tuple[Collection, "MultimodalVAE"]:
     """The data and an untrained model of them."""
-    from pimvae import settings as sizes
     from pimvae.library import MultimodalVAE
-    from pimvae.library_data import modalities_of, pack_collection
+    from pimvae.library import settings as sizes
+    from pimvae.library.data import modalities_of, pack_collection
 
     changes = settings_of(settings)
     if seeds < 1:

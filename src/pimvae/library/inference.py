@@ -15,9 +15,9 @@ from pimvae.data.modality import Modality
 from pimvae.data.raw import numbers
 from pimvae.data.readers import Collection
 from pimvae.errors import UserError
-from pimvae.inference_results import Array, LogLikelihood, Posterior, Prediction, as_given
-from pimvae.mode import WeightedDraws, at_mode, draw
+from pimvae.library.results import Array, LogLikelihood, Posterior, Prediction, as_given
 from pimvae.models.likelihoods.view import likelihood_of, output_of
+from pimvae.models.mode import WeightedDraws, at_mode, draw
 from pimvae.models.vae import MultimodalVAE
 from pimvae.objectives._base import Draws
 from pimvae.posteriors import Mixture, standard_noise

@@ -1,28 +1,26 @@
-"""The command line ``pimvae``: one command per stage of the workflow."""
+"""What ``pimvae`` starts: the parser of all commands, and how a command ends."""
 
 __all__ = ["main"]
 
 import argparse
-import atexit
 import errno
-import gc
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from pimvae import __version__
-from pimvae.cli_archive import add_archive_commands
-from pimvae.cli_look import add_look_commands
-from pimvae.cli_own import add_own_commands
-from pimvae.cli_parser import Parser, nearest_option, overview, speak_utf8
-from pimvae.cli_report import add_report_commands
-from pimvae.cli_stages import add_stage_commands
+from pimvae.cli.data import DATA
+from pimvae.cli.look import LOOK
+from pimvae.cli.models import MODELS
+from pimvae.cli.parser import Parser, nearest_option, overview, speak_utf8
+from pimvae.cli.report import REPORT
+from pimvae.cli.shipped import SHIPPED
 from pimvae.errors import UserError
 from pimvae.signals import Stopped, raising
 
-Command = Callable[[argparse.Namespace], None]
+GROUPS = (LOOK, DATA, MODELS, REPORT, SHIPPED)
 ABOUT = """Multi-modal VAEs with permutation-invariant encoders: the stages of the workflow, one by one.
 'snakemake' runs them all in the right order."""
 # What a user can mend; any other OSError is a bug and keeps its traceback.
@@ -43,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, unknown = parser().parse_known_args(arguments)
     if unknown:
         options.parser.error(f"unknown argument '{unknown[0]}'{nearest_option(unknown[0], options.parser)}")
-    _leave_at_once()
+    _without_watcher()
     try:
         with raising():
             options.command(options)
@@ -83,15 +81,11 @@ def _close_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _leave_at_once() -> None:
-    """Spares every job the 0.2 s in which the interpreter looks a last time for garbage in what torch made.
-
-    The thread with which tqdm watches slow bars may then still be about to end, and Python 3.11 crashes: go without it.
-    """
+def _without_watcher() -> None:
+    """No thread that watches slow bars: Python 3.11 crashes now and then when it is torn down while one ends."""
     from tqdm import tqdm
 
     tqdm.monitor_interval = 0
-    atexit.register(gc.freeze)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -99,33 +93,15 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(
         prog="pimvae",
         usage="%(prog)s [--help] [--version] COMMAND ...",
+        description=f"{ABOUT}\n{overview(GROUPS)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="'pimvae COMMAND --help' says what a command does. Exit code 0: done; 1: the input is at fault, told\n"
         "in one line; 130 or 143: told to stop; anything else is a bug.",
     )
     top.add_argument("--version", action="version", version=f"pimvae {__version__}")
     commands = top.add_subparsers(dest="name", metavar="COMMAND", prog="pimvae", help=argparse.SUPPRESS)
-    top.set_defaults(command=lambda _: top.print_help(), parser=top)
-    add_look_commands(commands, _command)
-    add_stage_commands(commands, _command)
-    add_own_commands(commands, _command)
-    add_report_commands(commands, _command)
-    add_archive_commands(commands, _command)
-    top.description = f"{ABOUT}\n{overview(commands.choices)}"
+    top.set_defaults(command=lambda _: top.print_help(), parser=top, parsers=commands.choices)
+    for group in GROUPS:
+        for name, command in group.commands.items():
+            command.add_to(commands, name)
     return top
-
-
-def _command(
-    commands: argparse._SubParsersAction, name: str, run: Command, summary: str, text: str, example: str
-) -> argparse.ArgumentParser:
-    added = commands.add_parser(
-        name,
-        description=f"{summary[0].upper()}{summary[1:]}. {text}".strip(),
-        epilog=f"example: {example}",
-    )
-    added.set_defaults(command=run, parser=added, summary=summary)
-    return added
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,146 @@
+"""Commands that train models and ask them: of the experiments' cells, or of the user's own data."""
+
+__all__ = ["MODELS"]
+
+import argparse
+from pathlib import Path
+
+from pimvae.cli import own
+from pimvae.cli.options import ROOT, SCALE, check_writable, experiment_name, importing
+from pimvae.cli.parser import Group, option, variable
+from pimvae.errors import UserError
+
+MODELS = Group("Models")
+CELL = (
+    option("experiment", nargs="?", type=experiment_name, help="name of a file in config/experiments"),
+    option("cell", nargs="?", help="name of a cell; 'pimvae cells' lists them"),
+    own.data_option("folder that 'pimvae data' wrote; or your own: a .npz, .h5ad or .h5mu file, a folder of tables, "
+                    "or tables (.csv, .tsv, .parquet) one by one"),
+)  # fmt: skip
+RUN = (
+    option("--run", type=Path, required=True, help="folder that 'pimvae train' wrote"),
+    own.data_option("other data of the same modalities (default: those of the training)"),
+    *own.READING,
+    option("--seed", type=int, help="the replica (default: the best on its validation samples)"),
+)
+
+
+def _seconds(text: str) -> float:
+    """A time; NaN and negative ones are none."""
+    if not 0 <= float(text) < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is no time in seconds")
+    return float(text)
+
+
+def _restart_or_stop(text: str) -> str:
+    """One of the two, also where it comes from the environment, which ``choices`` do not look at."""
+    if text not in ("restart", "stop"):
+        raise argparse.ArgumentTypeError(f"'{text}' is neither 'restart' nor 'stop'")
+    return text
+
+
+@MODELS.command(
+    *CELL,
+    own.options_of_training,
+    SCALE,
+    ROOT,
+    option("--out", type=Path, help="folder to write to (own data: default below results/own)"),
+    option("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: CUDA if torch finds it (default)"),
+    option("--checkpoint", type=Path, metavar="FILE",
+           help="save the training here, and go on from here if it was cut off (own data: default checkpoint in the "
+           "folder)"),
+    variable("--checkpoint-seconds", "PIMVAE_CHECKPOINT_SECONDS", "60", type=_seconds, metavar="S",
+             help="time between two checkpoints (default: 60, or $PIMVAE_CHECKPOINT_SECONDS)"),
+    variable("--bad-checkpoint", "PIMVAE_BAD_CHECKPOINT", "restart", type=_restart_or_stop, metavar="{restart,stop}",
+             help="what to do if FILE is damaged or of another training: train afresh (default, or "
+             "$PIMVAE_BAD_CHECKPOINT) or stop"),
+    example="linear dense-poe-masked --scale smoke --data results/smoke/linear/data/dense --out run",
+)  # fmt: skip
+def train(options: argparse.Namespace) -> None:
+    """Train one cell, all of its seeds at once.
+
+    Writes weights.safetensors, history.csv and run.json.
+    """
+    if own.is_own(options):
+        own.train(options)
+        return
+    _require(options, "experiment", "cell", "data", "out")
+    from pimvae.claims.rules import record
+    from pimvae.config import find_cell, load
+
+    cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
+    check_writable(options.out)  # before the training, not after it
+    with importing():
+        from pimvae.training.job import run
+
+    strict, notes = options.bad_checkpoint == "stop", record(options.root)
+    saved = options.checkpoint, options.checkpoint_seconds
+    run(cell, options.data[0], options.out, options.device, *saved, strict, notes)
+
+
+@MODELS.command(
+    *CELL,
+    own.options_of_evaluation,
+    SCALE,
+    ROOT,
+    option("--run", type=Path, help="folder that 'pimvae train' wrote"),
+    example="linear dense-poe-masked --scale smoke --data results/smoke/linear/data/dense --run run",
+)
+def evaluate(options: argparse.Namespace) -> None:
+    """Evaluate one trained cell.
+
+    Writes metrics.csv beside the weights.
+    """
+    if own.is_own(options):
+        own.evaluate(options)
+        return
+    _require(options, "experiment", "cell", "data", "run")
+    from pimvae.config import find_cell, load
+
+    cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
+    with importing():
+        from pimvae.evaluation.job import run
+
+    run(cell, options.data[0], options.run)
+
+
+def _require(options: argparse.Namespace, *names: str) -> None:
+    """What the parser cannot demand by itself, since the two kinds of data need different arguments."""
+    missing = [name if name in ("experiment", "cell") else f"--{name}" for name in names if not getattr(options, name)]
+    if missing:
+        help_ = f"(see 'pimvae {options.name} --help')"
+        raise UserError(f"the following arguments are required: {', '.join(missing)} {help_}")
+
+
+@MODELS.command(
+    *RUN,
+    option("--out", type=Path, metavar="FILE", help="default: latents.csv in the run's folder"),
+    option("--amortised", action="store_true", help="the encoder's posterior, not refined for each sample"),
+    example="--run results/own/my-sum_pooling-masked --out latents.csv",
+)
+def encode(options: argparse.Namespace) -> None:
+    """Write latents of own data, with the ids of the samples.
+
+    Posterior means and standard deviations of z: CSV, parquet, or obsm of a .h5ad file.
+    """
+    from pimvae.own import job
+
+    refined = False if options.amortised else None
+    print(job.encode(options.run, own.source_of(options), options.out, options.seed, refined))
+
+
+@MODELS.command(
+    *RUN,
+    option("--out", type=Path, metavar="FOLDER", help="default: imputed in the run's folder"),
+    option("--format", choices=["csv", "parquet"], default="csv", help="of the tables (default: csv)"),
+    example="--run results/own/my-sum_pooling-masked --data new.npz --out imputed",
+)
+def impute(options: argparse.Namespace) -> None:
+    """Fill missing modalities of own data.
+
+    One table per modality: values (observed ones as they are) with standard deviations, 0 where observed; classes with
+    their probabilities.
+    """
+    from pimvae.own import job
+
+    print(job.impute(options.run, own.source_of(options), options.out, options.seed, options.format))

@@ -1,0 +1,63 @@
+"""Arguments that several commands share, and what several commands ask of them."""
+
+__all__ = ["CLAIMS", "DATASET", "DRAWN", "EXPERIMENT", "OUT_FILE", "OUT_FOLDER", "RESULTS", "ROOT", "SCALE",
+           "SCALE_NAME", "check_writable", "experiment_name", "importing", "written_by"]  # fmt: skip
+
+import argparse
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pimvae.cli.parser import Add, option
+from pimvae.errors import UserError
+
+
+def experiment_name(text: str) -> str:
+    """The name of an experiment as an argument; the name of a file there is a mistake that is explained.
+
+    Raises:
+        argparse.ArgumentTypeError: for a file, with what data of one's own have to look like.
+    """
+    if "." in text or Path(text).is_file():  # names of experiments have no dot
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is a file, not an experiment; your own data go to 'pimvae train --data my.npz --aggregator NAME "
+            "--objective NAME': one array per modality, a row per sample, NaN where it is missing (docs/own_data.md)"
+        )
+    return text
+
+
+def written_by(flag: str, command: str) -> Add:
+    """A folder that another command wrote."""
+    return option(flag, type=Path, required=True, help=f"folder that 'pimvae {command}' wrote")
+
+
+EXPERIMENT = option("experiment", type=experiment_name, help="name of a file in config/experiments")
+DATASET = option("dataset", help="one of its data sets")
+DRAWN = written_by("--data", "data")
+SCALE = option("--scale", help="name of a file in config/scales, or auto (default: what config/config.yaml says)")
+ROOT = option("--root", type=Path, default=Path("."), help="folder that holds config/ (default: where you are)")
+OUT_FOLDER = option("--out", type=Path, required=True, help="folder to write to")
+OUT_FILE = option("--out", type=Path, required=True, help="file to write")
+RESULTS = written_by("--results", "collect")
+CLAIMS = option("--claims", type=Path, help="file of claims (default: config/claims.yaml)")
+SCALE_NAME = option("--scale", required=True, help="name of the scale, for the text")
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Imports torch without searches for garbage, then or at the end, in what that makes: a third of a job's start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that could not be made; nothing is made here."""
+    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK)):
+        raise UserError(f"cannot write to {folder}: {existing} is not a writable folder")

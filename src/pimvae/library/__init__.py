@@ -1,0 +1,10 @@
+"""Multi-modal VAEs of own data in a few calls: `MultimodalVAE` and `load`."""
+
+__all__ = ["MultimodalVAE", "load"]
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch comes: models are small, more threads only wait
+
+from pimvae.library.files import load
+from pimvae.library.model import MultimodalVAE
