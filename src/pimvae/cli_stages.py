@@ -177,13 +177,16 @@ def _add_plan(commands: argparse._SubParsersAction, add: Add) -> None:
     added = add(
         commands, "plan", stages.plan, "say what a scale will take: operations, time, memory, disk",
         "Counts the models of all cells, times a few steps of a few on this device, and keeps both in "
-        "results/<scale>/plan.json, from which the workflow tells a scheduler what its jobs need.",
-        "pimvae plan --scale paper --cores 4",
+        "results/<scale>/plan.json, from which the workflow tells a scheduler what its jobs need. How long so many "
+        "cores take is simulated: job by job, as the workflow starts them.",
+        "pimvae plan --scale paper --cores 4 64",
     )  # fmt: skip
     _add_scale(added)
     added.add_argument("--experiments", nargs="+", metavar="NAME", help="only these (default: those of config.yaml)")
     added.add_argument("--device", choices=["auto", "cpu", "cuda"], help="default: what config/config.yaml says")
-    added.add_argument("--cores", type=int, help="jobs at a time (default: all cores)")
+    added.add_argument(
+        "--cores", type=int, nargs="+", metavar="N", help="jobs at a time, or several numbers (default: all cores)"
+    )
     added.add_argument("--untimed", action="store_true", help="time nothing: earlier timings, else cautious guesses")
     added.add_argument("--fresh", action="store_true", help="time again what was timed before")
     added.add_argument("--json", action="store_true", help="numbers as JSON: seconds, MiB")

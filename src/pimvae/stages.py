@@ -133,9 +133,9 @@ def plan(options: argparse.Namespace) -> None:
     from pimvae.planning.job import run
 
     config = load(options.scale, options.root, options.experiments, device=options.device)
-    cores = (os.cpu_count() or 1) if options.cores is None else options.cores
-    if cores < 1:
-        raise UserError(f"--cores must be at least 1, got {cores}")
+    cores = options.cores or [os.cpu_count() or 1]
+    if min(cores) < 1:
+        raise UserError(f"--cores must be at least 1, got {min(cores)}")
     if not options.untimed:
         _check_device(config.device)
     results = options.root / "results" / config.scale

@@ -14,6 +14,7 @@ from pimvae import archive, provenance
 from pimvae.config import find_cell, load
 from pimvae.config.experiments import shared_model
 from pimvae.errors import UserError
+from pimvae.planning.graph import urgency
 from pimvae.planning.kept import Kept
 from pimvae.planning.resources import (
     baselines_job,
@@ -126,14 +127,30 @@ PLAN = Kept(Path(RESULTS) / "plan.json")
 
 def training(cell):
     """The training of a cell, as planned."""
-    speed = PLAN.speed(CONFIG.device, cell.experiment)
-    return training_job(cell, PLAN.counts(cell), CONFIG.device, speed)
+    return training_job(cell, PLAN.counts(cell), CONFIG.device, PLAN.speed(CONFIG.device, cell.experiment))
 
 
 def evaluation(cell):
     """The evaluation of a cell, as planned."""
-    speed = PLAN.speed(CONFIG.device, cell.experiment)
-    return evaluation_job(cell, PLAN.counts(cell), speed)
+    return evaluation_job(cell, PLAN.counts(cell), PLAN.speed(CONFIG.device, cell.experiment))
+
+
+@once
+def urgency_of(wildcards):
+    """The priority of a cell's jobs: what takes long starts early, so that no core waits for it in the end."""
+    return urgency(training(cell_of(wildcards)), evaluation(cell_of(wildcards)))
+
+
+def first_of(dataset):
+    """The priority of a data set: that of the most urgent cell that reads it."""
+    cells = [cell for cell in WORKFLOW.of(dataset.experiment) if cell.dataset == dataset.name]
+    return max(urgency(training(cell), evaluation(cell)) for cell in cells)
+
+
+def bundle(wildcards):
+    """The kind of cells that share a job of a cluster; the profile says how many do. One of hours is on its own."""
+    seconds = urgency_of(wildcards)
+    return "moments" if seconds < 300 else "minutes" if seconds < 3600 else None
 
 
 def needs(estimate):

@@ -14,6 +14,9 @@ rule evaluate:
         f"{RESULTS}/benchmarks/{{experiment}}/{{cell}}-evaluate.tsv"
     wildcard_constraints:
         cell=one_of(cell.name for cell in WORKFLOW.cells if not cell.has_examples),
+    priority: urgency_of
+    group:
+        bundle
     conda:
         ENVIRONMENT
     threads: 1
@@ -58,6 +61,8 @@ for dataset in WORKFLOW.datasets:
                 f"{RESULTS}/logs/{dataset.experiment}/ceiling-{dataset.name}.log",
             benchmark:
                 f"{RESULTS}/benchmarks/{dataset.experiment}/ceiling-{dataset.name}.tsv"
+            group:
+                "references"
             conda:
                 ENVIRONMENT
             resources:
@@ -88,6 +93,8 @@ for dataset in WORKFLOW.datasets:
             f"{RESULTS}/logs/{dataset.experiment}/baselines-{dataset.name}.log",
         benchmark:
             f"{RESULTS}/benchmarks/{dataset.experiment}/baselines-{dataset.name}.tsv"
+        group:
+            "references"
         conda:
             ENVIRONMENT
         threads: 1
@@ -120,6 +127,7 @@ for dataset in CONFIG.datasets:
                 f"{RESULTS}/logs/{dataset.experiment}/classifiers-{dataset.name}.log",
             benchmark:
                 f"{RESULTS}/benchmarks/{dataset.experiment}/classifiers-{dataset.name}.tsv"
+            priority: first_of(dataset)
             conda:
                 ENVIRONMENT
             threads: 1

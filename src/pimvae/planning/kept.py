@@ -9,10 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pimvae.config.experiments import Config
 from pimvae.config.schema import Cell
 from pimvae.files import write_json
 from pimvae.planning.counts import Counts, Problem, bound
-from pimvae.planning.resources import CAUTIOUS, Speed
+from pimvae.planning.resources import CAUTIOUS, GPU_MIB, Speed, gpu_share
 
 
 class Kept:
@@ -50,6 +51,13 @@ class Kept:
         """What was measured on the device, of ``cells`` and of ``experiments``; what is added there is kept."""
         found = self.content.setdefault(device, {})
         return {part: found.setdefault(part, {}) for part in ("cells", "experiments")}
+
+    def gpu_share(self, cell: Cell, config: Config) -> int:
+        """Thousandths of a GPU that the cell's training takes: none on a CPU, at least a place of ``cells_per_gpu``."""
+        if config.device != "cuda":
+            return 0
+        memory, speed = self.content.get("cuda", {}).get("memory", GPU_MIB), self.speed("cuda", cell.experiment)
+        return gpu_share(cell, self.counts(cell), speed, config.settings.cells_per_gpu, memory)
 
     def speed(self, device: str, experiment: str) -> Speed:
         """As it was measured, else cautious."""
