@@ -44,7 +44,7 @@ def bundle(tmp_path):
 
 def test_everything_runs_on_a_cpu_and_is_kept(root, tmp_path, bundle, script):
     out = tmp_path / "out"
-    done = call(root, "--device", "cpu", "--quick", "--bundle", bundle, "--out", out)
+    done = call(root, "--device", "cpu", "--quick", "--seconds", "6000", "--bundle", bundle, "--out", out)
     assert done.returncode == 0, done.stdout + done.stderr
     content = json.loads((out / "summary.json").read_text())
     parts = content["parts"]

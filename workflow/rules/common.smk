@@ -14,7 +14,7 @@ from pimvae import archive, provenance
 from pimvae.config import find_cell, load
 from pimvae.config.experiments import shared_model
 from pimvae.errors import UserError
-from pimvae.planning.graph import urgency
+from pimvae.planning.graph import bundle, urgency
 from pimvae.planning.kept import Kept
 from pimvae.planning.resources import (
     baselines_job,
@@ -147,10 +147,13 @@ def first_of(dataset):
     return max(urgency(training(cell), evaluation(cell)) for cell in cells)
 
 
-def bundle(wildcards):
-    """The kind of cells that share a job of a cluster; the profile says how many do. One of hours is on its own."""
-    seconds = urgency_of(wildcards)
-    return "moments" if seconds < 300 else "minutes" if seconds < 3600 else None
+def bundled(kind):
+    """The group of jobs that share one of a cluster, where its profile says how many do; nobody knows before it is asked."""
+    return lambda wildcards: kind(wildcards) if workflow.group_settings.group_components else None
+
+
+CELLS = bundled(lambda wildcards: bundle(urgency_of(wildcards)))
+REFERENCES = bundled(lambda wildcards: "references")
 
 
 def needs(estimate):

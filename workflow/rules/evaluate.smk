@@ -16,7 +16,7 @@ rule evaluate:
         cell=one_of(cell.name for cell in WORKFLOW.cells if not cell.has_examples),
     priority: urgency_of
     group:
-        bundle
+        CELLS
     conda:
         ENVIRONMENT
     threads: 1
@@ -62,7 +62,7 @@ for dataset in WORKFLOW.datasets:
             benchmark:
                 f"{RESULTS}/benchmarks/{dataset.experiment}/ceiling-{dataset.name}.tsv"
             group:
-                "references"
+                REFERENCES
             conda:
                 ENVIRONMENT
             resources:
@@ -94,7 +94,7 @@ for dataset in WORKFLOW.datasets:
         benchmark:
             f"{RESULTS}/benchmarks/{dataset.experiment}/baselines-{dataset.name}.tsv"
         group:
-            "references"
+            REFERENCES
         conda:
             ENVIRONMENT
         threads: 1

@@ -13,7 +13,7 @@ rule train:
         f"{RESULTS}/benchmarks/{{experiment}}/{{cell}}-train.tsv"
     priority: urgency_of
     group:
-        bundle
+        CELLS
     conda:
         ENVIRONMENT
     threads: 1

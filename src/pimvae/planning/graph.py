@@ -1,6 +1,6 @@
 """The jobs of ``snakemake all`` and what each waits for, as ``workflow/rules`` states them, to simulate a run."""
 
-__all__ = ["jobs", "urgency"]
+__all__ = ["bundle", "jobs", "urgency"]
 
 from dataclasses import replace
 
@@ -46,6 +46,11 @@ def jobs(config: Config, kept: Kept) -> dict[str, Task]:
 def urgency(training: Job, evaluation: Job) -> int:
     """Seconds of a cell: those that take longest start first, and trained ones are evaluated before others train."""
     return round(training.seconds + evaluation.seconds)
+
+
+def bundle(seconds: float) -> str | None:
+    """The kind of short cells with which one of so many seconds shares a job of a cluster; None if it is on its own."""
+    return "moments" if seconds < 300 else "minutes" if seconds < 3600 else None
 
 
 def _name(cell: Cell) -> str:

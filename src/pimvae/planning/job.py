@@ -176,8 +176,9 @@ def _runs(runs: Mapping[int, Schedule]) -> list[str]:
 
 def _on_gpu(shares: Sequence[int], whole: Row) -> list[str]:
     """How many trainings there are on the GPU at once."""
+    numbers = sorted({GPU // max(shares), GPU // min(shares)})
     return [
-        f"trainings on the GPU at once: {GPU // max(shares)} to {GPU // min(shares)} (memory, time, cells_per_gpu)",
+        f"trainings on the GPU at once: {' to '.join(map(str, numbers))} (cells_per_gpu, time, memory)",
         f"GPU memory of the largest training: {memory_text(whole.device_memory)}",
     ]
 

@@ -56,7 +56,8 @@ class Kept:
         """Thousandths of a GPU that the cell's training takes: none on a CPU, at least a place of ``cells_per_gpu``."""
         if config.device != "cuda":
             return 0
-        memory, speed = self.content.get("cuda", {}).get("memory", GPU_MIB), self.speed("cuda", cell.experiment)
+        found, speed = self.content.get("cuda", {}).get("memory"), self.speed("cuda", cell.experiment)
+        memory = found if isinstance(found, int) else GPU_MIB  # nobody looked at the GPU
         return gpu_share(cell, self.counts(cell), speed, config.settings.cells_per_gpu, memory)
 
     def speed(self, device: str, experiment: str) -> Speed:
