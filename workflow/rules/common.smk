@@ -147,13 +147,9 @@ def first_of(dataset):
     return max(urgency(training(cell), evaluation(cell)) for cell in cells)
 
 
-def bundled(kind):
-    """The group of jobs that share one of a cluster, where its profile says how many do; nobody knows before it is asked."""
-    return lambda wildcards: kind(wildcards) if workflow.group_settings.group_components else None
-
-
-CELLS = bundled(lambda wildcards: bundle(urgency_of(wildcards)))
-REFERENCES = bundled(lambda wildcards: "references")
+# Groups of short jobs, where a profile says how many of them share a job of a cluster: not known when rules are read.
+CELLS = lambda wildcards: bundle(urgency_of(wildcards)) if workflow.group_settings.group_components else None
+REFERENCES = lambda wildcards: "references" if workflow.group_settings.group_components else None
 
 
 def needs(estimate):
