@@ -85,7 +85,8 @@ def schedule(tasks: Mapping[str, Task], cores: int) -> Schedule:
                 if not waiting[follower]:
                     insort(ready, (-tasks[follower].urgency, place[follower], follower))
     work = sum(task.seconds for task in tasks.values())
-    return Schedule(starts, now, _longest(tasks, starts), 1 - work / (cores * now) if now else 0.0, peak)
+    idle = max(0.0, 1 - work / (cores * now)) if now else 0.0  # sums are rounded
+    return Schedule(starts, now, _longest(tasks, starts), idle, peak)
 
 
 def _longest(tasks: Mapping[str, Task], starts: Mapping[str, float]) -> float:
