@@ -1,8 +1,8 @@
 """What scripts/gpu_check.sh runs: tests, benchmarks and cells on a GPU, part by part within a limit of time.
 
-Every part writes below the output folder while it runs; summary.json and summary.txt are written after each. A part
-that is not over at its limit is cut off, one for which no time is left is skipped. Called again with the same folder,
-finished cells are kept and trainings go on from their checkpoints.
+Every part writes into the output folder while it runs; summary.json and summary.txt are written after each. A part that
+is not over at its limit is cut off, one for which no time is left is skipped. Cells lie in a folder of their own; what is
+small of them is in cells.tar.gz. Called again, finished cells are kept and trainings go on from their checkpoints.
 """
 
 import argparse
@@ -36,7 +36,7 @@ E3 = (
 )
 PROCESSES = 8
 LEAST, GRACE = 5.0, 8.0  # seconds: for less no part begins; from the request to stop to the end of a process
-SMALL_FILES = ("run.json", "history.csv", "metrics.csv", "metrics.json")  # of a cell, to be brought home
+SMALL_FILES = ("run.json", "history.csv", "metrics.csv", "metrics.json")  # of a cell, to be brought home with logs
 
 Found = dict[str, Any]
 
@@ -48,6 +48,7 @@ class Check:
     device: str
     quick: bool
     out: Path
+    runs: Path
 
 
 def environment(check: Check, end: float) -> Found:
@@ -93,7 +94,7 @@ def tests(check: Check, end: float) -> Found:
     files = [
         path for path in sorted((ROOT / "tests").rglob("test_*.py")) if "needs a CUDA device" in path.read_text("utf-8")
     ]
-    report = check.out / "tests.xml"
+    report = check.runs / "tests.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "-W", "default"]
     command += [f"--junitxml={report}", *(str(path.relative_to(ROOT)) for path in files)]
     code = run(command, check.out / "tests.log", end)
@@ -111,9 +112,8 @@ def bench(check: Check, end: float) -> Found:
     command += ["--minimal", "--only", "seeds", "sharing"] if check.quick else ["--only", *BENCHMARKS]
     code = run(command, check.out / "bench.log", end)
     state = {None: "cut", 0: "done"}.get(code, "failed")
-    listed = (
-        json.loads(out.with_suffix(".json").read_text("utf-8"))["results"] if out.with_suffix(".json").is_file() else []
-    )
+    made = out.with_suffix(".json")
+    listed = json.loads(made.read_text("utf-8"))["results"] if made.is_file() else []
     done = dict.fromkeys(row["benchmark"] for row in listed)
     why = {} if state == "done" else {"why": last_line(check.out / "bench.log")}
     return {"state": state, "benchmarks": list(done), "numbers": len(listed)} | why
@@ -138,7 +138,7 @@ def cells(check: Check, scale: str, experiment: str, names: Sequence[str], end: 
     known = load(scale, ROOT, [experiment], device=check.device).cells
     chosen = [cell for cell in known if cell.name in names or not names]
     chosen = chosen[:2] if check.quick else chosen
-    folder = check.out / "runs" / scale / experiment
+    folder = check.runs / scale / experiment
     for dataset in dict.fromkeys(cell.dataset for cell in chosen):
         out = folder / "data" / dataset
         if not (out / "manifest.json").is_file():
@@ -148,9 +148,9 @@ def cells(check: Check, scale: str, experiment: str, names: Sequence[str], end: 
     processes = 2 if check.quick else PROCESSES
     with Watch() as watch, ThreadPoolExecutor(processes) as pool:
         rows = list(pool.map(partial(one_cell, check, scale, folder, end=end), chosen))
-    with tarfile.open(check.out / f"{scale}-{experiment}.tar.gz", "w:gz") as archive:
-        for path in sorted(path for name in SMALL_FILES for path in folder.glob(f"*/{name}")):
-            archive.add(path, path.relative_to(check.out / "runs"))
+    with tarfile.open(check.out / "cells.tar.gz", "w:gz") as archive:
+        for path in sorted(path for name in (*SMALL_FILES, "*.log") for path in check.runs.rglob(name)):
+            archive.add(path, path.relative_to(check.runs))
     states = [row["state"] for row in rows]
     state = next((state for state in ("failed", "cut") if state in states), "done")
     found = {
@@ -278,6 +278,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="smallest sizes: does everything run?")
     parser.add_argument("--seconds", type=float, default=600, help="for everything (default: %(default)g)")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument(
+        "--runs", type=Path, default=ROOT / "results" / "gpu-check" / "runs", help="folder of the cells"
+    )
     options = parser.parse_args(arguments)
     end = time.monotonic() + options.seconds
     try:
@@ -291,8 +294,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    check = Check(options.device, options.quick, options.out.resolve())
-    check.out.mkdir(parents=True, exist_ok=True)
+    check = Check(options.device, options.quick, options.out.resolve(), options.runs.resolve())
+    for folder in (check.out, check.runs):
+        folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, Found] = {}
     for name in PARTS:
         results[name] = part(name, check, end, options.seconds)

@@ -44,7 +44,20 @@ def bundle(tmp_path):
 
 def test_everything_runs_on_a_cpu_and_is_kept(root, tmp_path, bundle, script):
     out = tmp_path / "out"
-    done = call(root, "--device", "cpu", "--quick", "--seconds", "6000", "--bundle", bundle, "--out", out)
+    done = call(
+        root,
+        "--device",
+        "cpu",
+        "--quick",
+        "--seconds",
+        "6000",
+        "--bundle",
+        bundle,
+        "--out",
+        out,
+        "--runs",
+        tmp_path / "runs",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     content = json.loads((out / "summary.json").read_text())
     parts = content["parts"]
@@ -55,11 +68,13 @@ def test_everything_runs_on_a_cpu_and_is_kept(root, tmp_path, bundle, script):
     assert parts["bench"]["benchmarks"] == ["seeds", "sharing"]
     assert (parts["e3"]["finished"], parts["e2"]["finished"]) == (1, 2)
     assert all(row["ms_per_step"] > 0 and row["replicas"] > 0 for row in parts["e2"]["rows"])
-    with tarfile.open(out / "smoke-bimodal.tar.gz") as archive:
-        assert len(archive.getnames()) == 2 * len(script.SMALL_FILES)
+    with tarfile.open(out / "cells.tar.gz") as archive:
+        names = [name.rpartition("/")[-1] for name in archive.getnames()]
+    assert {name: names.count(name) for name in script.SMALL_FILES} == dict.fromkeys(script.SMALL_FILES, 3)
+    assert len(list(out.iterdir())) == 8
     text = (out / "summary.txt").read_text()
     assert all(re.search(f"^{name} +done ", text, re.MULTILINE) for name in script.PARTS)
-    check = script.Check("cpu", True, out)
+    check = script.Check("cpu", True, out, tmp_path / "runs")
     again = script.e2(check, time.monotonic() + 60)
     assert [(row["train"], row["evaluate"]) for row in again["rows"]] == [("kept", "kept")] * 2
 
@@ -86,7 +101,7 @@ def test_a_part_that_breaks_leaves_the_others(tmp_path, script, monkeypatch):
         raise ValueError("on purpose")
 
     monkeypatch.setitem(script.PARTS, "bench", (broken, 1.0))
-    found = script.part("bench", script.Check("cpu", True, tmp_path), time.monotonic() + 60, 60)
+    found = script.part("bench", script.Check("cpu", True, tmp_path, tmp_path), time.monotonic() + 60, 60)
     assert (found["state"], found["why"]) == ("failed", "ValueError: on purpose")
 
 
