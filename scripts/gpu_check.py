@@ -1,8 +1,8 @@
 """What scripts/gpu_check.sh runs: tests, benchmarks and cells on a GPU, part by part within a limit of time.
 
 Every part writes into the output folder while it runs; summary.json and summary.txt are written after each. A part that
-is not over at its limit is cut off, one for which no time is left is skipped. Cells lie in a folder of their own; what is
-small of them is in cells.tar.gz. Called again, finished cells are kept and trainings go on from their checkpoints.
+is not over at its limit is cut off, one for which no time is left is skipped. Cells lie in a folder of their own; what
+is small of them is in cells.tar.gz. Called again, finished cells are kept and trainings go on from checkpoints.
 """
 
 import argparse

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Everything about GPUs, on a machine that has one: tests, benchmarks, cells of two scales, in ten minutes.
-# usage: gpu_check.sh [--device cuda|cpu] [--quick] [--seconds N] [--out FOLDER] [--bundle FOLDER]
-#   --out     default $OUT, or results/gpu-check; called again with the same folder it goes on where it stopped
+# usage: gpu_check.sh [--device cuda|cpu] [--quick] [--seconds N] [--out FOLDER] [--runs FOLDER] [--bundle FOLDER]
+#   --seconds for everything (default 600)
+#   --out     what is to be brought home (default $OUT, or results/gpu-check)
+#   --runs    cells (default results/gpu-check/runs): called again, it goes on where it stopped
 #   --bundle  what 'make gpu-bundle' made (default build/gpu-bundle)
-# PYTHON=... in the environment: that of torch (default python3). Needs no network and changes nothing but FOLDER.
+# PYTHON=... in the environment: that of torch (default python3). Needs no network and changes nothing but these folders.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 python=${PYTHON:-python3} bundle=$root/build/gpu-bundle out=${OUT:-$root/results/gpu-check}

@@ -34,30 +34,18 @@ def script(root):
 
 @pytest.fixture
 def bundle(tmp_path):
-    """One wheel, which takes the place of a module."""
+    """One wheel, of a package that an environment page lists."""
     folder = tmp_path / "bundle"
     folder.mkdir()
-    with zipfile.ZipFile(folder / "carried-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("carried-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: triton\nVersion: 1.0\n")
+    with zipfile.ZipFile(folder / "triton-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("triton-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: triton\nVersion: 1.0\n")
     return folder
 
 
 def test_everything_runs_on_a_cpu_and_is_kept(root, tmp_path, bundle, script):
     out = tmp_path / "out"
-    done = call(
-        root,
-        "--device",
-        "cpu",
-        "--quick",
-        "--seconds",
-        "6000",
-        "--bundle",
-        bundle,
-        "--out",
-        out,
-        "--runs",
-        tmp_path / "runs",
-    )
+    options = ("--device", "cpu", "--quick", "--seconds", "6000")
+    done = call(root, *options, "--bundle", bundle, "--out", out, "--runs", tmp_path / "runs")
     assert done.returncode == 0, done.stdout + done.stderr
     content = json.loads((out / "summary.json").read_text())
     parts = content["parts"]
@@ -80,7 +68,20 @@ def test_everything_runs_on_a_cpu_and_is_kept(root, tmp_path, bundle, script):
 
 
 def test_what_has_no_time_left_is_skipped_and_said(root, tmp_path, bundle, script):
-    done = call(root, "--device", "cpu", "--quick", "--seconds", "1", "--bundle", bundle, "--out", tmp_path / "out")
+    done = call(
+        root,
+        "--device",
+        "cpu",
+        "--quick",
+        "--seconds",
+        "1",
+        "--bundle",
+        bundle,
+        "--out",
+        tmp_path / "out",
+        "--runs",
+        tmp_path / "runs",
+    )
     assert done.returncode == 0, done.stderr
     parts = json.loads((tmp_path / "out" / "summary.json").read_text())["parts"]
     skipped = {"state": "skipped", "why": "no time is left"}
