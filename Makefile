@@ -14,7 +14,7 @@ endif
 
 # setuptools writes the path of this folder in the characters of the locale: those of C have no ü.
 ifneq ($(shell locale charmap 2>/dev/null),UTF-8)
-export LC_ALL := C.UTF-8
+export LC_ALL := $(firstword $(filter C.UTF-8 C.utf8 en_US.UTF-8,$(shell locale -a 2>/dev/null)) C.UTF-8)
 endif
 
 .DEFAULT_GOAL := help
@@ -22,7 +22,7 @@ endif
 	test-slurm test-environment bench gpu-bundle gpu-check clean distclean
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-18s%s\n", $$1, $$2}' Makefile
 	@echo "variables: SCALE=smoke|laptop|workstation|paper (default: what config/config.yaml says), CORES=n, PYTHON=python3, VENV=.venv"
 
 reproduce: install ## install what is needed, run everything, end with paper/paper.pdf
@@ -76,8 +76,9 @@ lint: $(VENV)/.installed-dev ## only the linters
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
+# A file's tests stay together, so that what they share is made once.
 unit: $(VENV)/.installed-dev ## only the tests without the smoke run
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not smoke"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not smoke"
 
 smoke: $(VENV)/.installed-dev ## only the smoke run, in a temporary copy
 	@mkdir -p build
@@ -96,7 +97,7 @@ gpu-check: ## on such a machine: tests, benchmarks and cells on its GPU, ten min
 	@PYTHON=$(PYTHON) bash scripts/gpu_check.sh $(if $(DEVICE),--device $(DEVICE)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(QUICK),--quick)
 
-bench: $(VENV)/.installed ## speed and memory as ratios in one run (minutes); ONLY="stacking seeds" for some of it
+bench: $(VENV)/.installed ## speed and memory as ratios in one run (minutes), of some of it with ONLY="stacking seeds"
 	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(DEVICE),--device $(DEVICE))
 
 clean: ## remove build products and caches, keep results

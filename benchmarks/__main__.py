@@ -20,8 +20,8 @@ import torch
 
 from benchmarks.measure import FULL, MINIMAL, Effort, Result
 
-NAMES = ("stacking", "throughput", "likelihood", "startup", "modalities", "seeds", "averaging", "sharing")
-
+NAMES = ("stacking", "throughput", "likelihood", "startup", "modalities", "seeds", "averaging", "compile",
+         "precision", "sharing")  # fmt: skip
 MANY = (1, 5, 25)  # stacked seeds, where a step of one leaves the device idle
 
 

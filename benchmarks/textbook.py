@@ -168,8 +168,8 @@ def bound(model: TextbookVAE, name: str, x: Tensor, observed: Tensor, subset: Te
     q_full, rest = model.posterior(x, observed), observed & ~subset
     z_full = _draws(q_full, noise[:, 1])
     own = _mixture(*(part.detach() for part in q_full)).log_prob(z_full)
-    information = _mixture(*q_subset).log_prob(z_full) - own
-    g = sum(rest[:, s] * model.log_likelihood(x, z_full, s) for s in modalities) + rest.any(-1) * information
+    log_ratio = _mixture(*q_subset).log_prob(z_full) - own
+    g = sum(rest[:, s] * model.log_likelihood(x, z_full, s) for s in modalities) + rest.any(-1) * log_ratio
     return value + _expectation(q_full, g)
 
 

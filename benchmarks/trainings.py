@@ -4,6 +4,7 @@ __all__ = [
     "PlainLoop",
     "Steps",
     "cell",
+    "draw",
     "models_and_data",
     "one_after_another",
     "plain_loops",
@@ -57,7 +58,8 @@ def cell(effort: Effort, scale: str, experiment: str, name: str, seeds: int = 1,
 
 
 @cache
-def _draw(kind: str, config: Any, seed: int) -> Dataset:
+def draw(kind: str, config: Any, seed: int) -> Dataset:
+    """A data set of this kind."""
     return registry.lookup("data", kind)(config, seed)
 
 
@@ -67,7 +69,7 @@ def models_and_data(cell: Cell, wide: bool = False) -> tuple[list[MultimodalVAE]
     ``wide`` gives the decoders hidden layers as wide as the encoders': the publication's decoders are a good deal
     smaller, but general-purpose libraries are timed with networks of one size on both sides.
     """
-    datasets = [_draw(cell.data.kind, cell.data, seed) for seed in cell.seeds]
+    datasets = [draw(cell.data.kind, cell.data, seed) for seed in cell.seeds]
     models = [
         build_model(cell.model, data.train.dims, data.max_dim, data.likelihoods, data.noise_scale, seed)
         for seed, data in zip(cell.seeds, datasets, strict=True)

@@ -8,7 +8,7 @@
 # LOCAL is changed in place.
 # EXPERIMENTS=linear,bimodal in the environment: these alone (a LOCAL that is given must have run the same ones).
 set -euo pipefail
-root=$(realpath "$(dirname "$0")/..")
+root=$(cd "$(dirname "$0")/.." && pwd -P)
 
 main() {
     bin=$(cd "$1" && pwd) local=${2:-}

@@ -61,6 +61,39 @@ def test_shipping_again_leaves_nothing_of_before(shipped):
     assert sorted(path.name for path in shipped.parent.iterdir()) == ["shipped"]
 
 
+def test_shipped_results_are_not_unpacked_into_themselves(shipped):
+    with pytest.raises(UserError, match="holds shipped results: unpack into another folder"):
+        archive.unpack(shipped, shipped)
+    archive.verify(shipped)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError])
+def test_what_comes_between_two_renames_leaves_what_was_shipped(shipped, monkeypatch, stop):
+    rename = Path.rename
+
+    def stopped(self, to):
+        if self.suffix == ".tmp":
+            raise stop
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", stopped)
+    with pytest.raises(stop):
+        archive.pack({"a.csv": b"new\n"}, shipped)
+    assert [path.name for path in shipped.parent.iterdir()] == ["shipped"]
+    archive.verify(shipped)
+
+
+def test_what_a_killed_shipping_moved_away_comes_back(shipped):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    former, half = (shipped.with_name(f".shipped.{dead.pid}.{kind}") for kind in ("former", "tmp"))
+    shipped.rename(former)
+    half.mkdir()
+    archive.recover(shipped)
+    assert [path.name for path in shipped.parent.iterdir()] == ["shipped"]
+    archive.verify(shipped)
+
+
 def test_a_folder_of_something_else_is_not_replaced(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(UserError, match="holds no shipped results"):
@@ -151,10 +184,10 @@ def only(run: Path, folder: Path, experiment: str) -> Path:
 def test_experiments_are_shipped_one_by_one(run, tmp_path):
     first, second = sorted(set(Results.load(run).runs["experiment"]))[:2]
     out = tmp_path / "shipped"
-    assert ship(only(run, tmp_path / first, first), out)[1:] == ([first], [])
+    assert ship(only(run, tmp_path / first, first), out)[1:] == ([first], [], [])
     alone = Results.load(out)
     assert set(alone.runs["experiment"]) == {first}
-    assert ship(only(run, tmp_path / second, second), out)[1:] == ([second], [first])
+    assert ship(only(run, tmp_path / second, second), out)[1:] == ([second], [first], [])
     both = Results.load(out)
     whole = Results.load(run)
     for name in ("metrics", "runs", "history", "settings"):

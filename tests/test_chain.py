@@ -8,7 +8,9 @@ import pytest
 from builders import training_cell
 from report.synthetic import write_cells
 
+import pimvae
 from pimvae import chain
+from pimvae.cli import main
 from pimvae.config.schema import LinearData
 from pimvae.data.job import data_file
 from pimvae.data.job import run as make_data
@@ -63,6 +65,64 @@ def test_a_changed_record_is_refused(data, run, change):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(UserError, match=r"run\.json is not what the training wrote"):
         evaluation.run(cell(), data, run)
+
+
+def change_record(run: Path) -> None:
+    path = run / "run.json"
+    path.write_text(path.read_text().replace('"steps": 2', '"steps": 3'))
+
+
+DAMAGE = {
+    "weights": (lambda data, run: flip(run / "weights.safetensors", 0.9), "not what the training wrote"),
+    "record": (lambda data, run: change_record(run), "its checksum differs"),
+    "data": (lambda data, run: data_file(data, 1).replace(data_file(data, 0)), "not what the run was trained on"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "message"), DAMAGE.values(), ids=DAMAGE)
+def test_a_library_loads_no_model_that_is_not_the_trainings(data, run, spoil, message):
+    assert pimvae.load(run, data=data).seed == 0
+    spoil(data, run)
+    with pytest.raises(UserError, match=message):
+        pimvae.load(run, data=data)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "run.json", "history.csv", "weights-50.safetensors"])
+def test_a_checkpoint_has_no_name_of_a_file_of_the_run(data, tmp_path, name):
+    """It is removed when the training is done."""
+    with pytest.raises(UserError, match="has the name of a file of the run"):
+        training.run(cell(), data, tmp_path / "out", "cpu", tmp_path / "out" / name)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("file", ["seed0.safetensors", "manifest.json", ""])
+def test_a_checkpoint_does_not_replace_what_is_none(data, tmp_path, file):
+    before = {path.name: path.read_bytes() for path in data.iterdir()}
+    with pytest.raises(UserError, match="is no checkpoint and would be lost"):
+        training.run(cell(), data, tmp_path / "out", "cpu", data / file)
+    assert {path.name: path.read_bytes() for path in data.iterdir()} == before
+
+
+def test_simple_models_are_fitted_to_no_other_data(data, tmp_path, root, capsys):
+    scale = ["--scale", "smoke", "--root", str(root)]
+    assert main(["baselines", "linear", "dense", "--data", str(data), "--out", str(tmp_path / "b.csv"), *scale]) == 1
+    assert "was drawn with other settings than the cell's" in capsys.readouterr().err
+    assert not (tmp_path / "b.csv").exists()
+
+
+def test_references_are_computed_from_the_data_of_the_cells(data, run, tmp_path):
+    evaluation.run(cell(), data, run)
+    reference = tmp_path / "simple.csv"
+    first, second = (run / "metrics.csv").read_text().splitlines()[:2]
+    place = first.split(",").index("baseline")
+    row = second.split(",")
+    reference.write_text(f"{first}\n{','.join([*row[:place], 'average', *row[place + 1 :]])}\n")
+    digests = json.loads((run / "run.json").read_text())["data_sha256"]
+    chain.seal_file(reference, data_sha256=digests)
+    collect.run([run], tmp_path / "out", [reference])
+    chain.seal_file(reference, data_sha256=digests | {"1": "0"})
+    with pytest.raises(UserError, match="was computed from other data than the cells of 'dense'"):
+        collect.run([run], tmp_path / "out", [reference])
 
 
 def test_further_weights_of_a_run_are_held_to_the_record_too(data, run):
@@ -142,6 +202,17 @@ def emptied(folder: Path) -> None:
     path.write_text(f"{first},\n" if rest else first)
 
 
+def without_a_curve(folder: Path) -> None:
+    path = folder / "history.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+def other_pictures(folder: Path) -> None:
+    (folder / "examples.npz").write_bytes(b"those of this cell")
+    chain.seal(folder)
+    (folder / "examples.npz").write_bytes(b"those of another")
+
+
 def of_another_training(folder: Path) -> None:
     record = chain.read_record(folder)
     chain.write_record(folder, {key: value for key, value in record.items() if key != chain.DIGEST} | {"steps": 7})
@@ -150,6 +221,8 @@ def of_another_training(folder: Path) -> None:
 SPOILT = {
     "a row is lost": (lost_row, "is not what the evaluation wrote"),
     "a value is empty": (emptied, "'value' is empty"),
+    "curves": (without_a_curve, r"history\.csv is not as it was written"),
+    "pictures": (other_pictures, r"examples\.npz is not as it was written"),
     "no seal": (lambda folder: (folder / "metrics.json").unlink(), r"metrics\.json does not exist"),
     "seal is no JSON": (lambda folder: (folder / "metrics.json").write_text("{"), "is damaged"),
     "another training": (of_another_training, "was computed from another training"),

@@ -1,7 +1,9 @@
 """The command line: every command explains itself; what the user gets wrong is one line and exit code 1."""
 
 import json
+import os
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -77,6 +79,11 @@ MISTAKES = {
     "choice": (["train", "linear", "x", "--device", "cdua"], "did you mean 'cuda'?"),
     "file": (["data", "my.csv"], "'my.csv' is a file, not an experiment"),
     "file to train on": (["train", "my.csv"], "one array per modality"),
+    "no name": (["train", "--data", "my.npz", "--name", " "], "' ' is no name"),
+    "two lines as a name": (["train", "--data", "my.npz", "--name", "a\nb"], r"'a\nb' is no name"),
+    "seconds": (["train", "--data", "my.npz", "--checkpoint-seconds", "nan"], "'nan' is no time in seconds"),
+    "negative seconds": (["train", "--data", "my.npz", "--checkpoint-seconds=-1"], "'-1' is no time in seconds"),
+    "long name": (["cells", "--root", "x" * 300], "File name too long"),
     "scheme": (["schemes", "pooe"], "did you mean 'poe'?"),
     "argument": (["train", "linear"], "required: cell, --data, --out"),
     "scale": (["cells", "--scale", "smok"], "did you mean 'smoke'?"),
@@ -113,7 +120,11 @@ def test_a_mistake_is_one_line(capsys, root, tmp_path, monkeypatch, arguments, h
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(KeyboardInterrupt(), 130), (OSError(28, "No space left", "there"), 1), (PermissionError(13, "x", "y"), 1)],
+    [
+        *((KeyboardInterrupt(), 130), (OSError(28, "No space left", "there"), 1), (PermissionError(13, "x", "y"), 1)),
+        *((MemoryError(), 1), (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), 1)),
+        *((RuntimeError("Overflow when unpacking long"), 1), (OSError(5, "Input/output error", "z"), 1)),
+    ],
 )
 def test_what_comes_from_outside_has_no_traceback(capsys, monkeypatch, error, code):
     def fail(options: object) -> None:
@@ -122,6 +133,22 @@ def test_what_comes_from_outside_has_no_traceback(capsys, monkeypatch, error, co
     monkeypatch.setattr(stages, "cells", fail)
     got, _, err = run(capsys, "cells")
     assert (got, err.count("\n")) == (code, 1)
+
+
+def test_what_the_environment_says_is_looked_at(capsys, monkeypatch):
+    monkeypatch.setenv("PIMVAE_BAD_CHECKPOINT", "maybe")
+    code, _, err = run(capsys, "train", "--data", "my.npz")
+    assert code == 1 and "'maybe' is neither 'restart' nor 'stop'" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("closing", "code"), [(">&-", 0), ("2>&-", 0), (">/dev/full", 1)])
+def test_an_output_that_cannot_be_written_to(root, closing, code):
+    command = f"exec {sys.executable} -m pimvae.cli schemes poe {closing}"
+    environment = {**os.environ, "PYTHONPATH": str(root / "src")}
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=root, env=environment)
+    assert done.returncode == code and "Traceback" not in done.stderr
+    if code:
+        assert done.stderr == "pimvae: error: No space left on device: the output\n"
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -207,6 +208,13 @@ MISTAKES = {
     "kind of nothing": ([*TRAIN, "--kind", "lable=categorical"], "did you mean 'label'?"),
     "form of a kind": ([*TRAIN, "--kind", "label"], "expected NAME=KIND"),
     "held out twice": ([*TRAIN, "--test-fraction", "0.1"], "has held-out samples already"),
+    "no date": ([*TRAIN, "--set", "train.clip=2026-99-99"], "'2026-99-99' is not a value"),
+    "brackets": ([*TRAIN, "--set", "train.clip=" + "[" * 5000], "is not a value"),
+    "endless": ([*TRAIN, "--set", "train.clip=&a [*a]"], "is not a value"),
+    "the data as checkpoint": ([*TRAIN, "--checkpoint", "my.npz"], "my.npz is no checkpoint and would be lost"),
+    "a record as checkpoint": ([*TRAIN, "--out", "r", "--checkpoint", "r/run.json"], "the name of a file of the run"),
+    "memory": ([*TRAIN, "--set", "model.latent=100000000000"], "more memory is needed than there is"),
+    "no number": ([*TRAIN, "--set", f"model.latent={10**30}"], "must fit into 64 bits"),
     "scale": ([*TRAIN, "--scale", "smoke"], "--scale does not go with own data"),
     "root": ([*TRAIN, "--root", "elsewhere"], "--root does not go with own data"),
     "nothing there": (["evaluate", "--data", "my.npz"], "run.json does not exist"),
@@ -215,6 +223,24 @@ MISTAKES = {
     "no data": (["train"], "required: "),
     "encode": (["encode", "--run", "nowhere"], "run.json does not exist"),
 }
+
+
+def test_names_that_mean_something_to_programs(tmp_path, monkeypatch, capsys):
+    """To a shell, a path, HTML, and to Matplotlib, which sets text between two $ as mathematics."""
+    monkeypatch.chdir(tmp_path)
+    before = arrays()
+    names = dict(zip(("x", "y", "label"), ("a$\\frac$b", "<b>&../y", "é 😀"), strict=True))
+    np.savez("my.npz", **{names[key.removesuffix("_test")] + "_test" * key.endswith("_test"): values
+                          for key, values in before.items()})  # fmt: skip
+    (tmp_path / "my.npz").rename(os.fsdecode(b"\xffmy.npz"))
+    assert main(["train", "--data", os.fsdecode(b"\xffmy.npz"), "--out", "run", *TINY]) == 0
+    for command in ("evaluate", "impute", "encode"):
+        assert main([command, "--run", "run"]) == 0
+    assert "<b>" not in (tmp_path / "run" / "report.html").read_text(encoding="utf-8").replace("<body>", "")
+    assert len(list((tmp_path / "run" / "imputed").iterdir())) == 3
+    ids = [row["id"] for row in csv.DictReader((tmp_path / "run" / "latents.csv").open(encoding="utf-8"))]
+    assert ids == [str(i) for i in range(60)]  # held-out samples behind the others, none of their ids a second time
+    capsys.readouterr()
 
 
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES.values(), ids=MISTAKES)

@@ -14,14 +14,21 @@ from pimvae.registry import names, page
 
 PACKAGE = Path(provenance.__file__).parent
 STATED = {f"tables.{name}" for name in page("report.tables")}  # which are no modules
+# Other packages are loaded once; of this one, every stage starts with nothing, in a process of its own.
 LOADED = """
-import importlib, json, sys
-entries, listed = json.loads(sys.argv[1])
-for names in (entries, listed):
-    for name in names:
-        importlib.import_module(name)
-    files = [module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "pimvae"]
-    print(json.dumps(sorted(files)))
+import importlib, json, os, sys
+import matplotlib.pyplot, pandas, scipy.optimize, scipy.stats, sklearn.mixture, torch.fx, yaml
+
+for stage, imports in json.loads(sys.argv[1]).items():
+    if child := os.fork():
+        assert os.waitpid(child, 0)[1] == 0, stage
+        continue
+    for names in imports:
+        for name in names:
+            importlib.import_module(name)
+        files = [module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "pimvae"]
+        print(json.dumps([stage, sorted(files)]), flush=True)
+    os._exit(0)
 """
 
 
@@ -31,12 +38,17 @@ def modules(paths: tuple[Path, ...]) -> list[str]:
     return [".".join(part[:-1] if part[-1] == "__init__" else part) for part in parts]
 
 
-def loaded(root: Path, entries: list[str], listed: list[str]) -> list[list[Path]]:
-    """Files of this package that a fresh Python has loaded after it imported the entries, and then the listed ones."""
+@pytest.fixture(scope="module")
+def loaded(root: Path) -> dict[str, list[list[Path]]]:
+    """Per stage, files of this package that are loaded after its entries were imported, and then the listed ones."""
     environment = {**os.environ, "PYTHONPATH": str(root / "src")}
-    command = [sys.executable, "-c", LOADED, json.dumps([entries, listed])]
+    imports = {stage: [entries, modules(listed)] for stage, (entries, listed) in STAGES.items()}
+    command = [sys.executable, "-c", LOADED, json.dumps(imports)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    return [[Path(name) for name in json.loads(line)] for line in done.stdout.splitlines()]
+    found: dict[str, list[list[Path]]] = {stage: [] for stage in STAGES}
+    for stage, files in map(json.loads, done.stdout.splitlines()):
+        found[stage].append([Path(name) for name in files])
+    return found
 
 
 def stages(root: Path) -> dict[str, tuple[list[str], tuple[Path, ...]]]:
@@ -73,9 +85,9 @@ STAGES = stages(Path(__file__).resolve().parents[1])
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_listed_sources_are_what_is_loaded(root, stage):
-    entries, listed = STAGES[stage]
-    at_start, at_end = loaded(root, entries, modules(listed))
+def test_listed_sources_are_what_is_loaded(loaded, stage):
+    listed = STAGES[stage][1]
+    at_start, at_end = loaded[stage]
     assert set(at_start) <= set(listed)  # nothing that is loaded is missing
     # Nor what the imports inside functions load in turn.
     assert at_end == [path for path in listed if path.suffix == ".py"]

@@ -1,4 +1,4 @@
-"""README's recipes, carried out in a copy of the tree: one file, one line of YAML, and nothing else is edited."""
+"""README's recipe and that of docs/EXTENDING.md, in a copy of the tree: one file, one line of YAML, no other edit."""
 
 import os
 import re
@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LIMIT = 20  # lines that a stranger writes
 RECIPES = {"aggregators": "max_pooling", "objectives": "sub_sampled"}
+PAGES = ("README.md", "docs/EXTENDING.md")
 LISTS = {
     "aggregators": ("sum_pooling, self_attention]", "sum_pooling, self_attention, max_pooling]"),
     "objectives": ("objectives: [masked, mixture]", "objectives: [masked, mixture, sub_sampled]"),
@@ -34,8 +35,9 @@ evaluation.run(cell, Path("drawn"), Path("done"))
 
 
 def recipe(name: str) -> str:
-    """The code of the block of README that follows the name of its file."""
-    text = (ROOT / "README.md").read_text().partition(f"{name}.py`:")[2]
+    """The code of the block that follows the name of its file."""
+    pages = "".join((ROOT / page).read_text() for page in PAGES)
+    text = pages.partition(f"{name}.py`:")[2]
     found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
     assert found is not None
     return found.group(1)

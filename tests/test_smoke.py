@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import html
 import os
 import random
 import re
@@ -131,6 +132,22 @@ def test_tables_and_notebooks_are_web_pages_that_fetch_nothing(copy, first):
         text = page.read_text()
         assert text.rstrip().endswith("</html>")
         assert 'src="http' not in text and "import(" not in text
+
+
+@pytest.mark.parametrize(("name", "said"), [
+    ("01_tour", [r"exact (-[\d.]+); masked \1\b"]),
+    ("02_read_the_results", []),
+    ("03_add_an_aggregator", [r"(?m)^\d{2} passed", "max_pooling − sum_pooling"]),
+    ("04_own_data", [r"diagnosis +categorical +2 classes: benign, malignant", r"R² 0\.[789]\d",
+                     r"\b(8[6-9]|9\d|100) % lie in", r"\b(8[6-9]|9\d|100) % of the held-out diagnoses"]),
+])  # fmt: skip
+def test_a_notebook_finds_and_shows_what_it_says(copy, first, name, said):
+    text = (copy / f"results/smoke/notebooks/{name}.html").read_text()
+    plain = html.unescape(re.sub("<[^>]*>", "", text))
+    assert [pattern for pattern in said if not re.search(pattern, plain)] == []
+    kept = (copy / f"notebooks/{name}.ipynb").read_text().count('"image/png": "')  # in git with its outputs, or without
+    assert text.count('src="data:image/png') == (kept or {"03_add_an_aggregator": 1, "04_own_data": 2}[name])
+    assert not (copy / "src/pimvae/aggregators/max_pooling.py").exists()
 
 
 def test_the_report_is_one_file(copy, first):

@@ -1,11 +1,12 @@
 """Shipped results: the collected results of one scale under a sha256 manifest, small enough for version control."""
 
-__all__ = ["FORMAT", "MANIFEST", "Manifest", "pack", "read_manifest", "shipped_scales", "unpack", "verify"]
+__all__ = ["FORMAT", "MANIFEST", "Manifest", "pack", "read_manifest", "recover", "shipped_scales", "unpack", "verify"]
 
 import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 from pimvae import __version__
 from pimvae.errors import UserError
-from pimvae.files import replacing, write_json
+from pimvae.files import alive, replacing, write_json
 from pimvae.limits import gunzip
 
 MANIFEST = "manifest.json"
@@ -48,7 +49,8 @@ def pack(contents: Mapping[str, bytes], out: Path | str) -> None:
     Raises:
         UserError: if ``out`` holds anything else.
     """
-    out = Path(out)
+    out = Path(os.path.abspath(out))  # '.' has no name of its own
+    recover(out)
     if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists and holds no shipped results: name another folder")
     fresh, former = (out.with_name(f".{out.name}.{os.getpid()}.{kind}") for kind in ("tmp", "former"))
@@ -63,13 +65,25 @@ def pack(contents: Mapping[str, bytes], out: Path | str) -> None:
             out.rename(former)
         try:
             fresh.rename(out)
-        except OSError:
+        except BaseException:  # also Ctrl-C
             if former.exists():
                 former.rename(out)
             raise
     finally:
         for folder in (fresh, former):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def recover(out: Path) -> None:
+    """Put back what a process that was killed had moved away from ``out``, and remove what it left half written."""
+    pattern = re.compile(rf"\.{re.escape(out.name)}\.(\d+)\.(tmp|former)")
+    for path in out.parent.iterdir() if out.parent.is_dir() else ():
+        found = pattern.fullmatch(path.name)
+        if found and not alive(int(found[1])):
+            if found[2] == "former" and not out.exists():
+                path.rename(out)
+            else:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def read_manifest(folder: Path | str) -> Manifest:
@@ -122,6 +136,8 @@ def unpack(folder: Path | str, out: Path | str) -> list[Path]:
         UserError: see `verify`.
     """
     written = []
+    if (Path(out) / MANIFEST).exists():
+        raise UserError(f"{out} holds shipped results: unpack into another folder")
     for name in verify(folder).files:
         content = (Path(folder) / name).read_bytes()
         path = Path(out) / name.removesuffix(PACKED)

@@ -2,10 +2,11 @@
 
 A run's record, ``run.json``, names the sha256 of the data and of the weights, and has a checksum of itself. Beside
 every ``metrics.csv`` lies a seal, ``metrics.json``: sha256 of the metrics and of the record, and the number of rows.
+One replica that was cut from a run has a record of the same kind, which names its origin and is no trained cell's.
 """
 
-__all__ = ["check_manifest", "check_metrics", "check_weights", "clear", "read_record", "seal", "seal_file",
-           "write_record"]  # fmt: skip
+__all__ = ["CUT", "EARLIER", "RECORD", "check_file", "check_free", "check_manifest", "check_metrics", "check_weights",
+           "clear", "read_record", "seal", "seal_file", "signed", "write_record"]  # fmt: skip
 
 import hashlib
 import json
@@ -17,9 +18,12 @@ from pimvae.errors import UserError
 from pimvae.files import write_json
 
 RECORD, METRICS, MANIFEST = "run.json", "metrics.csv", "manifest.json"
+HISTORY, EXAMPLES = "history.csv", "examples.npz"
 WEIGHTS = "weights*.safetensors"
-STALE = (RECORD, METRICS, "metrics.json", "examples.npz", "history.csv", WEIGHTS)  # what a new training replaces
+STALE = (RECORD, METRICS, "metrics.json", EXAMPLES, HISTORY, WEIGHTS)  # what a new training replaces
 DIGEST = "record_sha256"  # key of run.json: checksum of all other keys
+CUT = "cut_from"  # key of run.json: the run that this one replica is of; absent where a cell was trained
+EARLIER = "share="  # of the names of weights after a part of the steps, see `pimvae.training.job.at_share`
 Keys = tuple[Any, ...]
 
 
@@ -30,18 +34,40 @@ def clear(folder: Path | str) -> None:
             path.unlink(missing_ok=True)
 
 
-def write_record(folder: Path | str, content: Mapping[str, Any]) -> None:
-    """Write ``run.json``: ``content``, the sha256 of the weights that lie in ``folder``, and a checksum of it all."""
-    weights = {path.name: _sha256(path) for path in sorted(Path(folder).glob(WEIGHTS))}
-    record = json.loads(json.dumps({**content, "weights_sha256": weights}))
-    write_json(Path(folder) / RECORD, record | {DIGEST: _digest(record)})
-
-
-def read_record(folder: Path | str) -> dict[str, Any]:
-    """What `write_record` wrote.
+def check_free(checkpoint: Path | str | None, folder: Path | str) -> None:
+    """Refuse a checkpoint under the name of a file of the run: it is removed when the training is done.
 
     Raises:
-        UserError: if there is no ``run.json``, or it is not as it was written.
+        UserError: then.
+    """
+    path = Path(checkpoint or "checkpoint")
+    if path.resolve().parent == Path(folder).resolve() and any(path.match(pattern) for pattern in STALE):
+        raise UserError(f"the checkpoint {path} has the name of a file of the run: name another file")
+
+
+def write_record(folder: Path | str, content: Mapping[str, Any]) -> None:
+    """Write ``run.json``: ``content``, the sha256 of weights and curves in ``folder``, and a checksum of it all."""
+    history = Path(folder) / HISTORY
+    curves = {"history_sha256": _sha256(history)} if history.is_file() else {}
+    weights = {path.name: _sha256(path) for path in sorted(Path(folder).glob(WEIGHTS))}
+    write_json(Path(folder) / RECORD, signed({**content, **curves}, weights))
+
+
+def signed(content: Mapping[str, Any], weights: Mapping[str, str]) -> dict[str, Any]:
+    """A record of ``content`` and of weights (file → sha256), with the checksum of it all."""
+    record = json.loads(json.dumps({**content, "weights_sha256": weights}))
+    return record | {DIGEST: _digest({key: value for key, value in record.items() if key != DIGEST})}
+
+
+def read_record(folder: Path | str, cut: bool = False) -> dict[str, Any]:
+    """What `write_record` wrote.
+
+    Args:
+        folder: of the run.
+        cut: whether the record of one replica that was cut from a run will do.
+
+    Raises:
+        UserError: if there is no ``run.json``, it is not as it was written, or it is of a cut replica.
     """
     path = Path(folder) / RECORD
     record = _read(path, "train the cell first", "train the cell again")
@@ -50,6 +76,8 @@ def read_record(folder: Path | str) -> dict[str, Any]:
     rest = {key: value for key, value in record.items() if key != DIGEST}
     if record.get(DIGEST) != _digest(rest):
         raise UserError(f"{path} is not what the training wrote (its checksum differs): train the cell again")
+    if CUT in record and not cut:
+        raise UserError(f"{path} is of one replica that was cut from a run, to be loaded: it is no trained cell")
     return record
 
 
@@ -65,6 +93,16 @@ def check_weights(folder: Path | str, record: Mapping[str, Any]) -> None:
             raise UserError(f"weights {path} are missing, train the cell again")
         if _sha256(path) != digest:
             raise UserError(f"weights {path} are not what the training wrote (sha256 differs): train the cell again")
+
+
+def check_file(path: Path, digest: object, again: str) -> None:
+    """Refuse a file that is not as it was written; ``digest`` is its sha256 then, None where nobody noted it.
+
+    Raises:
+        UserError: that ends with what to do, ``again``.
+    """
+    if digest is not None and _sha256(path) != digest:
+        raise UserError(f"{path} is not as it was written (its sha256 differs): {again}")
 
 
 def check_manifest(
@@ -110,6 +148,8 @@ def seal(folder: Path | str, evaluation: Mapping[str, Any] | None = None) -> Non
     """
     record = Path(folder) / RECORD
     facts = {"run_sha256": _sha256(record), "evaluation": dict(evaluation or {})}
+    if (Path(folder) / EXAMPLES).is_file():
+        facts["examples_sha256"] = _sha256(Path(folder) / EXAMPLES)
     facts["weights_sha256"] = json.loads(record.read_text(encoding="utf-8")).get("weights_sha256", {})
     seal_file(Path(folder) / METRICS, **facts)
 

@@ -7,8 +7,10 @@ import atexit
 import errno
 import gc
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from pimvae import __version__
 from pimvae.cli_archive import add_archive_commands
@@ -26,8 +28,13 @@ ABOUT = """Multi-modal VAEs with permutation-invariant encoders: the stages of t
 # What a user can mend; any other OSError is a bug and keeps its traceback.
 OUTSIDE = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS),
-    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ENOTEMPTY),
+    *(errno.ENAMETOOLONG, errno.ELOOP, errno.EFBIG, errno.EIO, errno.EBUSY),
 }
+# How torch says that an array does not fit into memory, or that its size is no number.
+TOO_LARGE = re.compile(
+    r"can't allocate memory|out of memory|Overflow when unpacking|Storage size calculation overflowed"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,11 +53,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         if isinstance(error, BrokenPipeError):  # pimvae cells | head
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _close_output()
             return 1
         if error.errno not in OUTSIDE:
             raise
-        print(f"pimvae: error: {error.strerror}: {error.filename}", file=sys.stderr)
+        print(f"pimvae: error: {error.strerror}: {error.filename or 'the output'}", file=sys.stderr)
+        if error.filename is None:
+            _close_output()
+        return 1
+    except (MemoryError, RuntimeError, OverflowError) as error:
+        if isinstance(error, RuntimeError) and not TOO_LARGE.search(str(error)):
+            raise
+        print(
+            f"pimvae: error: more memory is needed than there is: {' '.join(str(error).split())[:200]}", file=sys.stderr
+        )
         return 1
     except Stopped as stop:
         print(f"pimvae: {stop}", file=sys.stderr)
@@ -59,6 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("pimvae: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _close_output() -> None:
+    """Lets what is left of the output go where nothing can fail: Python flushes it once more at the end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _leave_at_once() -> None:

@@ -22,13 +22,18 @@ def _add_ship(commands: argparse._SubParsersAction, add: Add) -> None:
     added = add(
         commands, "ship", stages_report.ship, "put the results of a scale under version control",
         "Writes what tables, figures, claims and the paper are made from, with a manifest of checksums. "
-        "Experiments that were shipped before and are not among the results stay. "
+        "Experiments that were shipped before and are not among the results stay, and so does the choice of weights. "
         "'snakemake --config results=shipped' rebuilds the paper from it.",
         "pimvae ship --results results/laptop --out results/shipped/laptop",
     )  # fmt: skip
     added.add_argument("--results", type=Path, required=True, help="folder that 'pimvae collect' wrote")
     added.add_argument("--out", type=Path, required=True, help="folder to write; its name is the scale")
-    added.add_argument("--replace", action="store_true", help="drop shipped experiments that the results lack")
+    added.add_argument("--replace", action="store_true",
+                       help="drop shipped experiments that the results lack, and shipped weights")  # fmt: skip
+    added.add_argument("--weights", action="append", default=[], metavar="EXPERIMENT/CELL",
+                       help="also ship one replica's weights of this cell, for 'pimvae.load'; repeatable")  # fmt: skip
+    added.add_argument("--seed", action="append", type=int, metavar="N",
+                       help="of that replica (default: the first); one for all, or one for each --weights")  # fmt: skip
 
 
 def _add_unpack(commands: argparse._SubParsersAction, add: Add) -> None:

@@ -28,7 +28,9 @@ def add_own_options(added: argparse.ArgumentParser, training: bool) -> None:
     own = added.add_argument_group("own data, in place of EXPERIMENT and CELL")
     own.add_argument("--aggregator", metavar="NAME", help="default: sum_pooling")
     own.add_argument("--objective", metavar="NAME", help="masked (default), mixture or another bound")
-    own.add_argument("--name", metavar="NAME", dest="own_name", help="of the data in tables (default: its file's)")
+    own.add_argument(
+        "--name", metavar="NAME", type=_name, dest="own_name", help="of the data in tables (default: its file's)"
+    )
     if not training:
         own.add_argument("--colour", metavar="MODALITY", help="by which latents are coloured in the page with pictures")
         return
@@ -42,6 +44,13 @@ def add_own_options(added: argparse.ArgumentParser, training: bool) -> None:
                      help="change a setting, for example train.steps=500; may be repeated")  # fmt: skip
     own.add_argument("--tune", action="store_true", help="a short search for the decoder and the size of z first")
     own.add_argument("--describe", action="store_true", help="only print what the data were understood as")
+
+
+def _name(text: str) -> str:
+    """A name that a table can hold and a reader can see."""
+    if not text.strip() or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is no name: at least one character, no control characters")
+    return text
 
 
 def _add_reading(own: Any) -> None:

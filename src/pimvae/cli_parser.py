@@ -4,6 +4,7 @@ __all__ = ["Parser", "completion", "experiment_name", "nearest_option", "overvie
 
 import argparse
 import difflib
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -107,8 +108,11 @@ def completion(commands: Mapping[str, argparse.ArgumentParser], words: Mapping[s
 
 def speak_utf8() -> None:
     """What goes into a file or a pipe is UTF-8, whatever the locale; a terminal gets ? for what it cannot show."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed before the start
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if stream.isatty():
             stream.reconfigure(errors="replace")
         else:
-            stream.reconfigure(encoding="utf-8")
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # names that are no text

@@ -36,6 +36,9 @@ def _add_drawings(commands: argparse._SubParsersAction, add: Add) -> None:
         "One file per table: LaTeX, or the same cells for a browser or a program.",
         "pimvae tables --results results/laptop --out paper/tables/laptop",
     )  # fmt: skip
+    tables.add_argument("--before", nargs="*", type=Path, metavar="FOLDER",
+                        help="shipped results of other scales: also write the verdicts side by side")  # fmt: skip
+    tables.add_argument("--scale", help="with --before: name of the scale of --results")
     tables.add_argument("--format", choices=["tex", "html", "csv"], default="tex", help="of the files (default: tex)")
     figures = add(
         commands, "figures", stages_report.figures, "draw the figures of the paper",

@@ -96,14 +96,29 @@ def _add_train(commands: argparse._SubParsersAction, add: Add) -> None:
         "(own data: default checkpoint in the folder)",
     )
     added.add_argument(
-        "--checkpoint-seconds", type=float, default=os.environ.get("PIMVAE_CHECKPOINT_SECONDS", "60"), metavar="S",
+        "--checkpoint-seconds", type=_seconds, default=os.environ.get("PIMVAE_CHECKPOINT_SECONDS", "60"), metavar="S",
         help="time between two checkpoints (default: 60, or $PIMVAE_CHECKPOINT_SECONDS)",
     )  # fmt: skip
     added.add_argument(
-        "--bad-checkpoint", choices=["restart", "stop"], default=os.environ.get("PIMVAE_BAD_CHECKPOINT", "restart"),
+        "--bad-checkpoint", type=_restart_or_stop, metavar="{restart,stop}",
+        default=os.environ.get("PIMVAE_BAD_CHECKPOINT", "restart"),
         help="what to do if FILE is damaged or of another training: train afresh (default, or $PIMVAE_BAD_CHECKPOINT) "
         "or stop",
     )  # fmt: skip
+
+
+def _seconds(text: str) -> float:
+    """A time; NaN and negative ones are none."""
+    if not 0 <= float(text) < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is no time in seconds")
+    return float(text)
+
+
+def _restart_or_stop(text: str) -> str:
+    """One of the two, also where it comes from the environment, which ``choices`` do not look at."""
+    if text not in ("restart", "stop"):
+        raise argparse.ArgumentTypeError(f"'{text}' is neither 'restart' nor 'stop'")
+    return text
 
 
 def _add_evaluate(commands: argparse._SubParsersAction, add: Add) -> None:

@@ -1,6 +1,6 @@
 """Atomic writing: a file is complete under its name or not there, also after a loss of power."""
 
-__all__ = ["remove_leftovers", "replacing", "write_csv", "write_json"]
+__all__ = ["alive", "remove_leftovers", "replacing", "write_csv", "write_json"]
 
 import csv
 import json
@@ -56,12 +56,12 @@ def remove_leftovers(path: Path) -> None:
     pattern = re.compile(rf"\.{re.escape(path.name)}\.(\d+)\.tmp")
     for name in os.listdir(path.parent) if path.parent.is_dir() else ():
         found = pattern.fullmatch(name)
-        if found and not _alive(int(found[1])):
+        if found and not alive(int(found[1])):
             with suppress(OSError):
                 (path.parent / name).unlink()
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
     """Whether a process of this number runs here; a file of another machine's process has no writer either way."""
     try:
         os.kill(process, 0)
@@ -89,8 +89,6 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
 
 
 def write_json(path: str | Path, content: Any) -> None:

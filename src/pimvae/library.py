@@ -25,7 +25,7 @@ from pimvae.training.checkpoint import Checkpoint
 from pimvae.training.device import choose_device
 from pimvae.training.divergence import Diverged, divergence
 from pimvae.training.fit import Fitted, fit
-from pimvae.training.streams import derived_seed
+from pimvae.training.streams import Purpose, derived_seed
 
 
 class MultimodalVAE(Answers):
@@ -159,4 +159,4 @@ class MultimodalVAE(Answers):
         """An untrained module of a seed."""
         dims = [modality.dim for modality in self.modalities]
         kinds = [modality.likelihood for modality in self.modalities]
-        return build_model(self.cell.model, dims, max(dims), kinds, None, derived_seed(seed, 0))
+        return build_model(self.cell.model, dims, max(dims), kinds, None, derived_seed(seed, Purpose.INITIALISATION))

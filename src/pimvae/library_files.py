@@ -2,7 +2,6 @@
 
 __all__ = ["load", "save"]
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,18 +15,19 @@ from pimvae import chain, registry
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset, sha256
 from pimvae.data.dataset import load as load_data
-from pimvae.data.job import data_file
+from pimvae.data.job import data_file, sizes_of
 from pimvae.data.modality import Modality
 from pimvae.errors import UserError
 from pimvae.files import replacing, write_csv
 from pimvae.models.layers import parameter_count
+from pimvae.models.vae import build_model
 from pimvae.training.device import machine
+from pimvae.training.streams import Purpose, derived_seed
 
 if TYPE_CHECKING:
     from pimvae.library import MultimodalVAE
 
 PLAIN = {"laplace": "gaussian", "text": "binary"}  # kinds that take the numbers of images and text as they are
-EARLIER = "share="  # of the names of weights after a part of the steps, see `pimvae.training.job.at_share`
 WEIGHTS, RECORD, HISTORY = "weights.safetensors", "run.json", "history.csv"
 
 
@@ -95,15 +95,17 @@ def _record(model: "MultimodalVAE") -> dict[str, Any]:
         "times": {"seconds": model.seconds, "loop_seconds": model.seconds},
         "timed_replica_steps": max(1, sum(trainer.step for trainer in trainers) * len(model.seeds)),
         "stack_width": len(model.seeds),
+        "step": trainers[0].program.form if trainers else None,
+        "precision": model.cell.train.precision,
     } | machine(trainers[0].stack.flat.device if trainers else torch.device("cpu"))
 
 
 def load(folder: Path | str, seed: int | None = None, data: Path | str | None = None) -> "MultimodalVAE":
-    """A saved model: of `MultimodalVAE.save`, of ``pimvae train``, or of a cell of the experiments.
+    """A saved model: of `MultimodalVAE.save`, of ``pimvae train``, of a cell of the experiments, or of a shipped one.
 
     Args:
         folder: with ``weights.safetensors`` and ``run.json``.
-        seed: the seed whose model answers; default: the best by its validation bound.
+        seed: the seed whose model answers; default: the best by its validation bound; experiments: the first.
         data: experiments: folder of the data files; default: where the workflow puts them.
 
     Raises:
@@ -112,7 +114,8 @@ def load(folder: Path | str, seed: int | None = None, data: Path | str | None = 
     from pimvae.library import MultimodalVAE
 
     folder = Path(folder)
-    record = _read(folder / RECORD)
+    record = chain.read_record(folder, cut=True)
+    chain.check_weights(folder, record)
     try:
         cell = Cell.model_validate(record["cell"])
     except (ValidationError, KeyError):
@@ -120,11 +123,10 @@ def load(folder: Path | str, seed: int | None = None, data: Path | str | None = 
             f"{folder / RECORD} is not the record of a run of this version, train the model again"
         ) from None
     if "modalities" not in record:
-        return _of_experiment(cell, folder, seed, data)
+        return _of_experiment(cell, folder, record, seed, data)
     modalities = [Modality.of(entry) for entry in record["modalities"]]
     model = MultimodalVAE(cell, modalities, [])
     model.models = [model.fresh(seed) for seed in cell.seeds]
-    _check_weights(folder, record)
     _fill(model.models, folder / WEIGHTS)
     model.training = record.get("training", {})
     model.data_record = record.get("data", {})
@@ -132,49 +134,46 @@ def load(folder: Path | str, seed: int | None = None, data: Path | str | None = 
     return model if seed is None else model.replica(seed)
 
 
-def _of_experiment(cell: Cell, folder: Path, seed: int | None, data: Path | str | None) -> "MultimodalVAE":
+def _of_experiment(
+    cell: Cell, folder: Path, record: dict[str, Any], seed: int | None, data: Path | str | None
+) -> "MultimodalVAE":
     """One replica of a cell of the experiments, of its first β; its modalities have numbers as names."""
     from pimvae.library import MultimodalVAE
-    from pimvae.training.job import build_models
 
     chosen = cell.seeds[0] if seed is None else seed
     if chosen not in cell.seeds:
         raise UserError(f"there is no seed {chosen} (known: {', '.join(map(str, cell.seeds))})")
-    dataset = _data_of(cell, folder, chosen, data)
-    sizes = zip(dataset.train.dims, dataset.likelihoods, strict=True)
+    cut = record.get(chain.CUT)  # which knows the sizes: no data are needed
+    sizes = cut["sizes"] if cut and not data else sizes_of(_data_of(cell, folder, record, chosen, data))
     modalities = [
         Modality(str(s), PLAIN.get(kind, kind), dim, classes=tuple(range(dim)) if kind == "categorical" else ())
-        for s, (dim, kind) in enumerate(sizes)
+        for s, (dim, kind) in enumerate(zip(sizes["dims"], sizes["likelihoods"], strict=True))
     ]
     first = cell.objective.model_copy(update={"betas": cell.objective.betas[:1]})
     alone = cell.model_copy(update={"seeds": (chosen,), "objective": first})
-    model = MultimodalVAE(alone, modalities, build_models(alone, {chosen: dataset}))
-    model.width = dataset.max_dim
+    start = derived_seed(chosen, Purpose.INITIALISATION)
+    model = MultimodalVAE(alone, modalities, [build_model(cell.model, **sizes, seed=start)])
+    model.width = sizes["max_dim"]
     _fill(model.models, folder / WEIGHTS, cell.seeds.index(chosen) * len(cell.objective.betas))
     return model
 
 
-def _data_of(cell: Cell, folder: Path, seed: int, data: Path | str | None) -> Dataset:
+def _data_of(cell: Cell, folder: Path, record: dict[str, Any], seed: int, data: Path | str | None) -> Dataset:
     """The data that a cell was trained on: from ``data`` or the run's own folder, else drawn again from their seed."""
     place = Path(data) if data else folder.parent / "data" / cell.dataset
     if data_file(place, seed).is_file():
+        if record.get("data_sha256", {}).get(str(seed)) != sha256(data_file(place, seed)):
+            raise UserError(f"{data_file(place, seed)} is not what the run was trained on (its sha256 differs)")
         return load_data(data_file(place, seed))
     if data:
         raise UserError(f"{data_file(place, seed)} does not exist: leave data= out, and the data are drawn again")
     return registry.lookup("data", cell.data.kind)(cell.data, seed)
 
 
-def _check_weights(folder: Path, record: dict[str, Any]) -> None:
-    """Hold the weights to the record."""
-    known = record.get("weights_sha256", {}).get(WEIGHTS)
-    if not (folder / WEIGHTS).is_file() or sha256(folder / WEIGHTS) != known:
-        raise UserError(f"weights {folder / WEIGHTS} are missing or not what the training wrote, train the model again")
-
-
 def _fill(models: Iterable[torch.nn.Module], path: Path, first: int = 0) -> None:
     """The weights of these replicas after all steps; they start at number ``first`` of the file."""
     try:
-        state = {name: values for name, values in load_file(path).items() if not name.startswith(EARLIER)}
+        state = {name: values for name, values in load_file(path).items() if not name.startswith(chain.EARLIER)}
     except (FileNotFoundError, SafetensorError, OSError) as error:
         raise UserError(f"weights {path} are missing or damaged, train the model again: {error}") from None
     for r, model in enumerate(models, start=first):
@@ -182,15 +181,3 @@ def _fill(models: Iterable[torch.nn.Module], path: Path, first: int = 0) -> None
             model.load_state_dict({name: values[r] for name, values in state.items()})
         except (RuntimeError, IndexError):
             raise UserError(f"weights {path} do not fit run.json, train the model again") from None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: train a model first") from None
-    except ValueError as error:
-        raise UserError(f"{path} is damaged, train the model again: {error}") from None
-    if not isinstance(record, dict):
-        raise UserError(f"{path} is not the record of a run, train the model again")
-    return record

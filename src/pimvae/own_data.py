@@ -56,7 +56,7 @@ def train(
     Raises:
         UserError: if the data, a name or a setting is at fault, the folder holds another run, or every seed diverged.
     """
-    from pimvae.training.checkpoint import Checkpoint
+    from pimvae.training.checkpoint import Checkpoint, check_replaceable
     from pimvae.training.device import choose_device, decisive
     from pimvae.training.fit import forget
 
@@ -64,6 +64,8 @@ def train(
     data, model = _untrained(source, aggregator, objective, seeds, settings, name)
     record = {**asdict(source), "sha256": data.sha256(), "tuned": tune}
     folder = out or folder_of(model.cell.dataset, aggregator, objective)
+    chain.check_free(checkpoint, folder)
+    check_replaceable(checkpoint)
     _refuse_other_run(folder, model.cell.model_dump(mode="json"), record)
     print(model.describe(data), file=sys.stderr)
     if tune:

@@ -3,6 +3,7 @@
 __all__ = ["Source", "all_samples", "describe_source", "kinds_of", "load_own", "settings_of", "some_data",
            "training_data"]  # fmt: skip
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from pimvae.config.files import parse_text
 from pimvae.data.modality import KINDS, describe
 from pimvae.data.raw import Raw
 from pimvae.data.readers import Collection, read
@@ -47,9 +49,10 @@ class Source:
 
     @property
     def name(self) -> str:
-        """What to call the data in tables."""
+        """What to call the data in tables; bytes of a file's name that are no text are written out."""
         first = Path(self.paths[0])
-        return first.stem if len(self.paths) == 1 else first.resolve().parent.name
+        name = first.stem if len(self.paths) == 1 else first.resolve().parent.name
+        return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def kinds_of(stated: Sequence[str]) -> dict[str, str]:
@@ -90,8 +93,8 @@ def settings_of(stated: Sequence[str]) -> dict[str, Any]:
         if key in found:
             raise UserError(f"--set {key} is given twice")
         try:
-            found[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
+            found[key] = parse_text(value)
+        except (yaml.YAMLError, ValueError, RecursionError):
             raise UserError(f"--set {text}: '{value}' is not a value") from None
     return found
 

@@ -119,11 +119,13 @@ def baselines(options: argparse.Namespace) -> None:
     from pimvae.config.experiments import shared_model
 
     with _importing():
+        from pimvae.data.job import check_drawn
         from pimvae.evaluation.baselines_job import run
 
     config = load(options.scale, options.root, [options.experiment])
     dataset = find_dataset(config, options.dataset)
     model = shared_model(config, dataset)
+    check_drawn(dataset.data, options.data, dataset.seeds)
     run(options.experiment, dataset.name, model, dataset.evaluation, dataset.seeds, options.data, options.out)
 
 

@@ -22,7 +22,10 @@ def tables(options: argparse.Namespace) -> None:
     from pimvae.report import job
 
     _check_names("report.tables", options.names)
-    job.tables(options.results, options.out, options.claims, options.names or None, options.format)
+    if options.before and not options.scale:
+        raise UserError("--before needs --scale, the name of the scale of --results")
+    names = options.names or None
+    job.tables(options.results, options.out, options.claims, names, options.format, options.scale or "", options.before)
 
 
 def figures(options: argparse.Namespace) -> None:
@@ -49,8 +52,8 @@ def macros(options: argparse.Namespace) -> None:
 
 def readme(options: argparse.Namespace) -> None:
     """Write verdicts and times into Markdown files, and draw the pictures that they show."""
-    from pimvae.report.blocks import rewrite
     from pimvae.report.pictures import draw_comparison, write_pictures
+    from pimvae.report.readme import rewrite
     from pimvae.report.source import Source
 
     source = Source.load(options.results, options.scale, options.claims, options.before)
@@ -72,13 +75,14 @@ def webpages(options: argparse.Namespace) -> None:
 
 
 def ship(options: argparse.Namespace) -> None:
-    """Ship the results of one scale; say which experiments are there, and how much that is."""
+    """Ship the results of one scale; say which experiments and weights are there, and how much that is."""
     from pimvae.results.ship import LEFT_OUT
     from pimvae.results.ship import ship as write
 
-    written = write(options.results, options.out, keep=not options.replace)
+    written = write(options.results, options.out, not options.replace, _seeds(options.weights, options.seed or []))
     size = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
     kept = f" (as shipped before: {', '.join(written.kept)})" if written.kept else ""
+    kept += f"; weights of one replica of {', '.join(written.weights)}" if written.weights else ""
     print(f"{options.out}: {', '.join(written.fresh)}{kept}; {len(written.files)} files and their manifest, "
           f"{size / 1e6:.2f} MB; left out: {LEFT_OUT}")  # fmt: skip
 
@@ -95,6 +99,13 @@ def compare(options: argparse.Namespace) -> None:
     from pimvae.report import job
 
     print("\n".join(job.compare(options.fresh, options.shipped, options.out, options.claims)))
+
+
+def _seeds(cells: Sequence[str], seeds: Sequence[int]) -> dict[str, int | None]:
+    """The seed of every cell whose weights are asked for: one for all, one for each, or none is named."""
+    if seeds and (not cells or len(seeds) not in (1, len(cells))):
+        raise UserError(f"{len(cells)} times --weights, {len(seeds)} times --seed: give one seed for all, or one each")
+    return dict(zip(cells, [*seeds, *[seeds[0] if seeds else None] * (len(cells) - len(seeds))], strict=True))
 
 
 def _check_names(registry: str, names: Sequence[str]) -> None:

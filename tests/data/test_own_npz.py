@@ -1,5 +1,7 @@
 """Own data from an .npz file: what each way to mark a missing modality gives, and one line for every fault."""
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +70,7 @@ def test_held_out_samples_their_classes_and_ids(tmp_path):
     modalities, packed, data = understood(path)
     assert packed.dims == (3, 4)  # a class may occur among the held-out samples only, and as a float
     np.testing.assert_array_equal(pack_collection(data.test, modalities).mask, [[False, True], [True, False]])
-    assert data.ids == ("001", "b", "c", "d") and data.test.ids == ("0", "1")
+    assert data.ids == ("001", "b", "c", "d") and data.test.ids == ("4", "5")
 
 
 HOLED = np.where(np.arange(12).reshape(4, 3) == 4, np.nan, X)
@@ -96,6 +98,10 @@ FAULTS = {
     "no samples": ({"x": X[:0], "y": Y[:0]}, "there are no samples"),
     "constant": ({"x": X, "y": np.full(4, 0.1)}, "column '0' of 'y' is constant"),
     "one class": ({"x": X, "y": np.array(["a", "a", "a", ""])}, "'y' has one class only, 'a'"),
+    "ids": ({"x": X, "y": Y, "ids": np.array([1, 2, 3, 1])}, "the id '1' occurs twice"),
+    "ids held out": ({"x": X, "y": Y, "x_test": X, "y_test": Y, "ids_test": np.arange(4)}, "the id '0' occurs twice"),
+    "a line in a name": ({"x\ny": X, "y": Y}, "the name 'x\\ny' of a modality holds what cannot be printed"),
+    "too large": ({"x": X, "y": np.array([1e300, -1e300, 1.5e300, 2.5])}, "column '0' of 'y' has values that are too"),
     "complex": ({"x": X, "y": Y + 1j}, "'y' has type complex128"),
     "a number": ({"x": X, "y": np.float64(3)}, "'y' is a single number"),
     "text in columns": ({"x": X, "y": np.array([["a", "b"]] * 4)}, "'y' has several columns of text"),
@@ -117,6 +123,36 @@ def test_faults_of_held_out_samples(tmp_path, part):
         pack_collection(data.test, modalities)
 
 
+def header(shape) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    return file.getvalue() + bytes(64)
+
+
+@pytest.mark.parametrize("shape", [(2**40,), (2**62, 2**62), (-1, 3), (0, 2**62)])
+def test_a_header_that_promises_too_much(tmp_path, shape):
+    with zipfile.ZipFile(tmp_path / "my.npz", "w") as archive:
+        for name in "xy":
+            archive.writestr(f"{name}.npy", header(shape))
+    with pytest.raises(UserError, match=r"my\.npz"):
+        understood(tmp_path / "my.npz")
+
+
+@pytest.mark.parametrize("part", ["", "_test"])
+def test_numbers_that_single_precision_does_not_hold(tmp_path, part):
+    path = write(tmp_path, x=X, y=Y, x_test=X, y_test=Y)
+    modalities, _, _ = understood(path)
+    large = write(tmp_path, **({"x": X, "y": Y, "x_test": X, "y_test": Y} | {f"x{part}": X * 1e300}))
+    with pytest.raises(UserError, match="has values that are too large"):
+        found = read_npz(large)
+        pack_collection(found.test if part else found, modalities)
+
+
+def test_bytes_are_text(tmp_path):
+    modalities, packed, _ = understood(write(tmp_path, x=X, y=np.array([b"cat", b"dog", b"", b"cat"])))
+    assert modalities[1].classes == ("cat", "dog") and packed.mask[:, 1].tolist() == [True, True, False, True]
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"no archive"])
 def test_a_file_that_is_none(tmp_path, content):
     (tmp_path / "my.npz").write_bytes(content)
@@ -132,8 +168,6 @@ def test_an_archive_that_would_unpack_to_too_much_is_not_unpacked(tmp_path, monk
 
 
 def test_a_foreign_member_is_one_line(tmp_path):
-    import zipfile
-
     path = write(tmp_path, x=X, y=Y)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("readme.txt", "hello")

@@ -1,5 +1,6 @@
 """Own data from tables, frames in memory, AnnData: joins, ids, missing rows, and one line for every fault."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -47,12 +48,40 @@ def test_an_outer_join_with_names_ids_and_labels_as_they_are(tmp_path):
         ("id,a\n", "has no rows"),
         ("", "is not a table"),
         ("id,a,b\n001,x,1.5\n", "column 'a' of 'more' is text beside other columns"),
+        ("id,a\n001,0.5,7\n", "has a row with more fields than its first line"),
+        ("id,a\n001,\0000.5\n", "holds bytes that are no text"),
+        ("id,a,a\n001,0.5,1.5\n", "has the column 'a' twice"),
+        ("id,a\n1,0.5\n2,1.5\n", "no other table has an id of 'more' (column 'id': '1' … '2')"),
+        ("id,a,b\n001,9007199254740993,1\n", "column 'a' of 'more' is text beside other columns"),
     ],
 )
 def test_faults_of_tables(tmp_path, content, message):
     (tables(tmp_path) / "more.csv").write_text(content)
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=re.escape(message)):
         modalities_of(read([tmp_path]), None)
+
+
+def test_a_comma_at_the_end_of_every_row_moves_no_column(tmp_path):
+    (tables(tmp_path) / "more.csv").write_text("id,a\n001,0.5,\n002,1.5,\n")
+    data = read([tmp_path])
+    assert data.raw("more").columns == ("a",)
+    assert dict(zip(data.ids, data.raw("more").values[:, 0].tolist(), strict=True))["002"] == 1.5
+
+
+def test_labels_of_many_digits_stay_apart(tmp_path):
+    (tables(tmp_path) / "more.csv").write_text("id,a\n001,9007199254740992\n002,9007199254740993\n")
+    assert modalities_of(read([tmp_path]), None)[1].classes == ("9007199254740992", "9007199254740993")
+
+
+def test_columns_are_known_by_their_names(tmp_path):
+    folder = tables(tmp_path)
+    modalities = modalities_of(read([folder]), None)
+    before = pack_collection(read([folder]), modalities)
+    (folder / "my blood.csv").write_text("id,b,a\n001,1,0.5\n002,2,1.5\n004,4,2.5\n")
+    torch.testing.assert_close(pack_collection(read([folder]), modalities).x, before.x, rtol=0, atol=0)
+    (folder / "my blood.csv").write_text("id,b,c\n001,1,0.5\n002,2,1.5\n004,4,2.5\n")
+    with pytest.raises(UserError, match="'my blood' has the columns b, c; training had a, b"):
+        pack_collection(read([folder]), modalities)
 
 
 def test_the_column_of_ids_can_be_stated(tmp_path):

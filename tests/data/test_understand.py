@@ -91,6 +91,20 @@ def test_values_and_back_and_the_jacobian():
     assert found.log_jacobian == pytest.approx(-48 * np.log(images.std()))
 
 
+def test_identifiers_are_no_classes():
+    names = Raw("m", np.array([f"patient {i}" for i in range(30)]))
+    with pytest.raises(
+        UserError, match=r"has 30 classes among 30 samples \(identifiers\?\): say what it is with --kind"
+    ):
+        understand(names)
+    assert understand(names, "categorical").dim == 30
+
+
+def test_small_units_are_no_constant():
+    values = GENERATOR.normal(size=(30, 2)) * 1e-15
+    assert understand(Raw("m", values)).scale == tuple(values.std(0))
+
+
 def test_far_from_zero_is_no_trouble():
     values = 1e6 + GENERATOR.normal(size=(50, 1))
     encoded, _ = understand(Raw("m", values)).encode(Raw("m", values))

@@ -8,13 +8,13 @@ from builders import generator, observations, single_cell, vae
 from pimvae.config.schema import BimodalData, Cell, MultimodalData
 from pimvae.data.bimodal import bimodal
 from pimvae.data.multimodal import multimodal
-from pimvae.evaluation import bimodal as evaluation_of_bimodal
-from pimvae.evaluation import multimodal as evaluation_of_multimodal
+from pimvae.evaluation.bimodal import BimodalEvaluation
 from pimvae.evaluation.likelihood import importance_log_likelihood
-from pimvae.evaluation.multimodal import cluster_accuracy
+from pimvae.evaluation.multimodal import MultimodalEvaluation, cluster_accuracy
 from pimvae.evaluation.rows import Rows
 from pimvae.models.vae import MultimodalVAE, build_model
 from pimvae.posteriors import Mixture, single
+from pimvae.training.packing import pack
 
 Found = dict[tuple[str, str, str], float]
 VECTOR_AND_LABEL = BimodalData(samples=60, test_samples=50)
@@ -32,9 +32,9 @@ def values(rows: Rows) -> Found:
     return found
 
 
-def evaluated(cell: Cell, module, data, beta: float = 1.0) -> tuple[Found, dict[str, np.ndarray]]:
+def evaluated(cell: Cell, kind, data, beta: float = 1.0) -> tuple[Found, dict[str, np.ndarray]]:
     rows = Rows(cell, 3, beta)
-    examples = module.evaluate(cell, untrained(cell, data), data, rows, 3)
+    examples = kind(cell=cell, model=untrained(cell, data), data=data, rows=rows, seed=3).measure()
     return values(rows), examples
 
 
@@ -46,7 +46,7 @@ def vector_and_label():
 @pytest.mark.parametrize("aggregator", ["poe", "moe", "sum_pooling", "self_attention_mixture"])
 def test_with_either_modality_missing_everything_is_a_number(vector_and_label, aggregator):
     cell = single_cell("bimodal", VECTOR_AND_LABEL, aggregator, "mixture")
-    found, _ = evaluated(cell, evaluation_of_bimodal, vector_and_label)
+    found, _ = evaluated(cell, BimodalEvaluation, vector_and_label)
     assert np.isfinite(list(found.values())).all()
     for split in ("train", "test"):
         assert {key[1] for key in found if key[2] == split and key[0] == "accuracy"} == {"vector", "label"}
@@ -64,7 +64,7 @@ def test_a_missing_modality_is_not_read(vector_and_label):
     cell = single_cell("bimodal", VECTOR_AND_LABEL, "sum_pooling", "mixture")
     model = untrained(cell, vector_and_label)
     other = bimodal(VECTOR_AND_LABEL, seed=1)
-    packed = [evaluation_of_bimodal.pack(data.train, data.max_dim).to(torch.float64) for data in
+    packed = [pack(data.train, data.max_dim).to(torch.float64) for data in
               (vector_and_label, other)]  # fmt: skip
     for given in (0, 1):
         x = packed[0].x.clone()
@@ -75,20 +75,20 @@ def test_a_missing_modality_is_not_read(vector_and_label):
 
 def test_points_of_the_figure_are_aligned_and_for_the_full_bound_only(vector_and_label):
     cell = single_cell("bimodal", VECTOR_AND_LABEL, "sum_pooling", "standard")
-    _, examples = evaluated(cell, evaluation_of_bimodal, vector_and_label)
+    _, examples = evaluated(cell, BimodalEvaluation, vector_and_label)
     assert int(examples["seed"]) == 3
     assert {name: examples[name].shape for name in ("labels", "latents", "x", "inferred", "reconstruction")} == {
         "labels": (60,), **dict.fromkeys(("latents", "x", "inferred", "reconstruction"), (60, 2)),
     }  # fmt: skip
     half = [np.corrcoef(examples["latents"][:30, d], examples["inferred"][:30, d])[0, 1] for d in range(2)]
     assert min(half) > 0
-    assert evaluated(cell, evaluation_of_bimodal, vector_and_label, beta=0.1)[1] == {}
+    assert evaluated(cell, BimodalEvaluation, vector_and_label, beta=0.1)[1] == {}
 
 
 def test_without_held_out_data_only_the_training_data_is_evaluated():
     config = BimodalData(samples=60, draws="published")
     cell = single_cell("bimodal", config, "poe", "standard")
-    found, _ = evaluated(cell, evaluation_of_bimodal, bimodal(config, seed=0))
+    found, _ = evaluated(cell, BimodalEvaluation, bimodal(config, seed=0))
     assert {key[2] for key in found} == {"train"}
 
 
@@ -97,7 +97,7 @@ def test_recovery_is_reported_for_every_number_of_views(source):
     config = MultimodalData(samples=20, test_samples=40, modalities=3, latent=2, dim=4, source=source)
     cell = single_cell("multimodal", config, "sum_pooling", "mixture", family=source)
     every = cell.model_copy(update={"evaluation": cell.evaluation.model_copy(update={"samples": 40})})
-    found, _ = evaluated(every, evaluation_of_multimodal, multimodal(config, seed=0))
+    found, _ = evaluated(every, MultimodalEvaluation, multimodal(config, seed=0))
     assert np.isfinite(list(found.values())).all()
     assert {key[1] for key in found} == {"all", "unimodal", "size1", "size2", "size3"}
     assert {key[2] for key in found} == {"test"}
@@ -109,8 +109,8 @@ def test_with_missing_views_sizes_with_few_samples_are_left_out(monkeypatch):
     data = multimodal(config, seed=0)
     cell = single_cell("multimodal", config, "moe", "standard")
     counts = np.bincount(data.test.mask.sum(1), minlength=5)
-    monkeypatch.setattr(evaluation_of_multimodal, "FEWEST", int(np.sort(counts)[-2]))
-    found, _ = evaluated(cell, evaluation_of_multimodal, data)
+    monkeypatch.setattr("pimvae.evaluation.multimodal.FEWEST", int(np.sort(counts)[-2]))
+    found, _ = evaluated(cell, MultimodalEvaluation, data)
     sizes = {key[1] for key in found if key[1].startswith("size")}
     assert sizes == {f"size{size}" for size in np.argsort(counts)[-2:]}
     assert np.isfinite(list(found.values())).all()

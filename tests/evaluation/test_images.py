@@ -1,5 +1,7 @@
 """Evaluation of images and text: classifiers, coherence, distances, and everything on an untrained model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,16 @@ from pimvae.data.job import data_file
 from pimvae.errors import UserError
 from pimvae.evaluation import classifiers as stage
 from pimvae.evaluation import images, likelihood
-from pimvae.evaluation.classifiers import Classifiers, ImageClassifier, classify_text, fit, load_classifiers, table
+from pimvae.evaluation.classifiers import (
+    Classifiers,
+    ImageClassifier,
+    classify_text,
+    fit,
+    load_classifiers,
+    save_classifiers,
+    table,
+)
+from pimvae.evaluation.classifiers import untrained as untrained_classifiers
 from pimvae.evaluation.classifiers_job import classifiers_file, run
 from pimvae.evaluation.coherence import frechet_distance, generate_given, probe_accuracy
 from pimvae.evaluation.likelihood import importance_log_likelihood
@@ -64,10 +75,22 @@ def untrained(aggregator: str, data: Dataset):
     return build_model(config, data.train.dims, data.max_dim, KINDS, None, 0).requires_grad_(False).eval()
 
 
+def evaluation(aggregator: str, data: Dataset, classifiers: Classifiers, beta: float = 1.0) -> images.ImageEvaluation:
+    chosen = cell(aggregator)
+    held = {"model": untrained(aggregator, data), "data": data, "rows": Rows(chosen, 0, beta), "seed": 0}
+    return images.ImageEvaluation(cell=chosen, **held, classifiers=classifiers)
+
+
+@pytest.fixture
+def first(data, classifiers):
+    """The first test triples, so many, as the evaluation takes them."""
+    return lambda count: evaluation("poe", data, classifiers).first("test", count)
+
+
 @pytest.mark.parametrize("aggregator", ["mopoe", "private_sum_pooling"])
 def test_every_metric_is_there_and_a_number(data, classifiers, aggregator):
-    rows = Rows(cell(aggregator), 0, 1.0)
-    pictures = images.evaluate(cell(aggregator), untrained(aggregator, data), data, rows, 0, classifiers)
+    whole = evaluation(aggregator, data, classifiers)
+    pictures, rows = whole.measure(), whole.rows
     found = {(row[-2], row[-3]): row[-1] for row in rows.rows}
     assert len(found) == len(rows.rows) and np.isfinite(list(found.values())).all()
     assert {row[-4] for row in rows.rows} == {"test"}
@@ -81,41 +104,40 @@ def test_every_metric_is_there_and_a_number(data, classifiers, aggregator):
     assert found["coherence", "cross"] == pytest.approx(np.mean(crossing))
     assert pictures["given_mnist"].shape == (7, 2, 1, 4, 4) and pictures["prior_svhn"].shape == (4, 3, 8, 8)
     assert pictures["true_text"].shape == (2,) and pictures["provenance"] == "embedded"
-    other = Rows(cell(aggregator), 0, 4.0)
-    assert images.evaluate(cell(aggregator), untrained(aggregator, data), data, other, 0, classifiers) == {}
+    assert evaluation(aggregator, data, classifiers, 4.0).measure() == {}
 
 
 def test_a_decoder_that_copies_is_coherent(data, classifiers, monkeypatch):
     """The modalities of the test triples as "generated" ones: coherence is the accuracy of the classifiers."""
-    part = images._first(data, data.test, 60, torch.device("cpu"))
+    whole = evaluation("poe", data, classifiers)
+    part = whole.first("test", 60)
     copies = [part.x[s, :, :dim] for s, dim in enumerate(part.dims)]
     monkeypatch.setattr(images, "generate_given", lambda *_: copies)
-    rows = Rows(cell(), 0, 1.0)
     labels = torch.from_numpy(data.test.truth["labels"])
-    images._conditional(untrained("poe", data), part.x, labels, classifiers, rows, generator())
-    found = {row[-3]: row[-1] for row in rows.rows}
+    whole.conditional(part.x, labels.numpy())
+    found = {row[-3]: row[-1] for row in whole.rows.rows}
     accuracy = [float((classifiers.labels(s, copies[s]) == labels).double().mean()) for s in range(3)]
     assert min(accuracy[:2]) > 0.5 and accuracy[2] == 1
     assert [found[f"text_to_{name}"] for name in MODALITIES] == pytest.approx(accuracy)
 
 
-def test_marginal_likelihoods_decode_one_modality_and_are_the_masked_ones(data):
+def test_marginal_likelihoods_decode_one_modality_and_are_the_masked_ones(data, first):
     """log p(x_s): the same estimate whether the other modalities are decoded and left out, or not decoded."""
     model = untrained("poe", data).to(torch.float64)
-    part = images._first(data, data.test, 5, torch.device("cpu")).to(torch.float64)
+    part = first(5).to(torch.float64)
     for s in range(3):
         alone = torch.zeros_like(part.mask)
         alone[:, s] = True
 
-        def fit(x, mask, z, s=s):
+        def log_likelihood(x, mask, z, s=s):
             return model.decoder.log_likelihood_of(s, x[s], model.modality_latents(z)[s])
 
-        found = importance_log_likelihood(model, part.x, alone, 7, generator(1), likelihood=fit)
+        found = importance_log_likelihood(model, part.x, alone, 7, generator(1), likelihood=log_likelihood)
         masked = importance_log_likelihood(model, part.x, alone, 7, generator(1))
         torch.testing.assert_close(found.log_likelihood, masked.log_likelihood)
 
 
-def test_likelihoods_take_no_memory_that_grows(data, monkeypatch):
+def test_likelihoods_take_no_memory_that_grows(data, first, monkeypatch):
     """The largest tensor that passes through the decoder is that of one chunk, whatever the particles and samples."""
     model = untrained("poe", data)
     sizes = []
@@ -125,7 +147,7 @@ def test_likelihoods_take_no_memory_that_grows(data, monkeypatch):
     monkeypatch.setattr(model.decoder, "log_likelihood_of", counted)
     largest = []
     for samples, particles in ((10, 10), (60, 10), (10, 500), (60, 100)):
-        part = images._first(data, data.test, samples, torch.device("cpu"))
+        part = first(samples)
         sizes.clear()
         importance_log_likelihood(model, part.x, part.mask, particles, generator())
         largest.append(max(sizes))
@@ -169,11 +191,18 @@ def test_the_stage_writes_what_the_evaluation_reads(data, classifiers, tmp_path,
     lines = (tmp_path / "classifiers.csv").read_text().splitlines()
     assert len(lines) == 1 + 2 * 3
     assert lines[-1] == "images,triples,classifier,classifier,classifier,1,0,1,,test,text,accuracy,1"
-    found = images.prepare(tmp_path)["classifiers"]
+    found = images.ImageEvaluation.prepare(tmp_path)["classifiers"]
     assert not any(model.training for model in found.images)
     again = fit(data, 0)
     x = table(data.test, 0)[0]
     assert torch.equal(found.images[0](x), again.images[0](x))  # the seed says it all
+    save_classifiers(Classifiers(tuple(untrained_classifiers(data))), classifiers_file(tmp_path))
+    with pytest.raises(UserError, match="not what the training wrote"):
+        images.ImageEvaluation.prepare(tmp_path)
+    save_classifiers(again, classifiers_file(tmp_path))
+    save(replace(data, train=data.train.spread(20)), data_file(tmp_path, 0))
+    with pytest.raises(UserError, match="trained on other data than those of seed 0"):
+        images.ImageEvaluation.prepare(tmp_path)
 
 
 def test_missing_and_damaged_classifiers_are_one_line(tmp_path):
@@ -203,10 +232,10 @@ def test_a_probe_tells_what_is_there_and_nothing_else():
     assert probe_accuracy(noise[:200], labels[:200], noise[200:], labels[200:]) < 0.3
 
 
-def test_generation_from_the_posterior_of_a_subset(data):
+def test_generation_from_the_posterior_of_a_subset(data, first):
     """The draw depends on S alone: changing what is not given changes nothing."""
     model = untrained("private_poe", data)
-    part = images._first(data, data.test, 6, torch.device("cpu"))
+    part = first(6)
     subset = torch.tensor([False, False, True])
     first = generate_given(model, model.embed(part.x), subset, generator())
     changed = part.x.clone()

@@ -103,9 +103,9 @@ def test_chunks_of_any_size_give_the_mean_over_particles_of_each_sample(chunk, m
     z, mask = 1.5 * normal(particles, batch, 2, seed=6), torch.ones(batch, 3, dtype=torch.bool)
     found = importance_log_likelihood(ScriptedVAE(oracle, z), x, mask, particles)
 
-    fit = oracle.log_likelihood_given(x.movedim(0, 1), z).sum(-1)
+    log_likelihood = oracle.log_likelihood_given(x.movedim(0, 1), z).sum(-1)
     prior, proposal = (torch.distributions.Normal(0.0, scale).log_prob(z).sum(-1) for scale in (1.0, 1.5))
-    weights = (fit + prior - proposal).exp()
+    weights = (log_likelihood + prior - proposal).exp()
     torch.testing.assert_close(found.log_likelihood, weights.mean(0).log())
     relative = weights / weights.mean(0)
     torch.testing.assert_close(found.error, relative.std(0, correction=0) / math.sqrt(particles))

@@ -9,7 +9,7 @@ from builders import double_precision, randomised, training_cell
 from pimvae.config.schema import DigitsData, EvaluationConfig, LinearData
 from pimvae.data.dataset import Dataset, Split
 from pimvae.data.linear import linear as draw
-from pimvae.evaluation.linear import evaluate
+from pimvae.evaluation.linear import LinearEvaluation
 from pimvae.evaluation.rows import Rows
 from pimvae.models.vae import build_model
 
@@ -28,7 +28,7 @@ def evaluated(aggregator="sum_pooling", objective="masked", data=None, noise_sca
     model = build_model(config, data.train.dims, data.max_dim, data.likelihoods, data.noise_scale, 0)
     model = randomised(model, 1).requires_grad_(False)
     rows = Rows(cell, seed=3, beta=1.0)
-    examples = evaluate(cell, model, data, rows, 3)
+    examples = LinearEvaluation(cell=cell, model=model, data=data, rows=rows, seed=3).measure()
     found = {(row[-2], row[-3]): row[-1] for row in rows.rows}
     assert len(found) == len(rows.rows) and all(math.isfinite(value) for value in found.values())
     return found, examples

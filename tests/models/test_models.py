@@ -69,7 +69,7 @@ def test_log_likelihood_is_that_of_torch(likelihoods, kind, scale):
 @pytest.mark.parametrize(("rows", "sizes"), [(1, [1] * 20), (7, [7, 7, 6]), (100, [20])])
 def test_without_gradients_pieces_of_the_rows_go_through_all_layers(rows, sizes, shared, monkeypatch):
     module = decoder(decoder="injective")
-    monkeypatch.setattr(decoders, "PIECE", rows * 3 * MAX_DIM + 1)
+    monkeypatch.setattr(decoders, "CHUNK", rows * 3 * MAX_DIM + 1)
     z = normal(5, BATCH, 2).expand(3, 5, BATCH, 2) if shared else normal(3, 5, BATCH, 2)
     before, expected, seen = z.clone(), module(z), []
     module.layers[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[1]))

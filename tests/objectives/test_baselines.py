@@ -42,8 +42,8 @@ def test_mvtcae_by_hand(aggregator):
     to_prior = torch.distributions.kl_divergence(full, Normal(0.0, 1.0)).sum()
     to_single = sum(torch.distributions.kl_divergence(full, other).sum() for other in single)
     z = q.rsample(noise.full)[0, 0, 0]
-    fit = case.model.log_likelihood(x, z)[..., :2].sum(-1)
-    within(value - (m - alpha) / m * fit, -beta * ((1 - alpha) * to_prior + alpha / m * to_single))
+    log_likelihood = case.model.log_likelihood(x, z)[..., :2].sum(-1)
+    within(value - (m - alpha) / m * log_likelihood, -beta * ((1 - alpha) * to_prior + alpha / m * to_single))
 
 
 def test_mvtcae_of_one_modality_has_no_total_correlation():
@@ -73,8 +73,8 @@ def test_mmvm_by_hand():
     for s in range(3):
         own = Normal(alone.loc[:, s], alone.scale[:, s])
         z = own.loc + own.scale * noise.full[s, 0, 0]
-        fit = case.model.log_likelihood(case.x, z)[:, s]
-        term = fit + 0.7 * (log_h(alone, OBSERVED, z) - own.log_prob(z).sum(-1))
+        log_likelihood = case.model.log_likelihood(case.x, z)[:, s]
+        term = log_likelihood + 0.7 * (log_h(alone, OBSERVED, z) - own.log_prob(z).sum(-1))
         expected += torch.where(OBSERVED[:, s], term, 0.0)
     torch.testing.assert_close(value, expected)
 
@@ -108,10 +108,10 @@ def test_mmvae_plus_by_hand():
         own = private.loc[:, s] + private.scale[:, s] * draws_of_private[:, s]
         latents = draws_of_private * model.auxiliary_log_scale.exp()
         latents[:, s] = own
-        fit = model.log_likelihood(x, torch.cat([z, latents.flatten(-2)], -1)).sum(-1)
-        information = log_h(alone, EVERYTHING, z) - standard.log_prob(z).sum(-1)
-        information += (Normal(private.loc[:, s], private.scale[:, s]).log_prob(own) - standard.log_prob(own)).sum(-1)
-        expected += (fit - 0.7 * information) / 3
+        log_likelihood = model.log_likelihood(x, torch.cat([z, latents.flatten(-2)], -1)).sum(-1)
+        log_ratio = log_h(alone, EVERYTHING, z) - standard.log_prob(z).sum(-1)
+        log_ratio += (Normal(private.loc[:, s], private.scale[:, s]).log_prob(own) - standard.log_prob(own)).sum(-1)
+        expected += (log_likelihood - 0.7 * log_ratio) / 3
     torch.testing.assert_close(value, expected)
 
 

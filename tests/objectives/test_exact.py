@@ -55,11 +55,11 @@ def evidence(oracle, x, subset):
     return torch.stack([oracle.log_likelihood(x.movedim(0, 1), rows) for rows in subset])
 
 
-def expected_fits(oracle, x, posterior):
+def expected_likelihoods(oracle, x, posterior):
     """E_q log p(x_s|z) for a one-component q with batch axes [n, batch], [n, batch, M]."""
     mean, variance = posterior.mean(), posterior.variance()
-    fits = [oracle.expected_log_likelihood(x.movedim(0, 1), *q) for q in zip(mean, variance, strict=True)]
-    return torch.stack(fits)
+    log_likelihoods = [oracle.expected_log_likelihood(x.movedim(0, 1), *q) for q in zip(mean, variance, strict=True)]
+    return torch.stack(log_likelihoods)
 
 
 def normals(posterior):
@@ -83,7 +83,7 @@ def test_mixture_with_exact_posteriors_has_its_closed_form(oracle, x):
     r"""log p(x_S) + E_{p(z|x_S)} log p(x_{O∖S}|z): below log p(x_O) unless S = O, where it is that for every draw."""
     model = ExactVAE(oracle)
     bound = value("mixture", model, x, repeats=REPEATS)
-    rest = (expected_fits(oracle, x, model.posterior(x, CHOSEN)) * (OBSERVED & ~CHOSEN)).sum(-1)
+    rest = (expected_likelihoods(oracle, x, model.posterior(x, CHOSEN)) * (OBSERVED & ~CHOSEN)).sum(-1)
     expected = evidence(oracle, x, CHOSEN) + rest
     within(bound.movedim(1, 0), expected)
     log_likelihood = oracle.log_likelihood(x.movedim(0, 1), OBSERVED)
@@ -96,16 +96,16 @@ def test_mixture_with_exact_posteriors_has_its_closed_form(oracle, x):
 def closed_form(objective, oracle, x, model, beta):
     """The expected bound for any one-component posteriors, [n, batch]."""
     q_subset, q_full = model.posterior(x, CHOSEN), model.posterior(x, OBSERVED.unsqueeze(0))
-    fit_subset, fit_full = (expected_fits(oracle, x, q) for q in (q_subset, q_full))
+    likelihood_subset, likelihood_full = (expected_likelihoods(oracle, x, q) for q in (q_subset, q_full))
     prior = Independent(Normal(torch.zeros(model.latent_size), 1.0), 1)
     own, between = kl_divergence(normals(q_subset), prior), kl_divergence(normals(q_full), normals(q_subset))
     if objective == "masked":
-        fit = torch.where(CHOSEN, fit_subset, torch.where(OBSERVED, fit_full, 0.0)).sum(-1)
-        return fit - beta * (own + between)
+        log_likelihood = torch.where(CHOSEN, likelihood_subset, torch.where(OBSERVED, likelihood_full, 0.0)).sum(-1)
+        return log_likelihood - beta * (own + between)
     if objective == "mixture":
-        return (fit_subset * OBSERVED).sum(-1) - beta * own
+        return (likelihood_subset * OBSERVED).sum(-1) - beta * own
     assert objective == "tc"
-    return (fit_full * OBSERVED).sum(-1) - beta * between
+    return (likelihood_full * OBSERVED).sum(-1) - beta * between
 
 
 @pytest.mark.parametrize("stl", [True, False], ids=["stl", "plain"])
@@ -192,19 +192,21 @@ def integral(objective, oracle, x, model, beta):
     z = GRID[:, None, None, None]
     q_subset, q_full = model.posterior(x, CHOSEN), model.posterior(x, OBSERVED.unsqueeze(0))
     log_subset, log_full = (q.log_prob(z.expand(-1, *q.mean().shape)) for q in (q_subset, q_full))
-    fits = oracle.log_likelihood_given(x.movedim(0, 1), GRID[:, None, None].expand(-1, BATCH, 1)).unsqueeze(1)
+    log_likelihoods = oracle.log_likelihood_given(x.movedim(0, 1), GRID[:, None, None].expand(-1, BATCH, 1)).unsqueeze(
+        1
+    )
     log_prior = Normal(0.0, 1.0).log_prob(GRID)[:, None, None]
 
     def mean(log_density, function):
         return torch.trapezoid(log_density.exp() * function, GRID, dim=0)
 
     if objective == "masked":
-        f = mean(log_subset, (fits * CHOSEN).sum(-1) - beta * (log_subset - log_prior))
-        return f + mean(log_full, (fits * (OBSERVED & ~CHOSEN)).sum(-1) - beta * (log_full - log_subset))
+        f = mean(log_subset, (log_likelihoods * CHOSEN).sum(-1) - beta * (log_subset - log_prior))
+        return f + mean(log_full, (log_likelihoods * (OBSERVED & ~CHOSEN)).sum(-1) - beta * (log_full - log_subset))
     if objective == "mixture":
-        return mean(log_subset, (fits * OBSERVED).sum(-1) - beta * (log_subset - log_prior))
+        return mean(log_subset, (log_likelihoods * OBSERVED).sum(-1) - beta * (log_subset - log_prior))
     assert objective == "tc"
-    return mean(log_full, (fits * OBSERVED).sum(-1) - beta * (log_full - log_subset))
+    return mean(log_full, (log_likelihoods * OBSERVED).sum(-1) - beta * (log_full - log_subset))
 
 
 @pytest.mark.parametrize("stl", [True, False], ids=["stl", "plain"])
@@ -231,13 +233,13 @@ def test_importance_weights_of_stratified_mixtures_are_unbiased(objective, sampl
     oracle = linear_gaussian(latent=1)
     model = MixtureVAE(oracle, normal(8, 3, seed=1), 0.5 * normal(8, 3, seed=2), torch.full((8, 3), 0.1))
     q_subset, z = model.posterior(x, CHOSEN), GRID[:, None, None]
-    fits = oracle.log_likelihood_given(x.movedim(0, 1), z.expand(-1, BATCH, 1)).unsqueeze(1)
+    log_likelihoods = oracle.log_likelihood_given(x.movedim(0, 1), z.expand(-1, BATCH, 1)).unsqueeze(1)
     density = q_subset.log_prob(z.unsqueeze(1).expand(-1, *CHOSEN.shape[:2], 1))
     if objective == "mixture":
         limit = evidence(oracle, x, OBSERVED.expand_as(CHOSEN))
     else:
         target = OBSERVED & ~CHOSEN if objective == "masked" else OBSERVED.expand_as(CHOSEN)
-        limit = torch.trapezoid((density + (fits * target).sum(-1)).exp(), GRID, dim=0).log()
+        limit = torch.trapezoid((density + (log_likelihoods * target).sum(-1)).exp(), GRID, dim=0).log()
         limit = limit + (evidence(oracle, x, CHOSEN) if objective == "masked" else 0.0)
     bound = value(objective, model, x, samples, repeats=400, components=3)
     within((bound - limit.unsqueeze(1)).exp().movedim(1, 0), 1.0)

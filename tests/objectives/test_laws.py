@@ -52,9 +52,9 @@ def test_values_and_terms_are_finite_and_per_sample(case, samples):
 def test_terms_sum_to_the_bound_and_beta_weighs_the_information(case):
     for beta in (0.0, 0.5, 1.0, 4.0):
         bound = case(beta=beta)
-        fit = sum(term for name, term in bound.terms.items() if name.startswith("log_likelihood"))
-        information = sum(term for name, term in bound.terms.items() if name.startswith("information"))
-        torch.testing.assert_close(bound.value, fit - beta * information)
+        log_likelihood = sum(term for name, term in bound.terms.items() if name.startswith("log_likelihood"))
+        log_ratio = sum(term for name, term in bound.terms.items() if name.startswith("information"))
+        torch.testing.assert_close(bound.value, log_likelihood - beta * log_ratio)
     torch.testing.assert_close(case(beta=torch.tensor(4.0)).value, bound.value)
 
 
@@ -95,9 +95,9 @@ def test_whole_subset_gives_the_ordinary_bound(case):
     value = case(subset=OBSERVED.unsqueeze(0), draws=Draws(noise.subset, noise.subset)).value[0]
     q = case.model.posterior(case.x, OBSERVED)
     z = q.rsample(noise.subset[:, 0, 0])
-    fit = (case.model.log_likelihood(case.x, z) * OBSERVED).sum(-1)
+    log_likelihood = (case.model.log_likelihood(case.x, z) * OBSERVED).sum(-1)
     prior = q.log_prob(z) if case.name == "tc" else case.model.log_prior(z)
-    torch.testing.assert_close(value, (q.log_weights().exp() * (fit + prior - q.log_prob(z))).sum(0))
+    torch.testing.assert_close(value, (q.log_weights().exp() * (log_likelihood + prior - q.log_prob(z))).sum(0))
 
 
 def test_equal_samples_weigh_as_one(case):

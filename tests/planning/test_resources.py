@@ -99,7 +99,8 @@ def test_trainings_that_were_counted_fit_on_a_laptop(root):
 TOLD = """
 include: "{root}/workflow/Snakefile"
 told = find_cell(WORKFLOW, "linear", "dense-poe-masked")
-asked = [training(told).request(), evaluation(told).request(), "torch" in sys.modules]
+stages = PLAN.training(told, CONFIG.device), PLAN.evaluation(told, CONFIG.device)
+asked = [*(job.request() for job in stages), "torch" in sys.modules]
 print("asked", json.dumps(asked), file=sys.stderr)
 """
 

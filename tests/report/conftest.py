@@ -9,6 +9,7 @@ from report import beyond, identifiable, images
 from report.simple import write_simple
 from report.synthetic import write_cells
 
+from pimvae.report import job
 from pimvae.results import collect
 from pimvae.results.files import Results
 
@@ -30,6 +31,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def results(folder: Path) -> Results:
     return Results.load(folder)
+
+
+@pytest.fixture(scope="session")
+def written(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every table as LaTeX, made once; not to be changed."""
+    place = tmp_path_factory.mktemp("tex")
+    job.tables(folder, place)
+    return place
 
 
 @pytest.fixture(autouse=True)

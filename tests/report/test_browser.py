@@ -5,7 +5,6 @@ import re
 import pytest
 from browser import PROGRAM, browser
 
-from pimvae.report import job
 from pimvae.report.webpage import page, pages
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs Chromium")
@@ -34,7 +33,7 @@ CONTRAST = """
   const light = colour => { const [r, g, b] = colour.match(/[\\d.]+/g).map(Number);
                             return 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b); };
   const page = light(getComputedStyle(document.body).backgroundColor);
-  return Math.min(...[...document.querySelectorAll('h1, td, th, p, small, .diverged')].map(part => {
+  return Math.min(...[...document.querySelectorAll('h1, td, th, p, dt, dd, small, .diverged')].map(part => {
     const text = light(getComputedStyle(part).color);
     return (Math.max(text, page) + 0.05) / (Math.min(text, page) + 0.05);
   }));
@@ -49,11 +48,9 @@ def tab(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def written(folder, tmp_path_factory):
+def shown(written, tmp_path_factory):
     """The page of every table."""
-    place = tmp_path_factory.mktemp("pages")
-    job.tables(folder, place / "tex")
-    return pages(place / "tex", place / "html", "laptop")
+    return pages(written, tmp_path_factory.mktemp("pages"), "laptop")
 
 
 def test_rows_are_sorted_by_a_click_within_their_part(tab, tmp_path):
@@ -71,13 +68,26 @@ def test_rows_are_sorted_by_a_click_within_their_part(tab, tmp_path):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_table_opens_without_an_error_and_can_be_read(tab, written, theme):
+def test_every_table_opens_without_an_error_and_can_be_read(tab, shown, theme):
     tab.theme(theme)
     backgrounds = set()
-    for path in written:
+    for path in shown:
         tab.open(path)
         assert tab.ask("document.title") == re.search("<title>(.*?)</title>", path.read_text())[1].replace("&amp;", "&")
         assert tab.ask(CONTRAST) >= 4.5  # what WCAG asks for
         backgrounds.add(tab.ask("getComputedStyle(document.body).backgroundColor"))
     assert tab.errors == []
     assert backgrounds == {"rgb(255, 255, 255)" if theme == "light" else "rgb(22, 24, 28)"}
+
+
+def test_a_phone_shows_every_table_without_moving_the_page(tab, shown):
+    """What is too wide scrolls by itself, and the names of rows stay where they are."""
+    tab.width(390)
+    for path in shown:
+        tab.open(path)
+        assert tab.ask("[innerWidth, document.documentElement.scrollWidth]") == [390, 390], path.name
+    tab.open(next(path for path in shown if path.stem == "t6_images"))
+    places = "[...document.querySelector('tbody tr').cells].slice(0, 2).map(cell => cell.getBoundingClientRect().left)"
+    name, number = tab.ask(places)
+    tab.ask("document.querySelector('[role=region]').scrollLeft = 100")
+    assert tab.ask(places) == [name, number - 100]

@@ -11,8 +11,9 @@ from pimvae.cli import main
 from pimvae.errors import UserError
 from pimvae.report import job
 from pimvae.report.comparison import UNIT, compare, read_metrics
-from pimvae.report.comparison_view import equal_numbers, figure_of, lines_of
+from pimvae.report.comparison_view import equal_numbers, equal_verdicts, figure_of
 from pimvae.results.files import COLUMNS
+from pimvae.results.ship import ship
 
 SHIPPED = [1.0, 2.0, 3.5, 4.0]
 
@@ -104,7 +105,7 @@ def test_every_number_of_two_runs_is_compared(folder, results, tmp_path, capsys)
     assert printed[count].startswith("differs: linear dense ") and " llh_gap: " in printed[count]
     compared = pd.concat([results.metrics, results.baselines])[UNIT].drop_duplicates()
     assert printed[-1].startswith(f"{len(compared)} numbers: ")
-    assert f"{count - 1} of {count - 1} claims have the same verdict (1 not examined by both)" in printed[-1]
+    assert printed[-2] == f"equal verdicts: {count - 1} of {count - 1} (1 not examined by both)"
     found = pd.read_csv(out / "compare.csv")
     found = found[found["baseline"].isna()]
     assert (found.loc[(found["dataset"] == "dense") & (found["metric"] == "llh_gap"), "verdict"] == "differs").all()
@@ -118,8 +119,14 @@ def test_every_number_of_two_runs_is_compared(folder, results, tmp_path, capsys)
 def test_claims_that_a_run_left_out_are_not_counted():
     names = {"short": ["s"] * 4, "claim": ["A", "B", "C", "D"], "effect_fresh": [0.0] * 4, "effect_shipped": [0.0] * 4}
     verdicts = {"fresh": ["holds", "undecided", "not run", "not run"], "shipped": ["holds"] * 3 + ["not run"]}
-    summary = lines_of(compare(frame(SHIPPED), frame(SHIPPED)), pd.DataFrame(names | verdicts))[-1]
-    assert summary.endswith("; 1 of 2 claims have the same verdict (2 not examined by both)")
+    assert equal_verdicts(pd.DataFrame(names | verdicts)) == "equal verdicts: 1 of 2 (2 not examined by both); other: B"
+
+
+def test_a_run_that_repeats_the_shipped_one_has_equal_verdicts(folder, tmp_path):
+    ship(folder, tmp_path / "shipped")
+    lines = job.compare(folder, tmp_path / "shipped", tmp_path / "out")
+    count = len(read_claims())
+    assert lines[-2] == f"equal verdicts: {count} of {count}" and lines[-1].endswith(" identical")
 
 
 def test_equal_numbers_are_counted_among_those_that_both_runs_have():

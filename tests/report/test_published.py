@@ -43,7 +43,7 @@ def test_every_row_is_in_the_grid_or_in_one_block(results):
     assert set(parts[1]["objective"]) == {objective for _, objective in PUBLISHED}
 
 
-def test_blocks_stand_below_the_grid_in_one_group_of_columns(results):
+def test_readme_stand_below_the_grid_in_one_group_of_columns(results):
     table = grid_table(stated(LLH, Measure(heading="M", metric="llh", subset="mnist")), results).to_latex()
     grid, _, blocks = table.partition("without the empty subset")
     assert "MMVAE" not in grid and grid.count("bound}") == 2

@@ -4,9 +4,8 @@ import pandas as pd
 import pytest
 
 from pimvae.claims.status import replica_status
-from pimvae.report import job
 from pimvae.report.table import Part
-from pimvae.report.tables._cells import Column
+from pimvae.report.tables._cells import Column, body
 from pimvae.report.tables._simple import simple_parts
 from pimvae.report.webpage import page
 from pimvae.results.files import COLUMNS, Results
@@ -25,10 +24,8 @@ LABELS = {label for labels in BLOCKS.values() for label in labels}
 
 
 @pytest.fixture(scope="module")
-def texts(folder, tmp_path_factory) -> dict[str, str]:
-    out = tmp_path_factory.mktemp("tables")
-    job.tables(folder, out, only=list(BLOCKS))
-    return {name: (out / f"{name}.tex").read_text() for name in BLOCKS}
+def texts(written) -> dict[str, str]:
+    return {name: (written / f"{name}.tex").read_text() for name in BLOCKS}
 
 
 @pytest.mark.parametrize("name", BLOCKS)
@@ -74,6 +71,19 @@ def test_marks_reach_the_web_page():
     html = page("T", tex, "smoke")
     assert '<span class="diverged">‡2</span>' in html and '<span class="diverged">∘1</span>' in html
     assert "below the simplest" in html.replace("\n", " ")
+
+
+def test_likelihoods_that_rest_on_annealing_are_marked():
+    """More than a third of the points, as a mean over replicas; of that bound and subset only."""
+    shares = {("poe", "masked"): (0.3, 0.4), ("poe", "mixture"): (0.2, 0.4), ("moe", "masked"): (0.0, 0.1)}
+    rows = [("images", "triples", *keys, "standard", 1.0, seed, 1.0, "", "test", "all", metric, value)
+            for keys, both in shares.items() for seed, share in enumerate(both)
+            for metric, value in (("llh", -9.0 - seed), ("k_hat_above", share))]  # fmt: skip
+    columns = [Column("llh", where=(("objective", bound), ("beta", 1.0))) for bound in ("masked", "mixture")]
+    labels = [("PoE", {"aggregator": "poe"}), ("MoE", {"aggregator": "moe"})]
+    found = body(pd.DataFrame(rows, columns=COLUMNS), labels, columns)
+    assert [[r"\annealed" in cell for cell in row[1:]] for row in found] == [[True, False], [False, False]]
+    assert "annealed" not in "".join(map(str, body(pd.DataFrame(rows, columns=COLUMNS), labels, [Column("rate")])))
 
 
 def test_a_simple_model_without_a_value_has_no_row():

@@ -6,9 +6,9 @@ from scipy.stats import t as student
 
 from pimvae.claims.statistics import (
     Estimate,
+    best_and_ties,
     format_estimate,
     format_number,
-    marks,
     mean_interval,
     paired_difference,
     welch_mean,
@@ -37,18 +37,18 @@ def test_pairing_sees_what_unpaired_means_hide():
     """Seeds that differ by 100, a constant difference of 1: a tie without pairing, none with it."""
     a = {seed: 100.0 * seed for seed in range(4)}
     b = {seed: value + 1 + 0.01 * seed for seed, value in a.items()}
-    assert marks({"a": a, "b": b}, "lower") == {"a": "best", "b": ""}
+    assert best_and_ties({"a": a, "b": b}, "lower") == {"a": "best", "b": ""}
 
 
 def test_marks_by_direction():
     columns = {"a": {0: 1.0, 1: 2.0, 2: 3.0}, "b": {0: 1.1, 1: 1.9, 2: 3.1}, "c": {0: 9.0, 1: 10.0, 2: 11.0}, "d": {}}
-    assert marks(columns, "lower") == {"a": "best", "b": "tie", "c": "", "d": ""}
-    assert marks(columns, "higher")["c"] == "best"
-    assert set(marks(columns, "neither").values()) == {""}
+    assert best_and_ties(columns, "lower") == {"a": "best", "b": "tie", "c": "", "d": ""}
+    assert best_and_ties(columns, "higher")["c"] == "best"
+    assert set(best_and_ties(columns, "neither").values()) == {""}
 
 
 def test_one_seed_marks_only_the_best():
-    assert marks({"a": {0: 1.0}, "b": {0: 2.0}}, "lower") == {"a": "best", "b": ""}
+    assert best_and_ties({"a": {0: 1.0}, "b": {0: 2.0}}, "lower") == {"a": "best", "b": ""}
 
 
 def test_welch_mean_by_hand():

@@ -72,10 +72,10 @@ def test_private_models_have_their_rows(results):
     ] * 3
 
 
-def test_every_table_is_one_balanced_tabular(folder, tmp_path):
-    written = job.tables(folder, tmp_path)
-    assert {path.stem for path in written} == set(names("report.tables"))
-    for path in written:
+def test_every_table_is_one_balanced_tabular(written):
+    paths = sorted(written.iterdir())
+    assert {path.stem for path in paths} == set(names("report.tables"))
+    for path in paths:
         text = path.read_text()
         assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 1
         assert text.count("{") == text.count("}")

@@ -61,11 +61,12 @@ SAMPLED = 10  # cells of each table
 
 
 @pytest.fixture(scope="module", params=["made up", *archive.shipped_scales(ROOT)])
-def source(request, folder, tmp_path_factory) -> tuple[Path, Path]:
+def source(request, folder, written, tmp_path_factory) -> tuple[Path, Path]:
     """Collected results and the tables made from them: of the tests, and of every scale that is shipped."""
-    if request.param != "made up":
-        folder = tmp_path_factory.mktemp("shipped")
-        archive.unpack(ROOT / "results" / "shipped" / request.param, folder)
+    if request.param == "made up":
+        return folder, written
+    folder = tmp_path_factory.mktemp("shipped")
+    archive.unpack(ROOT / "results" / "shipped" / request.param, folder)
     out = tmp_path_factory.mktemp("tables")
     job.tables(folder, out, only=list(TABLES))
     return folder, out

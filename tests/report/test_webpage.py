@@ -4,7 +4,7 @@ import pytest
 
 from pimvae.errors import UserError
 from pimvae.registry import names
-from pimvae.report import job
+from pimvae.report.page_notes import HEADINGS, MARKS, SORT
 from pimvae.report.webpage import html_table, page, pages
 
 TABLE = r"""\begin{tabular}{@{}lrr@{}}
@@ -45,10 +45,29 @@ def test_head_parts_and_spans():
     assert text.count('<tr class="part">') == 1
 
 
-def test_headings_are_explained_once_where_they_occur():
+def test_headings_and_marks_are_explained_once_where_they_occur():
     note = page("title", TABLE, "laptop").rpartition("<p>")[2]
-    assert note.count("LLH gap: how far") == note.count("KL<sub>1</sub>: divergence") == 1
-    assert "KL<sub>M</sub>" not in note and "interval over seeds" in note
+    assert note.count("<dt>LLH gap</dt><dd>how far") == note.count("<dt>KL<sub>1</sub></dt><dd>divergence") == 1
+    assert "KL<sub>M</sub>" not in note
+    assert [name for name, text in MARKS.items() if text in note] == ["pmhalf", "best", "tie", "diverged"]
+    plain = page("title", TABLE.replace(r"\best", r"\textbf"), "laptop").rpartition("<p>")[2]
+    assert [name for name, text in MARKS.items() if text in plain] == ["pmhalf", "tie", "diverged"]
+
+
+def test_what_is_said_of_one_table_stands_below_it_alone():
+    said = "the share of generated samples"
+    assert said in page("title", TABLE, "laptop", "t7_coherence") and said not in page("title", TABLE, "laptop")
+
+
+def test_sorting_is_offered_where_every_column_has_a_heading():
+    spanned = TABLE.replace(r"LLH gap & $\KL_1$", r"\multicolumn{2}{c}{a}")
+    assert [SORT in page("title", tex, "laptop") for tex in (TABLE, spanned)] == [True, False]
+
+
+def test_a_hat_and_a_space_stay():
+    assert rows(html_table(TABLE.replace("LLH gap", r"$\hat k>.7$").replace(r"$\KL_1$", r"eff.\ (\%)")))[1] == [
+        "", "k\u0302&gt;.7", "eff. (%)",
+    ]  # fmt: skip
 
 
 def test_an_unknown_command_keeps_its_argument():
@@ -59,19 +78,23 @@ def test_nothing_in_a_table_can_be_markup():
     assert "<b>" not in html_table(TABLE.replace("PoE", "<b>PoE"))
 
 
-def test_every_table_becomes_a_page_without_latex(folder, tmp_path):
-    job.tables(folder, tmp_path)
-    written = pages(tmp_path, tmp_path / "out", "laptop")
-    assert {path.stem for path in written} == set(names("report.tables"))
-    for path in written:
+def test_every_table_becomes_a_page_without_latex(written, tmp_path):
+    paths = pages(written, tmp_path, "laptop")
+    assert {path.stem for path in paths} == set(names("report.tables"))
+    for path in paths:
         body = path.read_text().partition("<body>")[2].partition("<script>")[0]
         assert not re.search(r"[\\{}$]", body), path.name
         assert body.count("<tr") == body.count("</tr>") > 0
 
 
-def test_numbers_of_a_page_are_those_of_the_tex(folder, tmp_path):
-    path = job.tables(folder, tmp_path, only=["t1_dense_digits"])[0]
-    text = path.read_text()
+def test_every_explanation_is_of_a_heading(written, tmp_path):
+    """So that a heading that is renamed keeps its explanation."""
+    text = "".join(path.read_text() for path in pages(written, tmp_path, "laptop"))
+    assert set(HEADINGS) - set(re.findall(r"<th(?: [^>]*)?>(.*?)</th>", text)) == set()
+
+
+def test_numbers_of_a_page_are_those_of_the_tex(written):
+    text = (written / "t1_dense_digits.tex").read_text()
     numbers = re.findall(r"\d+\.\d+", text)
     assert len(numbers) > 20
     assert re.findall(r"\d+\.\d+", html_table(text)) == numbers

@@ -5,7 +5,7 @@ import torch
 from builders import trainer, training_cell
 
 from pimvae.errors import UserError
-from pimvae.training.device import choose_device, largest_stack, machine
+from pimvae.training.device import choose_device, largest_stack, machine, set_precision
 from pimvae.training.loop import Trainer
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -41,6 +41,29 @@ def test_a_captured_step_is_the_step(aggregator, objective):
         member.run()
     torch.testing.assert_close(pair[0].stack.flat, pair[1].stack.flat, rtol=0, atol=1e-5)
     assert pair[0].optimiser.entries == pair[1].optimiser.entries
+
+
+@gpu
+@pytest.mark.parametrize("aggregator", ["poe", "sum_pooling", "self_attention"])
+def test_a_compiled_step_on_a_gpu_is_the_step(aggregator, monkeypatch, tmp_path):
+    """Enough steps for warm-up, capture and replays of its CUDA graph."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    compiled, plain = (
+        on_gpu(training_cell(aggregator, steps=6, compile=compile_), compile_ == "always")
+        for compile_ in ("always", "never")
+    )
+    for member in (compiled, plain):
+        member.run()
+    assert (compiled.program.form, plain.program.form) == ("compiled", "autograd")
+    torch.testing.assert_close(compiled.stack.flat, plain.stack.flat, rtol=0, atol=1e-3)
+
+
+@gpu
+def test_tf32_is_on_where_it_is_asked_for():
+    device = choose_device("cuda")
+    for precision in ("tf32", "full"):
+        set_precision(device, precision)
+        assert machine(device)["tf32"] is (precision == "tf32")
 
 
 @gpu

@@ -44,6 +44,7 @@ def test_a_run_writes_weights_history_and_what_it_was(tmp_path, data):
     assert members == [(0, 0.5), (0, 2.0), (1, 0.5), (1, 2.0)]
     assert all(r["nonfinite_entries"] == 0 and not r["diverged"] for r in about["replicas"])
     assert about["cell"] == cell(betas=(0.5, 2.0)).model_dump(mode="json")
+    assert (about["step"], about["precision"]) == ("replayed", "full")
     assert about["device"] == "cpu" and set(about["data_sha256"]) == {"0", "1"}
     with (tmp_path / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -75,6 +76,18 @@ def test_what_cannot_run_is_refused_before_anything_is_written(tmp_path, data, d
     with pytest.raises(UserError, match=message):
         job.run(cell(seeds), data, tmp_path / "out", device)
     assert not (tmp_path / "out").exists()
+
+
+def test_tf32_is_refused_on_a_cpu(tmp_path, data):
+    with pytest.raises(UserError, match=r"^train.precision 'tf32' is for CUDA devices; on a CPU take"):
+        run(tmp_path / "out", data, precision="tf32")
+    assert not (tmp_path / "out").exists()
+
+
+def test_products_in_bfloat16_are_recorded(tmp_path, data):
+    weights, about = run(tmp_path, data, precision="bf16")
+    assert about["precision"] == about["cell"]["train"]["precision"] == "bf16"
+    assert all(value.dtype == torch.float32 and value.isfinite().all() for value in weights.values())
 
 
 def test_cuda_asked_for_but_absent(tmp_path, data, monkeypatch):

@@ -49,11 +49,11 @@ def test_map_equals_a_loop_over_the_models(aggregator, objective):
 
 @pytest.mark.parametrize(("aggregator", "objective"), PAIRS)
 def test_training_in_a_stack_equals_training_alone(aggregator, objective):
-    """Ten steps: weights, history and counts of every replica, whoever else is in the stack and in whatever place."""
-    cell = training_cell(aggregator, objective, clip=20.0)
-    together = trained(cell, [4, 0, 7])
-    for place, seed in enumerate([4, 0, 7]):
-        alone = trained(cell, [seed])
+    """Ten steps: weights, history and counts of a replica, whoever else is in the stack; once in whatever place."""
+    cell, seeds = training_cell(aggregator, objective, clip=20.0), [4, 0, 7]
+    together = trained(cell, seeds)
+    for place in range(3) if (aggregator, objective) == PAIRS[0] else [1]:
+        alone = trained(cell, seeds[place : place + 1])
         torch.testing.assert_close(together.stack.flat[place], alone.stack.flat[0], **EXACT)
         assert together.optimiser.clipped[place] == alone.optimiser.clipped[0]
         for (_, terms), (_, expected) in zip(together.history.rows, alone.history.rows, strict=True):

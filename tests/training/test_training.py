@@ -15,7 +15,7 @@ from pimvae.training import optimiser as optimiser_module
 from pimvae.training.loop import History
 from pimvae.training.optimiser import StackOptimiser
 from pimvae.training.packing import pack
-from pimvae.training.streams import Streams, derived_seed
+from pimvae.training.streams import Purpose, Streams, derived_seed
 
 float64 = pytest.fixture(double_precision, autouse=True)
 
@@ -208,9 +208,9 @@ def test_streams_continue_from_a_saved_state():
 
 
 def test_seeds_of_different_purposes_differ():
-    seeds = {derived_seed(seed, purpose) for seed in range(50) for purpose in range(3)}
-    assert len(seeds) == 150 and all(0 <= seed < 2**63 for seed in seeds)
-    expected = torch.rand(4, generator=torch.Generator().manual_seed(derived_seed(3, 1)))
+    seeds = {derived_seed(seed, purpose) for seed in range(50) for purpose in Purpose}
+    assert len(seeds) == 200 and all(0 <= seed < 2**63 for seed in seeds)
+    expected = torch.rand(4, generator=torch.Generator().manual_seed(derived_seed(3, Purpose.TRAINING)))
     assert torch.equal(Streams([3]).uniform(4)[0], expected)
 
 

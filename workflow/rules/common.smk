@@ -14,16 +14,15 @@ from pimvae import archive, provenance
 from pimvae.config import find_cell, load
 from pimvae.config.experiments import shared_model
 from pimvae.errors import UserError
-from pimvae.planning.graph import bundle, urgency
+from pimvae.planning.graph import bundle
 from pimvae.planning.kept import Kept
 from pimvae.planning.resources import (
     baselines_job,
     ceiling_job,
     data_job,
-    evaluation_job,
-    training_job,
 )
 from pimvae.registry import names, summary
+from pimvae.report.table import SCALES, SCALES_SUMMARY
 
 # What "auto" stands for is decided once: a compute node may have another device than the machine that started the run.
 DECIDED = "PIMVAE_SCALE_AND_DEVICE"
@@ -39,6 +38,8 @@ except UserError as error:
     sys.exit(f"pimvae: error: {error}")
 
 SCALE = CONFIG.scale
+# Shipped results of other scales, whose verdicts are shown beside those of this run.
+OTHER_SCALES = [SHIPPED.with_name(name) for name in archive.shipped_scales(ROOT) if name != SCALE]
 # Where this run writes; what is made from shipped results never mixes with what was trained here.
 RESULTS = f"results/from_shipped/{SCALE}" if CONFIG.shipped else f"results/{SCALE}"
 # What is collected and reported together, by the part of a path that tells it: 'all' reports its own cells, and 'beyond'
@@ -125,31 +126,20 @@ def cell_of(wildcards):
 PLAN = Kept(Path(RESULTS) / "plan.json")
 
 
-def training(cell):
-    """The training of a cell, as planned."""
-    return training_job(cell, PLAN.counts(cell), CONFIG.device, PLAN.speed(CONFIG.device, cell.experiment))
-
-
-def evaluation(cell):
-    """The evaluation of a cell, as planned."""
-    return evaluation_job(cell, PLAN.counts(cell), PLAN.speed(CONFIG.device, cell.experiment))
-
-
 @once
 def urgency_of(wildcards):
     """The priority of a cell's jobs: what takes long starts early, so that no core waits for it in the end."""
-    return urgency(training(cell_of(wildcards)), evaluation(cell_of(wildcards)))
+    return PLAN.urgency(cell_of(wildcards), CONFIG.device)
 
 
 def first_of(dataset):
     """The priority of a data set: that of the most urgent cell that reads it."""
-    cells = [cell for cell in WORKFLOW.of(dataset.experiment) if cell.dataset == dataset.name]
-    return max(urgency(training(cell), evaluation(cell)) for cell in cells)
+    cells = (cell for cell in WORKFLOW.of(dataset.experiment) if cell.dataset == dataset.name)
+    return max(PLAN.urgency(cell, CONFIG.device) for cell in cells)
 
 
 # Groups of short jobs, where a profile says how many of them share a job of a cluster: not known when rules are read.
 CELLS = lambda wildcards: bundle(urgency_of(wildcards)) if workflow.group_settings.group_components else None
-REFERENCES = lambda wildcards: "references" if workflow.group_settings.group_components else None
 
 
 def needs(estimate):
@@ -249,7 +239,8 @@ def figure_examples(wildcards):
 
 def content(registry, name, note=""):
     """What the report lists a table or figure under: as much of its summary as is short."""
-    short, *rest = re.split("(?=[,;:])", summary(registry, name).rstrip("."))
+    told = SCALES_SUMMARY if name == SCALES else summary(registry, name)
+    short, *rest = re.split("(?=[,;:])", told.rstrip("."))
     for part in rest:
         if len(short + part) > 70:
             # A bare number would tell nothing.
@@ -261,13 +252,16 @@ def content(registry, name, note=""):
 
 def category(name, otherwise):
     """The chapter of the report that shows a table or figure."""
-    return "Claims" if name.endswith("_claims") else otherwise
+    return "Claims" if name.endswith("_claims") or name == SCALES else otherwise
 
 
 def notebook_inputs(wildcards):
-    """What a notebook reads: the results or the tests, if it shows them."""
+    """What a notebook reads: the results, the shipped weights or the tests, if it shows them."""
+    weights = local(sorted((ROOT / "results" / "shipped" / "laptop" / "weights").rglob("*.*")))
+    if wildcards.notebook == "01_tour":
+        return [path for path in weights if "dense-sum_pooling" in path]
     if wildcards.notebook == "02_read_the_results":
-        return expand(COLLECTED, collection="") + CLAIMS + METHODS
+        return expand(COLLECTED, collection="") + CLAIMS + METHODS + weights
     if wildcards.notebook == "03_add_an_aggregator":
         return local([ROOT / "tests" / "aggregators" / "test_laws.py"])
     return []
@@ -330,7 +324,7 @@ def closing_words():
             words += ["", heading, claims.read_text(encoding="utf-8").rstrip()]
     compared, metrics = Path(RESULTS, "compare/compare.txt"), Path(RESULTS, "metrics.csv")
     if compared.is_file() and compared.stat().st_mtime >= metrics.stat().st_mtime:
-        summary = compared.read_text(encoding="utf-8").splitlines()[-1]
+        summary = "; ".join(compared.read_text(encoding="utf-8").splitlines()[-2:])
         words.append(f"fresh against shipped: {summary} (more: {compared.parent})")
     if LATEX is None:
         return "\n".join([*words, LATEX_MISSING])

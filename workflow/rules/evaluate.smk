@@ -21,7 +21,7 @@ rule evaluate:
         ENVIRONMENT
     threads: 1
     resources:
-        **needs(lambda wildcards: evaluation(cell_of(wildcards))),
+        **needs(lambda wildcards: PLAN.evaluation(cell_of(wildcards), CONFIG.device)),
     params:
         command=f"{PIMVAE} evaluate",
         options=SCALE_OPTIONS,
@@ -61,8 +61,6 @@ for dataset in WORKFLOW.datasets:
                 f"{RESULTS}/logs/{dataset.experiment}/ceiling-{dataset.name}.log",
             benchmark:
                 f"{RESULTS}/benchmarks/{dataset.experiment}/ceiling-{dataset.name}.tsv"
-            group:
-                REFERENCES
             conda:
                 ENVIRONMENT
             resources:
@@ -93,8 +91,6 @@ for dataset in WORKFLOW.datasets:
             f"{RESULTS}/logs/{dataset.experiment}/baselines-{dataset.name}.log",
         benchmark:
             f"{RESULTS}/benchmarks/{dataset.experiment}/baselines-{dataset.name}.tsv"
-        group:
-            REFERENCES
         conda:
             ENVIRONMENT
         threads: 1

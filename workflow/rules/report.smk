@@ -1,5 +1,6 @@
 # From the collected results to tables, figures and verdicts, of every collection.
-TABLES = names("report.tables")
+REGISTERED = names("report.tables")
+TABLES = [*REGISTERED, *([SCALES] if OTHER_SCALES else [])]
 TABLE_FILES = [f"paper/tables/{SCALE}/{{collection}}{name}.tex" for name in TABLES]
 FIGURE_FILES = [
     f"figures/{SCALE}/{{collection}}{name}.{kind}" for name in names("report.figures") for kind in ("pdf", "png", "csv")
@@ -54,6 +55,7 @@ rule claims:
 rule tables:
     input:
         results=COLLECTED,
+        others=local([folder / archive.MANIFEST for folder in OTHER_SCALES]),
         claims=CLAIMS,
         methods=METHODS,
     output:
@@ -66,11 +68,12 @@ rule tables:
         ENVIRONMENT
     params:
         command=f"{PIMVAE} tables --results {RESULTS}/{{collection}} --out paper/tables/{SCALE}/{{collection}}",
-        sources=provenance.digest(provenance.report_sources("tables", *(f"tables.{name}" for name in TABLES))),
+        scales=shlex.join(["--scale", SCALE, "--before", *local(OTHER_SCALES)]),
+        sources=provenance.digest(provenance.report_sources("tables", *(f"tables.{name}" for name in REGISTERED))),
     message:
         "write the tables"
     shell:
-        "{params.command} --claims {input.claims} > {log} 2>&1"
+        "{params.command} --claims {input.claims} {params.scales} > {log} 2>&1"
 
 
 rule figure:

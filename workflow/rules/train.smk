@@ -18,7 +18,7 @@ rule train:
         ENVIRONMENT
     threads: 1
     resources:
-        **needs(lambda wildcards: training(cell_of(wildcards))),
+        **needs(lambda wildcards: PLAN.training(cell_of(wildcards), CONFIG.device)),
         gpu=int(CONFIG.device == "cuda"),  # for schedulers that hand out whole ones
         gpu_share=once(lambda wildcards: PLAN.gpu_share(cell_of(wildcards), CONFIG)),
     params:

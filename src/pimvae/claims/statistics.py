@@ -1,6 +1,7 @@
 """Means with 95% intervals over seeds, comparisons paired by seed, numbers rounded to what the interval supports."""
 
-__all__ = ["Estimate", "format_estimate", "format_number", "marks", "mean_interval", "paired_difference", "welch_mean"]
+__all__ = ["Estimate", "best_and_ties", "format_estimate", "format_number", "mean_interval", "paired_difference",
+           "welch_mean"]  # fmt: skip
 
 import math
 from collections.abc import Mapping, Sequence
@@ -50,14 +51,14 @@ def paired_difference(a: Mapping[int, float], b: Mapping[int, float], level: flo
     return mean_interval([a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())], level)
 
 
-def marks(
+def best_and_ties(
     columns: Mapping[str, Mapping[int, float]], better: Literal["lower", "higher", "neither"], level: float = LEVEL
 ) -> dict[str, str]:
     """Which entries of one table column are ``best``, which a ``tie`` with it, which neither (``""``).
 
     Args:
         columns: for every row of the table its value per seed (diverged seeds left out).
-        better: direction; ``neither`` marks nothing.
+        better: direction; with ``neither`` no entry is best.
         level: a row is a tie if the interval of its difference to the best row, paired by seed, holds 0.
     """
     means = {name: float(np.mean(list(values.values()))) for name, values in columns.items() if values}

@@ -3,10 +3,19 @@
 __all__ = ["AsList", "BimodalData", "Cell", "DataConfig", "DigitsData", "Distinct", "EvaluationConfig", "ImagesData",
            "LinearData", "ModelConfig", "MultimodalData", "ObjectiveConfig", "OwnData", "TrainConfig"]  # fmt: skip
 
-from collections.abc import Hashable
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_serializer,
+)
 
 Item = TypeVar("Item", bound=Hashable)
 
@@ -31,6 +40,15 @@ class Strict(BaseModel):
     """Base of every part: unknown keys are errors, a truth value or a text is no number, numbers are finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _fits(cls, value: object) -> object:
+        """Whole numbers have at most 64 bits: libraries say strange things of others."""
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, int) and abs(number) >= 2**63:
+                raise ValueError("must fit into 64 bits")
+        return value
 
 
 class LinearData(Strict):
@@ -168,6 +186,10 @@ class TrainConfig(Strict):
     start: Literal["framework", "centred", "standardised"] = "framework"  # of the weights: pimvae.training.start
     # Of the steps, after which metrics are taken.
     shares: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], AsList] = (1.0,)
+    # Of the step, by torch.compile; auto: where it pays. Never: the replayed step, which gives the same bits always.
+    compile: Literal["auto", "always", "never"] = "never"
+    # Of products of matrices: single precision, TF32 on CUDA, or those of encoders and decoders in bfloat16.
+    precision: Literal["full", "tf32", "bf16"] = "full"
 
     @field_validator("shares")
     @classmethod
@@ -175,6 +197,12 @@ class TrainConfig(Strict):
         if list(shares) != sorted(set(shares)) or shares[-1:] != (1.0,):
             raise ValueError("must ascend and end with 1")
         return shares
+
+    @model_serializer(mode="wrap")
+    def _only_what_matters(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Without the two settings that change no bit as they are: records and checkpoints of before stay valid."""
+        unchanged = {"compile": "never", "precision": "full"}.items()
+        return {key: value for key, value in handler(self).items() if (key, value) not in unchanged}
 
     @property
     def marks(self) -> dict[int, float]:

@@ -1,15 +1,16 @@
 """The data stage: draw a data set for every seed, write the files and their manifest."""
 
-__all__ = ["check_drawn", "data_file", "run"]
+__all__ = ["check_drawn", "checksums", "data_file", "run", "sizes_of"]
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from pimvae import chain, registry
 from pimvae.config.schema import DataConfig
-from pimvae.data.dataset import GENERATOR_VERSION, manifest_entry, save, write_manifest
+from pimvae.data.dataset import GENERATOR_VERSION, Dataset, manifest_entry, save, sha256, write_manifest
 
 OWN = "npz"  # the user's own data are read where they are used, so nothing was drawn: the run keeps their sha256
 
@@ -17,6 +18,17 @@ OWN = "npz"  # the user's own data are read where they are used, so nothing was 
 def data_file(folder: Path | str, seed: int) -> Path:
     """The file of one seed's data."""
     return Path(folder) / f"seed{seed}.safetensors"
+
+
+def checksums(folder: Path | str, seeds: Sequence[int]) -> dict[str, str]:
+    """The sha256 of the data file of each seed."""
+    return {str(seed): sha256(data_file(folder, seed)) for seed in seeds}
+
+
+def sizes_of(dataset: Dataset) -> dict[str, Any]:
+    """What a model is built from beside its configuration: arguments of `pimvae.models.vae.build_model`."""
+    return {"dims": list(dataset.train.dims), "max_dim": dataset.max_dim, "likelihoods": list(dataset.likelihoods),
+            "noise_scale": dataset.noise_scale}  # fmt: skip
 
 
 def check_drawn(config: DataConfig, folder: Path | str, seeds: Sequence[int]) -> None:

@@ -64,14 +64,28 @@ class Modality:
         """
         if self.kind == "categorical":
             return self._encode_labels(raw)
-        values = numbers(raw).reshape(len(raw), -1)
+        values = numbers(self._ordered(raw)).reshape(len(raw), -1)
         width = f"'{self.name}' has {values.shape[1]} numbers per sample, expected {self.dim}"
         require(values.shape[1] == self.dim, width)
         seen = whole_rows(raw, values)
         self._check_range(values, seen)
         if self.scale:
             values = (values - np.array(self.centre)) / np.array(self.scale)
-        return np.where(seen[:, None], values, 0.0).astype(np.float32), seen
+        with np.errstate(over="ignore"):
+            found = np.where(seen[:, None], values, 0.0).astype(np.float32)
+        large = np.flatnonzero(~np.isfinite(found).all(1))
+        require(not large.size, f"sample {large[:1]} of '{self.name}' has values that are too large")
+        return found, seen
+
+    def _ordered(self, raw: Raw) -> Raw:
+        """The values in the order of the training's columns, where both have names."""
+        if not (self.columns and raw.columns) or raw.columns == self.columns:
+            return raw
+        if sorted(raw.columns) != sorted(self.columns):
+            found, known = (", ".join(columns[:10]) for columns in (raw.columns, self.columns))
+            raise UserError(f"'{self.name}' has the columns {found}; training had {known}")
+        order = [raw.columns.index(column) for column in self.columns]
+        return Raw(raw.name, raw.values[:, order], self.columns, raw.given)
 
     def _check_range(self, values: np.ndarray, seen: np.ndarray) -> None:
         rules = {

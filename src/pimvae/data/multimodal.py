@@ -14,6 +14,7 @@ from pimvae.data.dataset import Dataset, Split
 from pimvae.errors import UserError
 
 STREAM = 4  # keeps the draws apart from those of other data sets with the same seed
+SAMPLES, ORDER = 0, 1  # what a generator is for
 
 # Model, sources [n, latent], one array [n, dim] per modality, labels [n], observed entries [n, M]; train rows first.
 Draws = tuple[TrueModel, np.ndarray, list[np.ndarray], np.ndarray, np.ndarray]
@@ -55,7 +56,7 @@ def _generator(seed: int, purpose: int) -> np.random.Generator:
 
 
 def _default(config: MultimodalData, seed: int) -> Draws:
-    rng = _generator(seed, 0)
+    rng = _generator(seed, SAMPLES)
     laplace = config.source == "laplace"
     mean, scale = draw_clusters(rng, config.clusters, config.latent)
     networks = well_conditioned_networks(rng, config.modalities, config.latent, config.dim, config.layers)
@@ -81,7 +82,7 @@ def _published(config: MultimodalData, seed: int) -> Draws:
         x[-1] += config.noise * rng.randn(*x[-1].shape)
     mask = np.concatenate([published_mask(rng, n, config.modalities, config.missing_rate) for n in sizes])
     if config.split == "random":
-        order = _generator(seed, 1).permutation(len(z))
+        order = _generator(seed, ORDER).permutation(len(z))
         z, x, labels = z[order], [modality[order] for modality in x], labels[order]
     return TrueModel(mean, scale, tuple(networks), config.noise), z, x, labels, mask
 

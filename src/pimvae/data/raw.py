@@ -88,6 +88,8 @@ def _plain(label: Any) -> Label | None:
     """A label as text or number; None for the ways to say that there is none."""
     if label is None or label != label or label == "" or (label == MISSING_CLASS and not isinstance(label, bool)):
         return None
+    if isinstance(label, bytes):
+        return label.decode("utf-8", "replace") or None
     if isinstance(label, float) and label.is_integer():
         return int(label)  # 1.0 and 1 are one class
     return label if isinstance(label, (str, int, float, bool)) else str(label)

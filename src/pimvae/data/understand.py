@@ -16,9 +16,10 @@ STATE = "say what it is with --kind NAME=KIND (in Python: kinds={NAME: KIND})"
 def understand(raw: Raw, kind: str | None = None, standardise: bool = True, also: Raw | None = None) -> Modality:
     """The modality that training values show, of the stated kind or of the one that they leave no doubt about.
 
-    Text and truth values are classes; integers 0 … K − 1 of which every one occurs, K ≤ 20, are classes (−1: missing);
-    wide integers of 0 and 1 are binary; uint8 [n, c, h, w] is an image; other floats are Gaussian unless all of them
-    are whole numbers. Everything else must be stated. Values that are missing do not count.
+    Text and truth values are classes, unless these are many and have fewer than two samples each; integers 0 … K − 1 of
+    which every one occurs, K ≤ 20, are classes (−1: missing); wide integers of 0 and 1 are binary; uint8 [n, c, h, w]
+    is an image; other floats are Gaussian unless all of them are whole numbers. Everything else must be stated. Values
+    that are missing do not count.
 
     Args:
         raw: training samples.
@@ -37,9 +38,9 @@ def understand(raw: Raw, kind: str | None = None, standardise: bool = True, also
         raise UserError(f"'{raw.name}' has type {raw.values.dtype}, expected numbers, text or truth values")
     if kind is not None:
         check_kind(raw.name, kind)
-    kind = kind or _guess(raw)
+    stated, kind = kind, kind or _guess(raw)
     if kind == "categorical":
-        return _categorical(raw, also)
+        return _categorical(raw, also, stated is not None)
     if kind == "image" and raw.values.ndim != 4:
         raise UserError(f"'{raw.name}' has shape {raw.values.shape}; images are [n, channels, rows, columns]")
     if kind != "image" and raw.values.ndim not in (1, 2):
@@ -92,7 +93,7 @@ def _guess(raw: Raw) -> str:
     raise UserError(f"'{raw.name}' holds integers in several columns (counts or measurements?): {STATE}")
 
 
-def _categorical(raw: Raw, also: Raw | None) -> Modality:
+def _categorical(raw: Raw, also: Raw | None, stated: bool) -> Modality:
     labels, seen = labelled(raw)
     if not seen.any():
         raise UserError(f"'{raw.name}' is never observed: leave it out")
@@ -108,6 +109,8 @@ def _categorical(raw: Raw, also: Raw | None) -> Modality:
         raise UserError(
             f"'{raw.name}' has {len(found)} classes, at most {LARGEST} can be modelled: are they identifiers?"
         )
+    if not stated and len(found) > MOST_CLASSES and 2 * len(found) > seen.sum():
+        raise UserError(f"'{raw.name}' has {len(found)} classes among {seen.sum()} samples (identifiers?): {STATE}")
     if len({isinstance(label, str) for label in found}) > 1:
         raise UserError(f"'{raw.name}' mixes text and numbers as labels")
     classes = tuple(sorted(found))
@@ -118,9 +121,11 @@ def _moments(raw: Raw, values: np.ndarray, kind: str) -> tuple[list[float], list
     """Mean and standard deviation of every column, or of all pixels."""
     if kind == "image":
         values = values.reshape(-1, 1)
-    centre, scale = values.mean(0), values.std(0)
-    flat = np.flatnonzero(~(scale > 1e-12 * np.maximum(1.0, np.abs(centre))))
-    if flat.size:
-        name = raw.columns[flat[0]] if raw.columns else str(flat[0])
-        raise UserError(f"column '{name}' of '{raw.name}' is constant: leave it out")
+    with np.errstate(over="ignore", invalid="ignore"):
+        centre, scale = values.mean(0), values.std(0)
+    for fault, where in (("has values that are too large", ~np.isfinite(scale)),
+                         ("is constant: leave it out", ~(scale > 1e-12 * np.abs(centre)))):  # fmt: skip
+        if where.any():
+            column = int(where.argmax())
+            raise UserError(f"column '{raw.columns[column] if raw.columns else column}' of '{raw.name}' {fault}")
     return centre.tolist(), scale.tolist()

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from pimvae.chain import seal_file
 from pimvae.config.schema import EvaluationConfig, ModelConfig
 from pimvae.data.dataset import load
-from pimvae.data.job import data_file
+from pimvae.data.job import checksums, data_file
 from pimvae.evaluation.baselines import baseline_rows
 from pimvae.evaluation.names import check_names
 from pimvae.evaluation.rows import COLUMNS
@@ -40,3 +41,4 @@ def run(
             keys = (experiment, dataset, NONE, NONE, NONE, 1.0, seed, 1.0, row.baseline)
             rows.append((*keys, row.split, row.subset, row.metric, row.value))
     write_csv(out, COLUMNS, rows)
+    seal_file(Path(out), data_sha256=checksums(data_dir, seeds))

@@ -122,14 +122,14 @@ def _sampled_gap(
     # Draws for z_O of their own where there is noise for twice the components, else those of another draw.
     other = noise[-count:] if len(noise) >= 2 * count else noise[:count].roll(1, dims=1)
     z = q_subset.rsample(noise[:count])
-    fit = exact.log_likelihood_given(x, z)
+    log_likelihood = exact.log_likelihood_given(x, z)
     bound = -0.5 * z.square().sum(-1) - 0.5 * z.shape[-1] * torch.tensor(2 * torch.pi).log() - q_subset.log_prob(z)
     if anatomy == "mixture":
-        return exact.log_likelihood(x, everything) - _stratified(bound + fit.sum(-1), q_subset)
+        return exact.log_likelihood(x, everything) - _stratified(bound + log_likelihood.sum(-1), q_subset)
     z_full = q_full.rsample(other)
     rest = exact.log_likelihood_given(x, z_full)[..., ~subset].sum(-1)
     rest = rest + q_subset.log_prob(z_full) - q_full.log_prob(z_full)
-    total = _stratified(bound + fit[..., subset].sum(-1), q_subset) + _stratified(rest, q_full)
+    total = _stratified(bound + log_likelihood[..., subset].sum(-1), q_subset) + _stratified(rest, q_full)
     return exact.log_likelihood(x, everything) - total
 
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from pimvae.chain import seal_file
 from pimvae.config.schema import EvaluationConfig
 from pimvae.data.dataset import Dataset, Split, load
-from pimvae.data.job import data_file
+from pimvae.data.job import checksums, data_file
 from pimvae.errors import UserError
 from pimvae.evaluation.ceiling import ceiling
 from pimvae.evaluation.names import SPLITS
@@ -47,7 +47,7 @@ def run(
                 found = _metrics(data, split.spread(evaluation.llh_samples), evaluation.ceiling_particles, seed)
                 rows += [(*keys, name, "all", metric, value) for metric, value in found]
     write_csv(out, COLUMNS, rows)
-    seal_file(Path(out))
+    seal_file(Path(out), data_sha256=checksums(data_dir, seeds))
 
 
 def _load(path: Path) -> Dataset:

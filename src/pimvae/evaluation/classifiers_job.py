@@ -1,27 +1,45 @@
 """The classifiers stage: trained once per data set of images, beside its data, with their accuracies."""
 
-__all__ = ["classifiers_file", "run"]
+__all__ = ["classifiers_file", "run", "trained_classifiers"]
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 
-from pimvae.chain import seal_file
-from pimvae.data.dataset import Dataset, load
-from pimvae.data.job import data_file
+from pimvae.chain import check_metrics, seal_file
+from pimvae.data.dataset import Dataset, load, sha256
+from pimvae.data.job import checksums, data_file
 from pimvae.errors import UserError
-from pimvae.evaluation.classifiers import Classifiers, fit, save_classifiers, table
+from pimvae.evaluation.classifiers import Classifiers, fit, load_classifiers, save_classifiers, table
 from pimvae.evaluation.names import SPLITS, TRIPLE
 from pimvae.evaluation.rows import COLUMNS
 from pimvae.files import write_csv
 
 NAME = "classifier"  # stands in the columns aggregator, objective and prior, which a classifier has not
+TABLE = "classifiers.csv"  # of accuracies
 
 
 def classifiers_file(folder: Path | str) -> Path:
     """The file of a data set's classifiers, beside its data."""
     return Path(folder) / "classifiers.safetensors"
+
+
+def trained_classifiers(folder: Path | str) -> Classifiers:
+    """The classifiers of a data set.
+
+    Raises:
+        UserError: if they are missing, not as they were written, or were trained on other data than lie there now.
+    """
+    path = classifiers_file(folder)
+    found, facts = load_classifiers(path), check_metrics(Path(folder) / TABLE)
+    again = "run 'pimvae classifiers' again"
+    if facts.get("classifiers_sha256", sha256(path)) != sha256(path):
+        raise UserError(f"classifiers {path} are not what the training wrote (sha256 differs): {again}")
+    for seed, digest in facts.get("data_sha256", {}).items():
+        if sha256(data_file(folder, int(seed))) != digest:
+            raise UserError(f"classifiers {path} were trained on other data than those of seed {seed}: {again}")
+    return found
 
 
 def run(experiment: str, dataset: str, seeds: Sequence[int], data_dir: Path | str) -> None:
@@ -41,8 +59,9 @@ def run(experiment: str, dataset: str, seeds: Sequence[int], data_dir: Path | st
     save_classifiers(classifiers, classifiers_file(data_dir))
     keys = (experiment, dataset, NAME, NAME, NAME, 1.0, seed, 1.0, "")
     rows = [(*keys, split, subset, "accuracy", value) for split, subset, value in _accuracies(data, classifiers)]
-    write_csv(Path(data_dir) / "classifiers.csv", COLUMNS, rows)
-    seal_file(Path(data_dir) / "classifiers.csv")
+    write_csv(Path(data_dir) / TABLE, COLUMNS, rows)
+    seal_file(Path(data_dir) / TABLE, classifiers_sha256=sha256(classifiers_file(data_dir)),
+              data_sha256=checksums(data_dir, [seed]))  # fmt: skip
 
 
 def _accuracies(data: Dataset, classifiers: Classifiers) -> Iterator[tuple[str, str, float]]:

@@ -2,10 +2,8 @@
 
 __all__ = ["run"]
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import torch
@@ -15,6 +13,7 @@ from pimvae import chain
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset, load
 from pimvae.data.job import data_file
+from pimvae.evaluation.evaluation import Evaluation, evaluation_of
 from pimvae.evaluation.rows import COLUMNS, Rows
 from pimvae.evaluation.runs import check_data, load_models, read_run
 from pimvae.files import replacing, write_csv
@@ -37,9 +36,8 @@ def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
     run_dir = Path(run_dir)
     record = read_run(run_dir, cell)
     check_data(record, data_dir, cell.seeds)
-    module = importlib.import_module(f"pimvae.evaluation.{cell.evaluator}")
-    shared = module.prepare(Path(data_dir)) if hasattr(module, "prepare") else {}
-    device = _device(module, record)
+    kind = evaluation_of(cell)
+    shared, device = kind.prepare(Path(data_dir)), _device(kind, record)
     datasets = {seed: load(data_file(data_dir, seed)) for seed in cell.seeds}
     rows: list[tuple[object, ...]] = []
     examples: dict[str, np.ndarray] = {}
@@ -47,7 +45,8 @@ def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
         collected = Rows(cell, member.seed, member.beta, share)
         collected.add("diverged", float(counts["diverged"]))
         if not counts["diverged"]:
-            found = module.evaluate(cell, model.to(device), datasets[member.seed], collected, member.seed, **shared)
+            held = {"model": model.to(device), "data": datasets[member.seed], "rows": collected, "seed": member.seed}
+            found = kind(cell=cell, **held, **shared).measure()
             examples = examples or found
             if cell.evaluation.published and collected.scope == "all":
                 from pimvae.evaluation.published import add_published
@@ -72,7 +71,7 @@ def _members(
     ]
 
 
-def _device(module: ModuleType, record: Mapping[str, object]) -> torch.device:
+def _device(kind: type[Evaluation], record: Mapping[str, object]) -> torch.device:
     """Where the run was trained, if the experiment's evaluation is made for it and it is still there; else the CPU."""
-    wanted = getattr(module, "ON_DEVICE", False) and record.get("device") == "cuda"
+    wanted = kind.ON_DEVICE and record.get("device") == "cuda"
     return torch.device("cuda" if wanted and torch.cuda.is_available() else "cpu")

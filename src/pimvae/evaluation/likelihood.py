@@ -60,12 +60,12 @@ def importance_log_likelihood(
     """
     width = x.shape[0] * x.shape[2]
     rows = max(1, min(x.shape[1], _chunk(x) // (8 * width)))
-    fit = likelihood or (lambda x, mask, z: zero_unless(mask, model.log_likelihood(x, z)))
+    likelihood = likelihood or (lambda x, mask, z: zero_unless(mask, model.log_likelihood(x, z)))
     parts = []
     for start in range(0, x.shape[1], rows):
         block = slice(start, start + rows)
         seen = mask[block] if proposal is None else proposal[block]
-        parts.append(_block(model, x[:, block], mask[block], seen, particles, generator, fit))
+        parts.append(_block(model, x[:, block], mask[block], seen, particles, generator, likelihood))
     log_sum, log_square = (torch.cat(values) for values in zip(*parts, strict=True))
     ratio = (log_square - 2 * log_sum).exp()  # Σ w² / (Σ w)²
     error = (ratio - 1 / particles).clamp(min=0).sqrt()

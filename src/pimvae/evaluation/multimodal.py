@@ -1,62 +1,61 @@
 """Evaluation of experiment 3: recovery and likelihood on held-out data, by what is observed."""
 
-__all__ = ["evaluate"]
+__all__ = ["EVALUATION", "MultimodalEvaluation", "cluster_accuracy"]
 
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from pimvae.config.schema import Cell
-from pimvae.data.dataset import Dataset
-from pimvae.evaluation._identifiable import evaluate_split
 from pimvae.evaluation.identifiability import mcc
+from pimvae.evaluation.identifiable import IdentifiableEvaluation
 from pimvae.evaluation.names import of_size
-from pimvae.evaluation.rows import Rows
 from pimvae.models.vae import MultimodalVAE
 from pimvae.subsets import all_subsets
-from pimvae.training.packing import pack
-from pimvae.training.streams import derived_seed
 
 FEWEST = 200  # samples for which a correlation is reported
 
 
-@torch.no_grad()
-def evaluate(cell: Cell, model: MultimodalVAE, data: Dataset, rows: Rows, seed: int) -> dict[str, np.ndarray]:
-    """All metrics of one replica into ``rows``: held-out likelihood, MCC by observed modalities, clusters, rates."""
-    generator = torch.Generator().manual_seed(derived_seed(seed, 2))
-    evaluate_split(cell, model, data, "test", rows, generator)
-    if rows.scope != "all":
+class MultimodalEvaluation(IdentifiableEvaluation):
+    """Held-out likelihood, MCC by observed modalities, clusters, rates."""
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, np.ndarray]:
+        """All metrics into ``rows``; nothing for the figures."""
+        packed = self.measure_split("test")
+        if self.rows.scope != "all":
+            return {}
+        truth = self.data.test.truth
+        if self.sizes.by_size:
+            # 31 passes over complete data: fewer samples
+            every = len(packed) // max(self.sizes.samples, 1) if packed.mask.all() else 1
+            chosen = slice(None, None, max(every, 1))
+            self._recovery_by_size(packed.x[:, chosen], packed.mask[chosen], truth["latents"][chosen])
+        if self.cell.model.prior == "mixture":
+            score = cluster_accuracy(self.model, packed.x, packed.mask, truth["labels"])
+            self.rows.add("cluster_accuracy", score, split="test")
         return {}
-    packed = pack(data.test, data.max_dim).to(torch.float64)
-    truth, labels = (data.test.truth[name] for name in ("latents", "labels"))
-    if cell.evaluation.by_size:
-        every = len(packed) // max(cell.evaluation.samples, 1) if packed.mask.all() else 1  # 31 passes: fewer samples
-        chosen = slice(None, None, max(every, 1))
-        _recovery_by_size(model, packed.x[:, chosen], packed.mask[chosen], truth[chosen], rows)
-    if cell.model.prior == "mixture":
-        rows.add("cluster_accuracy", cluster_accuracy(model, packed.x, packed.mask, labels), split="test")
-    return {}
 
+    def _recovery_by_size(self, x: Tensor, mask: Tensor, truth: np.ndarray) -> None:
+        """Strong MCC of posterior means against the number of modalities given.
 
-def _recovery_by_size(model: MultimodalVAE, x: Tensor, mask: Tensor, truth: np.ndarray, rows: Rows) -> None:
-    """Strong MCC of posterior means against the number of modalities given.
-
-    With complete data, the mean over all subsets of one size; with missing data, over the samples that have that many.
-    """
-    tokens = model.embed(x)
-    scores: dict[int, list[float]] = {}
-    for subset in all_subsets(model.modalities)[1:] if mask.all() else []:
-        inferred = model.aggregator.pool(tokens, subset.expand(len(mask), -1)).mean()[:, : model.config.latent]
-        scores.setdefault(int(subset.sum()), []).append(mcc(truth, inferred.numpy()).out_of_sample)
-    sizes = mask.sum(-1)
-    for size in range(1, model.modalities + 1) if not mask.all() else []:
-        chosen = sizes == size
-        if int(chosen.sum()) >= FEWEST:
-            inferred = model.posterior(x[:, chosen], mask[chosen]).mean()[:, : model.config.latent]
-            scores[size] = [mcc(truth[chosen.numpy()], inferred.numpy()).out_of_sample]
-    for size, values in sorted(scores.items()):
-        rows.add("mcc_strong_mean", float(np.mean(values)), of_size(size), "test")
+        With complete data, the mean over all subsets of one size; with missing data, over the samples that have that
+        many.
+        """
+        model, size = self.model, self.model.config.latent
+        tokens = model.embed(x)
+        scores: dict[int, list[float]] = {}
+        for subset in all_subsets(model.modalities)[1:] if mask.all() else []:
+            inferred = model.aggregator.pool(tokens, subset.expand(len(mask), -1)).mean()[:, :size]
+            scores.setdefault(int(subset.sum()), []).append(mcc(truth, inferred.numpy()).out_of_sample)
+        observed = mask.sum(-1)
+        for count in range(1, model.modalities + 1) if not mask.all() else []:
+            chosen = observed == count
+            if int(chosen.sum()) >= FEWEST:
+                inferred = model.posterior(x[:, chosen], mask[chosen]).mean()[:, :size]
+                scores[count] = [mcc(truth[chosen.numpy()], inferred.numpy()).out_of_sample]
+        for count, values in sorted(scores.items()):
+            self.rows.add("mcc_strong_mean", float(np.mean(values)), of_size(count), "test")
 
 
 def cluster_accuracy(model: MultimodalVAE, x: Tensor, mask: Tensor, labels: np.ndarray) -> float:
@@ -70,3 +69,6 @@ def cluster_accuracy(model: MultimodalVAE, x: Tensor, mask: Tensor, labels: np.n
     table = np.zeros((prior.components, int(labels.max()) + 1))
     np.add.at(table, (chosen, labels), 1)
     return float(table[linear_sum_assignment(-table)].sum() / len(labels))
+
+
+EVALUATION = MultimodalEvaluation

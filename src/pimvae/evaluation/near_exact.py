@@ -111,10 +111,10 @@ def _target(model: MultimodalVAE, data: Tensor, seen: Tensor) -> LogJoint:
         if hasattr(model.decoder, "log_likelihood_of"):  # networks of images decode every point by itself
             z = z.expand(-1, data.shape[1], -1)
         if single is not None and hasattr(model.decoder, "log_likelihood_of"):
-            fit = model.decoder.log_likelihood_of(single, data[single], model.modality_latents(z)[single])
+            log_likelihood = model.decoder.log_likelihood_of(single, data[single], model.modality_latents(z)[single])
         else:
-            fit = zero_unless(seen, model.log_likelihood(data, z))
-        return fit + model.log_prior(z)
+            log_likelihood = zero_unless(seen, model.log_likelihood(data, z))
+        return log_likelihood + model.log_prior(z)
 
     return log_joint
 

@@ -15,7 +15,7 @@ from pimvae.training.packing import PackedSplit
 
 RIDGE, WIDEST = 0.1, 2000  # shrinkage of the one Gaussian; columns beyond which it is left out
 CONTINUOUS = ("gaussian", "image")
-Row = tuple[str, str, str, float]  # baseline, subset, metric, value
+Score = tuple[str, str, str, np.ndarray]  # baseline, subset, metric, a number per sample, whose mean is the metric
 
 
 class Baselines:
@@ -40,18 +40,18 @@ class Baselines:
                             if m.kind == "categorical"}  # fmt: skip
         self.covariances = self._covariances()
 
-    def rows(self, data: PackedSplit) -> Iterator[Row]:
+    def scores(self, data: PackedSplit) -> Iterator[Score]:
         """What each model says of these samples, in the units of the data."""
         from pimvae.evaluation.own import modality_subset, score
 
         x, mask = _columns(data), data.mask.numpy()
         jacobian = mask @ np.array([m.log_jacobian for m in self.modalities])
         independent = sum(mask[:, s] * self._independent(s, x[s]) for s in range(len(x)))
-        yield "independent", "all", "llh", float((independent + jacobian).mean())
+        yield "independent", "all", "llh", independent + jacobian
         rest = sum((mask[:, s] * self._given_numbers(s, x, mask) for s in range(len(x)) if s not in self.places), 0.0)
         for name, covariance in self.covariances.items():
             joint = self._joint(covariance, x, mask) + rest
-            yield name, "all", "llh", float((joint + jacobian).mean())
+            yield name, "all", "llh", joint + jacobian
         for s, modality in enumerate(self.modalities):
             both = np.flatnonzero(mask[:, s] & (mask.sum(1) > 1))
             others = [t for t in range(len(x)) if t != s]
@@ -59,8 +59,8 @@ class Baselines:
             if len(both) < 2 or model is None:
                 continue
             mean = _predicted(model, self._inputs(others, [v[both] for v in x], mask[both]), modality.dim)
-            for metric, value in score(modality, x[s][both], mean):
-                yield "regression", modality_subset(modality.name), metric, value
+            for metric, values in score(modality, x[s][both], mean):
+                yield "regression", modality_subset(modality.name), metric, values
 
     def _mean(self, s: int) -> np.ndarray:
         return self.x[s][self.mask[:, s]].mean(0)

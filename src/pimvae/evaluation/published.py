@@ -16,15 +16,15 @@ from pimvae import registry
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset
 from pimvae.errors import UserError
-from pimvae.evaluation._identifiable import posterior_latents
 from pimvae.evaluation.identifiability import mcc
+from pimvae.evaluation.identifiable import posterior_latents
 from pimvae.evaluation.rows import COLUMNS, Rows
 from pimvae.models.vae import MultimodalVAE
 from pimvae.objectives._base import Draws, as_objective
 from pimvae.posteriors import standard_noise
 from pimvae.subsets import sample_subsets
 from pimvae.training.packing import PackedSplit, pack
-from pimvae.training.streams import derived_seed
+from pimvae.training.streams import Purpose, derived_seed
 
 FEATURES, SPREAD = 20, 0.5  # random features of a variable, standard deviation of their weights
 
@@ -41,7 +41,7 @@ def add_published(cell: Cell, model: MultimodalVAE, data: Dataset, folder: Path,
         UserError: if the training curve in ``folder`` is missing or has no row of this replica.
     """
     seed, beta = (rows.keys[COLUMNS.index(name)] for name in ("seed", "beta"))
-    generator = torch.Generator().manual_seed(derived_seed(seed, 3))
+    generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.PUBLISHED))
     train = pack(data.train, data.max_dim).to(torch.float64)
     rows.add("bound_moving", _moving(cell, folder / "history.csv", len(train), seed, beta), "average")
     part = train.spread(cell.evaluation.samples)
@@ -50,7 +50,9 @@ def add_published(cell: Cell, model: MultimodalVAE, data: Dataset, folder: Path,
         return
     test = pack(data.test, data.max_dim).to(torch.float64)
     _, drawn = posterior_latents(model, test.x, test.mask, generator)
-    scores = mcc_published(data.test.truth["latents"], drawn.numpy(), np.random.default_rng(derived_seed(seed, 3)))
+    scores = mcc_published(
+        data.test.truth["latents"], drawn.numpy(), np.random.default_rng(derived_seed(seed, Purpose.PUBLISHED))
+    )
     for name, value in scores.items():
         rows.add(f"mcc_published_{name}", value, split="test")
 

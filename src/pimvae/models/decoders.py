@@ -13,7 +13,7 @@ from torch.nn import functional
 from pimvae.config.schema import ModelConfig
 from pimvae.models.layers import ModalityDense
 
-PIECE = 2**18  # numbers of the widest layer that are held at once where no gradient needs them: what fits the cache
+CHUNK = 2**18  # numbers of the widest layer that are held at once where no gradient needs them: what fits the cache
 
 
 class VectorDecoder(nn.Module):
@@ -69,7 +69,7 @@ class VectorDecoder(nn.Module):
         if rows.shape[1] <= at_once:
             output = self._through_layers(rows)
         else:
-            output = torch.cat([self._through_layers(piece) for piece in rows.split(at_once, 1)], 1)
+            output = torch.cat([self._through_layers(chunk) for chunk in rows.split(at_once, 1)], 1)
         return output.unflatten(1, z.shape[1:-1])
 
     def _through_layers(self, rows: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ class VectorDecoder(nn.Module):
         """All, if gradients need what is between the layers; else what stays in the cache from one to the next."""
         if torch.is_grad_enabled() or rows.device.type != "cpu":
             return rows.shape[1]
-        return max(1, PIECE // max(layer.bias.numel() for layer in self.layers))
+        return max(1, CHUNK // max(layer.bias.numel() for layer in self.layers))
 
     def log_likelihood(
         self, x: Float[Tensor, "modality batch dim"], z: Float[Tensor, "modality *sample _ latent"]

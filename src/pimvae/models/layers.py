@@ -36,10 +36,10 @@ class Dense(nn.Module):
     would transpose the gradients of a stack into a copy.
     """
 
-    def __init__(self, fan_in: int, fan_out: int, bias: bool = True) -> None:
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         super().__init__()
-        self.weight = nn.Parameter(lecun_normal_(torch.empty(fan_in, fan_out), fan_in))
-        self.bias = nn.Parameter(torch.zeros(fan_out)) if bias else None
+        self.weight = nn.Parameter(lecun_normal_(torch.empty(in_features, out_features), in_features))
+        self.bias = nn.Parameter(torch.zeros(out_features)) if bias else None
 
     def forward(self, x: Float[Tensor, "*batch input"]) -> Float[Tensor, "*batch output"]:
         rows = x.reshape(-1, x.shape[-1])
@@ -83,22 +83,22 @@ class ModalityDense(nn.Module):
     or the gradient of their output is always 0, stay there.
 
     Args:
-        fan_in: input size per modality.
-        fan_out: output size per modality.
-        padded_in: common input size; default: the largest ``fan_in``.
-        padded_out: common output size; default: the largest ``fan_out``.
+        in_features: input size per modality.
+        out_features: output size per modality.
+        padded_in: common input size; default: the largest ``in_features``.
+        padded_out: common output size; default: the largest ``out_features``.
     """
 
     def __init__(
         self,
-        fan_in: Sequence[int],
-        fan_out: Sequence[int],
+        in_features: Sequence[int],
+        out_features: Sequence[int],
         padded_in: int | None = None,
         padded_out: int | None = None,
     ) -> None:
         super().__init__()
-        self.sizes = tuple(zip(fan_in, fan_out, strict=True))
-        padded_in, padded_out = padded_in or max(fan_in), padded_out or max(fan_out)
+        self.sizes = tuple(zip(in_features, out_features, strict=True))
+        padded_in, padded_out = padded_in or max(in_features), padded_out or max(out_features)
         self.weight = nn.Parameter(torch.zeros(len(self.sizes), padded_in, padded_out))
         self.bias = nn.Parameter(torch.zeros(len(self.sizes), padded_out))
         for s, (size_in, size_out) in enumerate(self.sizes):

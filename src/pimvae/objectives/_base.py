@@ -1,7 +1,7 @@
 """What the bounds share: draws, expectations over mixture components, the result type."""
 
-__all__ = ["Bound", "Draws", "Objective", "aggregate", "as_objective", "expectation", "infer", "join", "landing",
-           "select_latents", "zero_unless"]  # fmt: skip
+__all__ = ["Bound", "Draws", "Objective", "as_objective", "expectation", "infer", "log_mean_exp", "mix_components",
+           "select_latents", "stick_the_landing", "zero_unless"]  # fmt: skip
 
 import math
 from collections.abc import Callable
@@ -80,7 +80,7 @@ def infer(model: MultimodalVAE, x: Tensor, subset: Tensor, observed: Tensor) -> 
     return joint.select(slice(0, count)), joint.select(slice(count, count + 1))
 
 
-def landing(posterior: Posterior, samples: int, cut: bool) -> Posterior:
+def stick_the_landing(posterior: Posterior, samples: int, cut: bool) -> Posterior:
     """The posterior for log q at its own draws: detached if ``cut``, so that the gradient flows through the draw alone.
 
     With several importance samples that gradient would be biased (Tucker et al., 2019), and nothing is cut.
@@ -100,7 +100,7 @@ def select_latents(model: MultimodalVAE, subset: Tensor, z_subset: Tensor, z_ful
     return torch.where(chosen, model.modality_latents(z_subset), model.modality_latents(z_full))
 
 
-def aggregate(term: Tensor, posterior: Posterior, samples: int) -> Tensor:
+def mix_components(term: Tensor, posterior: Posterior, samples: int) -> Tensor:
     """Join the draws of the components: [K, R, n, batch] -> [R, n, batch].
 
     One sample: the stratified expectation Σ_k π_k term_k. Several: log Σ_k π_k exp(term_k), the stratified average
@@ -112,7 +112,7 @@ def aggregate(term: Tensor, posterior: Posterior, samples: int) -> Tensor:
     return (log_weights + term).logsumexp(0)
 
 
-def join(bracket: Float[Tensor, "sample n batch"]) -> Float[Tensor, "n batch"]:
+def log_mean_exp(bracket: Float[Tensor, "sample n batch"]) -> Float[Tensor, "n batch"]:
     """Log-mean-exp over the R joint samples (R = 1: the bracket itself)."""
     if bracket.shape[0] == 1:
         return bracket[0]

@@ -10,12 +10,12 @@ from pimvae.objectives._base import (
     Bound,
     Draws,
     Objective,
-    aggregate,
     expectation,
     infer,
-    join,
-    landing,
+    log_mean_exp,
+    mix_components,
     select_latents,
+    stick_the_landing,
     zero_unless,
 )
 
@@ -53,29 +53,29 @@ def masked_bound(
     q_subset, q_full = infer(model, x, subset, observed)
     z_subset, z_full = q_subset.rsample(draws.subset), q_full.rsample(draws.full)
     samples = draws.subset.shape[1]
-    own_subset, own_full = (landing(q, samples, sticking_the_landing) for q in (q_subset, q_full))
+    own_subset, own_full = (stick_the_landing(q, samples, sticking_the_landing) for q in (q_subset, q_full))
     likelihood = model.weighted_likelihood(x, select_latents(model, subset, z_subset, z_full))
 
-    fit_subset = zero_unless(subset, likelihood)
-    fit_rest = zero_unless(observed & ~subset, likelihood)
-    information_subset = own_subset.log_prob(z_subset) - model.log_prior(z_subset)
-    information_rest = _noiseless(own_full.log_prob(z_full) - q_subset.log_prob(z_full), subset, observed)
+    log_likelihood_subset = zero_unless(subset, likelihood)
+    log_likelihood_rest = zero_unless(observed & ~subset, likelihood)
+    log_ratio_subset = own_subset.log_prob(z_subset) - model.log_prior(z_subset)
+    log_ratio_rest = _noiseless(own_full.log_prob(z_full) - q_subset.log_prob(z_full), subset, observed)
 
-    f = aggregate(fit_subset - beta * information_subset, q_subset, samples)
-    g = aggregate(fit_rest - beta * information_rest, q_full, samples)
+    f = mix_components(log_likelihood_subset - beta * log_ratio_subset, q_subset, samples)
+    g = mix_components(log_likelihood_rest - beta * log_ratio_rest, q_full, samples)
     terms = {
-        "log_likelihood_subset": expectation(fit_subset, q_subset),
-        "log_likelihood_rest": expectation(fit_rest, q_full),
-        "information_subset": expectation(information_subset, q_subset),
-        "information_rest": expectation(information_rest, q_full),
+        "log_likelihood_subset": expectation(log_likelihood_subset, q_subset),
+        "log_likelihood_rest": expectation(log_likelihood_rest, q_full),
+        "information_subset": expectation(log_ratio_subset, q_subset),
+        "information_rest": expectation(log_ratio_rest, q_full),
     }
-    return Bound(join(f + g), terms)
+    return Bound(log_mean_exp(f + g), terms)
 
 
-def _noiseless(information: Tensor, subset: Tensor, observed: Tensor) -> Tensor:
+def _noiseless(log_ratio: Tensor, subset: Tensor, observed: Tensor) -> Tensor:
     """0 where S = O: the two posteriors are one, the difference is 0 at every draw, its gradient is noise around 0."""
     whole = (subset == observed).all(-1)
-    return torch.where(whole, torch.zeros_like(information), information)
+    return torch.where(whole, torch.zeros_like(log_ratio), log_ratio)
 
 
 # E_S of the first part is at most E_S log p(x_S); the second can exceed log p(x_{O∖S} | x_S).

@@ -5,7 +5,16 @@ __all__ = ["mixture", "mixture_bound"]
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Bound, Draws, Objective, aggregate, expectation, join, landing, zero_unless
+from pimvae.objectives._base import (
+    Bound,
+    Draws,
+    Objective,
+    expectation,
+    log_mean_exp,
+    mix_components,
+    stick_the_landing,
+    zero_unless,
+)
 
 
 def mixture_bound(
@@ -28,14 +37,14 @@ def mixture_bound(
     q_subset = model.posterior(x, subset)
     z = q_subset.rsample(draws.subset)
     samples = draws.subset.shape[1]
-    own = landing(q_subset, samples, sticking_the_landing)
+    own = stick_the_landing(q_subset, samples, sticking_the_landing)
 
-    fit = zero_unless(observed, model.weighted_likelihood(x, model.modality_latents(z)))
-    information = own.log_prob(z) - model.log_prior(z)
+    log_likelihood = zero_unless(observed, model.weighted_likelihood(x, model.modality_latents(z)))
+    log_ratio = own.log_prob(z) - model.log_prior(z)
 
-    bracket = aggregate(fit - beta * information, q_subset, samples)
-    terms = {"log_likelihood": expectation(fit, q_subset), "information": expectation(information, q_subset)}
-    return Bound(join(bracket), terms)
+    bracket = mix_components(log_likelihood - beta * log_ratio, q_subset, samples)
+    terms = {"log_likelihood": expectation(log_likelihood, q_subset), "information": expectation(log_ratio, q_subset)}
+    return Bound(log_mean_exp(bracket), terms)
 
 
 mixture = Objective(mixture_bound, anatomy="mixture")

@@ -7,7 +7,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Bound, Draws, Objective, aggregate, expectation, join, landing, zero_unless
+from pimvae.objectives._base import (
+    Bound,
+    Draws,
+    Objective,
+    expectation,
+    log_mean_exp,
+    mix_components,
+    stick_the_landing,
+    zero_unless,
+)
 from pimvae.objectives._unimodal import Unimodal, infer_unimodal, log_mixture, shared
 
 
@@ -32,17 +41,17 @@ def mmvae_plus_bound(
     """
     alone = infer_unimodal(model, x, observed, draws)
     q, samples = alone.posterior, alone.z.shape[1]
-    own = landing(q, samples, sticking_the_landing)
+    own = stick_the_landing(q, samples, sticking_the_landing)
 
     likelihood = model.weighted_likelihood(x, _latents(model, alone))  # [K, R, s, batch, t]
-    fit = zero_unless(observed, likelihood).movedim(2, -1)
+    log_likelihood = zero_unless(observed, likelihood).movedim(2, -1)
     z = alone.z[..., : model.config.latent]
     mixture = log_mixture(shared(own), observed, z)  # s uniform in O and z' ~ q_s: a draw of h itself, cut like it
     private = own.log_prob(alone.z) - shared(own).log_prob(z)
-    information = mixture + private - model.log_prior(alone.z)
+    log_ratio = mixture + private - model.log_prior(alone.z)
 
-    value = join(aggregate(fit - beta * information, q, samples))  # [batch, M]
-    parts = {"log_likelihood": expectation(fit, q), "information": expectation(information, q)}
+    value = log_mean_exp(mix_components(log_likelihood - beta * log_ratio, q, samples))  # [batch, M]
+    parts = {"log_likelihood": expectation(log_likelihood, q), "information": expectation(log_ratio, q)}
 
     def average(values: Tensor) -> Tensor:
         kept = torch.where(observed, values, torch.zeros_like(values))

@@ -6,7 +6,15 @@ import torch
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Bound, Draws, Objective, aggregate, expectation, join, landing
+from pimvae.objectives._base import (
+    Bound,
+    Draws,
+    Objective,
+    expectation,
+    log_mean_exp,
+    mix_components,
+    stick_the_landing,
+)
 from pimvae.objectives._unimodal import infer_unimodal, log_mixture
 
 
@@ -31,13 +39,13 @@ def mmvm_bound(
     """
     alone = infer_unimodal(model, x, observed, draws)
     q, z, samples = alone.posterior, alone.z, alone.z.shape[1]
-    own = landing(q, samples, sticking_the_landing)
+    own = stick_the_landing(q, samples, sticking_the_landing)
 
-    fit = model.weighted_likelihood(x, z.movedim(-2, 0))
-    information = own.log_prob(z) - log_mixture(q, observed, z)  # the part of h that is q_s itself is never cut
+    log_likelihood = model.weighted_likelihood(x, z.movedim(-2, 0))
+    log_ratio = own.log_prob(z) - log_mixture(q, observed, z)  # the part of h that is q_s itself is never cut
 
-    value = join(aggregate(fit - beta * information, q, samples))  # [batch, M]
-    parts = {"log_likelihood": expectation(fit, q), "information": expectation(information, q)}
+    value = log_mean_exp(mix_components(log_likelihood - beta * log_ratio, q, samples))  # [batch, M]
+    parts = {"log_likelihood": expectation(log_likelihood, q), "information": expectation(log_ratio, q)}
 
     def total(values: Tensor) -> Tensor:
         return torch.where(observed, values, torch.zeros_like(values)).sum(-1).expand(subset.shape[:-1])

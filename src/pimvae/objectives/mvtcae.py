@@ -5,7 +5,17 @@ __all__ = ["mvtcae", "mvtcae_bound"]
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Bound, Draws, Objective, aggregate, expectation, infer, join, landing, zero_unless
+from pimvae.objectives._base import (
+    Bound,
+    Draws,
+    Objective,
+    expectation,
+    infer,
+    log_mean_exp,
+    mix_components,
+    stick_the_landing,
+    zero_unless,
+)
 from pimvae.objectives._unimodal import single_subsets
 
 ALPHA = 5 / 6  # the publication's
@@ -37,20 +47,23 @@ def mvtcae_bound(
     q_alone, q_full = infer(model, x, single_subsets(observed), observed)  # batch axes [M, batch], [1, batch]
     z = q_full.rsample(draws.full)
     samples = draws.full.shape[1]
-    own = landing(q_full, samples, sticking_the_landing).log_prob(z)
+    own = stick_the_landing(q_full, samples, sticking_the_landing).log_prob(z)
     count = observed.sum(-1).to(z.dtype)
 
-    fit = (1 - alpha / count) * zero_unless(observed, model.weighted_likelihood(x, model.modality_latents(z)))
+    likelihood = model.weighted_likelihood(x, model.modality_latents(z))
+    log_likelihood = (1 - alpha / count) * zero_unless(observed, likelihood)
     alone = q_alone.log_prob(z).movedim(-2, -1).unsqueeze(-3)  # [K, R, 1, batch, M]
-    information_unimodal = alpha / count * zero_unless(observed, own.unsqueeze(-1) - alone)
-    information_prior = (1 - alpha) * (own - model.log_prior(z))
+    log_ratio_unimodal = alpha / count * zero_unless(observed, own.unsqueeze(-1) - alone)
+    log_ratio_prior = (1 - alpha) * (own - model.log_prior(z))
 
-    bracket = fit - beta * (information_prior + information_unimodal)
-    value = join(aggregate(bracket, q_full, samples)).expand(subset.shape[:-1])  # the same for every subset
+    bracket = log_likelihood - beta * (log_ratio_prior + log_ratio_unimodal)
+    value = log_mean_exp(mix_components(bracket, q_full, samples)).expand(
+        subset.shape[:-1]
+    )  # the same for every subset
     parts = {
-        "log_likelihood": fit,
-        "information_prior": information_prior,
-        "information_unimodal": information_unimodal,
+        "log_likelihood": log_likelihood,
+        "information_prior": log_ratio_prior,
+        "information_unimodal": log_ratio_unimodal,
     }
     return Bound(value, {name: expectation(part, q_full).expand_as(value) for name, part in parts.items()})
 

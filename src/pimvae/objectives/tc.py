@@ -5,7 +5,17 @@ __all__ = ["tc", "tc_bound"]
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Bound, Draws, Objective, aggregate, expectation, infer, join, landing, zero_unless
+from pimvae.objectives._base import (
+    Bound,
+    Draws,
+    Objective,
+    expectation,
+    infer,
+    log_mean_exp,
+    mix_components,
+    stick_the_landing,
+    zero_unless,
+)
 
 
 def tc_bound(
@@ -28,14 +38,17 @@ def tc_bound(
     q_subset, q_full = infer(model, x, subset, observed)
     z = q_full.rsample(draws.full)
     samples = draws.full.shape[1]
-    own = landing(q_full, samples, sticking_the_landing)
+    own = stick_the_landing(q_full, samples, sticking_the_landing)
 
-    fit = zero_unless(observed, model.weighted_likelihood(x, model.modality_latents(z)))
-    information = own.log_prob(z) - q_subset.log_prob(z)
+    log_likelihood = zero_unless(observed, model.weighted_likelihood(x, model.modality_latents(z)))
+    log_ratio = own.log_prob(z) - q_subset.log_prob(z)
 
-    value = join(aggregate(fit - beta * information, q_full, samples))
-    log_likelihood = expectation(fit, q_full).expand_as(value)  # the same for every subset
-    return Bound(value, {"log_likelihood": log_likelihood, "information": expectation(information, q_full)})
+    value = log_mean_exp(mix_components(log_likelihood - beta * log_ratio, q_full, samples))
+    parts = {
+        "log_likelihood": log_likelihood,
+        "information": log_ratio,
+    }
+    return Bound(value, {name: expectation(part, q_full).expand_as(value) for name, part in parts.items()})
 
 
 tc = Objective(tc_bound, bounds_log_likelihood=False, trains_prior=False)

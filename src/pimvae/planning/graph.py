@@ -1,6 +1,6 @@
 """The jobs of ``snakemake all`` and what each waits for, as ``workflow/rules`` states them, to simulate a run."""
 
-__all__ = ["bundle", "jobs", "urgency"]
+__all__ = ["bundle", "jobs"]
 
 from dataclasses import replace
 
@@ -15,8 +15,6 @@ from pimvae.planning.resources import (
     baselines_job,
     ceiling_job,
     data_job,
-    evaluation_job,
-    training_job,
 )
 from pimvae.planning.schedule import Task
 
@@ -43,11 +41,6 @@ def jobs(config: Config, kept: Kept) -> dict[str, Task]:
     return tasks | _report(tuple(name for name in tasks if not name.startswith("data ")))
 
 
-def urgency(training: Job, evaluation: Job) -> int:
-    """Seconds of a cell: those that take longest start first, and trained ones are evaluated before others train."""
-    return round(training.seconds + evaluation.seconds)
-
-
 def bundle(seconds: float) -> str | None:
     """The kind of short cells with which one of so many seconds shares a job of a cluster; None if it is on its own."""
     return "moments" if seconds < 300 else "minutes" if seconds < 3600 else None
@@ -67,10 +60,8 @@ def _task(job: Job, after: tuple[str, ...], urgent: float, gpu: int = 0) -> Task
 
 
 def _cell(cell: Cell, config: Config, kept: Kept) -> dict[str, Task]:
-    counts, speed = kept.counts(cell), kept.speed(config.device, cell.experiment)
-    training = training_job(cell, counts, config.device, speed)
-    evaluation = evaluation_job(cell, counts, speed)
-    data, urgent = f"data {cell.experiment}/{cell.dataset}", urgency(training, evaluation)
+    training, evaluation = kept.training(cell, config.device), kept.evaluation(cell, config.device)
+    data, urgent = f"data {cell.experiment}/{cell.dataset}", kept.urgency(cell, config.device)
     classifiers = (f"classifiers {cell.experiment}/{cell.dataset}",) if cell.data.kind == "images" else ()
     train = _task(training, (data,), urgent, kept.gpu_share(cell, config))
     # A trained cell is evaluated first, since Snakemake prefers larger inputs among jobs of equal priority.

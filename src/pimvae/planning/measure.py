@@ -3,7 +3,6 @@
 __all__ = ["measure"]
 
 import hashlib
-import importlib
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ from scipy.optimize import nnls
 from pimvae import provenance, registry
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset
+from pimvae.evaluation.evaluation import evaluation_of
 from pimvae.evaluation.rows import Rows
 from pimvae.models.vae import MultimodalVAE, build_model
 from pimvae.planning.counts import replicas
@@ -131,14 +131,14 @@ def _now(device: str) -> float:
 
 def _evaluation_seconds(cell: Cell, data: Dataset) -> float:
     """Seconds per operation: what a larger evaluation takes beyond a small one."""
-    module = importlib.import_module(f"pimvae.evaluation.{cell.evaluator}")
-    shared = module.stand_in(data) if hasattr(module, "stand_in") else {}
+    kind = evaluation_of(cell)
+    shared = kind.stand_in(data)
     model = _model(cell, data).to(torch.float64).requires_grad_(False).eval()
     seconds, operations = [], []
     for sizes in (SMALL, SMALL, LARGER):  # the first time only warms up
         sized = cell.model_copy(update={"evaluation": cell.evaluation.model_copy(update=sizes)})
         start = _now("cpu")
-        module.evaluate(sized, model, data, Rows(sized, 0, 1.0), 0, **shared)
+        kind(cell=sized, model=model, data=data, rows=Rows(sized, 0, 1.0), seed=0, **shared).measure()
         seconds.append(_now("cpu") - start)
         operations.append(evaluation_operations(sized, count(sized)))
     return max(seconds[2] - seconds[1], LEAST) / (operations[2] - operations[1])

@@ -1,6 +1,6 @@
 """How a comparison of two runs is shown: lines, a table and a figure."""
 
-__all__ = ["equal_numbers", "figure_of", "lines_of", "table_of"]
+__all__ = ["equal_numbers", "equal_verdicts", "figure_of", "lines_of", "table_of"]
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,7 +22,7 @@ LIMIT = 100.0  # intervals beyond which a point is drawn at the edge
 
 
 def lines_of(numbers: pd.DataFrame, claims: pd.DataFrame) -> list[str]:
-    """The result in words: claims side by side, the largest differences, and one summary line at the end."""
+    """The result in words: claims side by side, the largest differences; the last two lines sum up both."""
     lines = [f"{row.claim:4} fresh: {row.fresh:13}  shipped: {row.shipped:13}  {row.short}"
              for row in claims.itertuples()]  # fmt: skip
     worst = numbers[numbers["verdict"] == DIFFERS]
@@ -30,25 +30,26 @@ def lines_of(numbers: pd.DataFrame, claims: pd.DataFrame) -> list[str]:
     for row in worst.head(LISTED).to_dict("records"):
         place = " ".join(str(row[key]) for key in UNIT)
         lines.append(f"differs: {place}: {row['fresh']:.6g} fresh, {row['shipped']:.6g} shipped")
-    return [*lines, _summary(numbers, claims)]
+    return [*lines, equal_verdicts(claims), _summary(numbers)]
 
 
-def _summary(numbers: pd.DataFrame, claims: pd.DataFrame) -> str:
+def _summary(numbers: pd.DataFrame) -> str:
     counts = numbers["verdict"].value_counts()
     found = ", ".join(f"{counts[name]} {name}" for name in VERDICTS if counts.get(name))
     judged = sum(counts.get(name, 0) for name in (SAME, SMALL, DIFFERS))
     beyond = sum(counts.get(name, 0) for name in (SMALL, DIFFERS))
     chance = f"; {beyond} of {judged} beyond seed noise, {0.05 * judged:.0f} would be by chance" if judged else ""
-    return f"{len(numbers)} numbers: {found or 'none'}{chance}; {_agreement(claims)}"
+    return f"{len(numbers)} numbers: {found or 'none'}{chance}"
 
 
-def _agreement(claims: pd.DataFrame) -> str:
-    """How many of the claims that both runs examined have the same verdict."""
+def equal_verdicts(claims: pd.DataFrame) -> str:
+    """``equal verdicts: n of n``: of the claims that both runs examined; then those with other verdicts."""
     examined = claims[(claims[["fresh", "shipped"]] != NOT_RUN).all(axis=1)]
-    agreeing = int((examined["fresh"] == examined["shipped"]).sum())
+    other = examined[examined["fresh"] != examined["shipped"]]
     rest = len(claims) - len(examined)
     left_out = f" ({rest} not examined by both)" if rest else ""
-    return f"{agreeing} of {len(examined)} claims have the same verdict{left_out}"
+    named = f"; other: {', '.join(other['claim'])}" if len(other) else ""
+    return f"equal verdicts: {len(examined) - len(other)} of {len(examined)}{left_out}{named}"
 
 
 def equal_numbers(numbers: pd.DataFrame) -> str:

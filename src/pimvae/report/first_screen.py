@@ -6,10 +6,9 @@ import math
 
 from pimvae.config.catalogue import read_config
 from pimvae.report.pictures import PICTURES
-from pimvae.report.source import REPORT, Source, Verdicts
+from pimvae.report.source import REPORT, UNSETTLED, Source, Verdicts
 
 CORES = 2  # for which waiting times are stated
-UNSETTLED = " (not settled)"  # half of the steps would give another verdict
 SHOWN = 4  # claims in the sample of a run's last lines
 VERBS = {  # of a verdict, for one claim and for several
     "holds": ("holds", "hold"),

@@ -4,6 +4,7 @@ __all__ = ["KINDS", "claims", "compare", "figures", "judge", "macros", "row_of",
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,7 @@ from pimvae.claims.status import COLLAPSED, UNTRAINED
 from pimvae.claims.verdict import Judgement
 from pimvae.files import write_json
 from pimvae.registry import lookup, names
-from pimvae.report.table import Table
+from pimvae.report.table import SCALES, Table
 from pimvae.results.files import Results, write_frame, write_text
 from pimvae.rules import rule_digests
 
@@ -31,15 +32,40 @@ def judge(results: Results, claims_path: Path | str | None = None) -> list[Judge
 
 
 def tables(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str | None = None,
-           only: Sequence[str] | None = None, kind: str = "tex") -> list[Path]:  # fmt: skip
-    """Write every table (or those named in ``only``) to ``out_dir/<name>.<kind>``, see ``KINDS``; returns the paths."""
+           only: Sequence[str] | None = None, kind: str = "tex", scale: str = "",
+           others: Sequence[Path | str] | None = None) -> list[Path]:  # fmt: skip
+    """Write every table (or those named in ``only``) to ``out_dir/<name>.<kind>``, see ``KINDS``; returns the paths.
+
+    Args:
+        results_dir: the results of one scale.
+        out_dir: folder to write to.
+        claims_path: file of claims.
+        only: names of tables.
+        kind: of the files.
+        scale: the name of that scale, where ``others`` are given.
+        others: folders of shipped results of other scales, whose verdicts are shown beside those of this one in a
+            further table, see `pimvae.report.scales`. If there are none, one that an earlier run left is removed; None
+            leaves it as it is.
+    """
     results = Results.load(results_dir)
     written = []
+    judged = cache(lambda: judge(results, claims_path))  # several tables are made from verdicts
     for name in names("report.tables") if only is None else only:
-        source = judge(results, claims_path) if name in CLAIM_ENTRIES else results
+        source = judged() if name in CLAIM_ENTRIES else results
         path = Path(out_dir) / f"{name}.{kind}"
         write_text(path, KINDS[kind](lookup("report.tables", name)(source)))
         written.append(path)
+    path = Path(out_dir) / f"{SCALES}.{kind}"
+    if others:
+        from pimvae.report.scales import in_order, table_scales
+        from pimvae.report.source import Verdicts
+
+        runs = [Verdicts.of(results, scale, judged(), claims_path)]
+        runs += [Verdicts.shipped(Path(folder), claims_path) for folder in others]
+        write_text(path, KINDS[kind](table_scales(in_order(runs))))
+        written.append(path)
+    elif others is not None:
+        path.unlink(missing_ok=True)
     return written
 
 

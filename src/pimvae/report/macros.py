@@ -14,13 +14,13 @@ from pimvae.claims.verdict import Judgement
 from pimvae.config.catalogue import catalogue
 from pimvae.report.checks import check_rows
 from pimvae.report.latex import escape
-from pimvae.report.wording import (
+from pimvae.report.prose import (
     NUMBERS,
     count_word,
     counted,
     effect_texts,
+    enumeration,
     exceptions,
-    join,
     spread,
     verdict_sentences,
     verdict_summary,
@@ -69,7 +69,7 @@ def _named(results: Results, judgements: Sequence[Judgement], scale: str) -> Ite
     for name, verdict in GROUPS.items():
         ids = [judgement.claim.id for judgement in judgements if judgement.verdict == verdict]
         yield f"Claims{name}Count", count_word(len(ids))
-        yield f"Claims{name}List", join([rf"\mbox{{{claim}}}" for claim in ids]) if ids else "none"
+        yield f"Claims{name}List", enumeration([rf"\mbox{{{claim}}}" for claim in ids]) if ids else "none"
     yield "VerdictSummary", verdict_summary(judgements)
     yield "VerdictSentences", verdict_sentences(judgements)
     yield from _check(results.metrics)
@@ -92,8 +92,8 @@ def _claim(judgement: Judgement) -> Iterator[tuple[str, str]]:
     yield f"{name}AgainstGroups", exceptions(judgement, against=True)
     yield f"{name}Relevant", f"{judgement.claim.relevant:g}"
     yield f"{name}HalfBudget", effect_texts(judgement.half)[0] if judgement.half else "--"
-    yield f"{name}Collapsed", escape(join(judgement.names(COLLAPSED))) or "none"
-    yield f"{name}Untrained", escape(join(judgement.names(UNTRAINED))) or "none"
+    yield f"{name}Collapsed", escape(enumeration(judgement.names(COLLAPSED))) or "none"
+    yield f"{name}Untrained", escape(enumeration(judgement.names(UNTRAINED))) or "none"
 
 
 def _overall(results: Results) -> Iterator[tuple[str, str]]:
@@ -101,7 +101,7 @@ def _overall(results: Results) -> Iterator[tuple[str, str]]:
     trained = metrics[~metrics["prior"].isin(REFERENCES)]
     devices = runs["device"].dropna().unique() if "device" in runs else []
     yield "Seeds", spread([rows["seed"].nunique() for _, rows in trained.groupby("dataset")], "seed")
-    yield "Device", escape(join(sorted(map(str, devices))) or "unknown device")
+    yield "Device", escape(enumeration(sorted(map(str, devices))) or "unknown device")
     yield "CellCount", str(len(runs))
     yield "ReplicaCount", str(int(trained[REPLICA].drop_duplicates().shape[0]))
     diverged = len(diverged_replicas(metrics))
@@ -123,7 +123,9 @@ def _overall(results: Results) -> Iterator[tuple[str, str]]:
 def _versions(settings: pd.DataFrame) -> str:
     rows = settings[settings["key"].str.startswith("versions.")]
     named = rows.assign(name=rows["key"].str.removeprefix("versions.")).groupby("name")["value"].unique()
-    return join([f"{name} {'/'.join(sorted(values))}" for name, values in named.items()]) or "versions not recorded"
+    return (
+        enumeration([f"{name} {'/'.join(sorted(values))}" for name, values in named.items()]) or "versions not recorded"
+    )
 
 
 def _check(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:

@@ -31,6 +31,7 @@ SAMPLES, PANELS, DRAWS = 500, 9, 32
 MOST_SUBSETS = 4  # modalities of which all subsets are shown
 
 
+@matplotlib.rc_context({"text.parse_math": False})  # names of modalities may hold $
 def write_page(
     model: MultimodalVAE,
     train: Collection,

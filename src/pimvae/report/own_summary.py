@@ -1,17 +1,18 @@
 """The summary of an evaluation of own data, as text."""
 
-__all__ = ["summary"]
+__all__ = ["summary", "verdict"]
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from pimvae.claims.statistics import mean_interval
+from pimvae.evaluation.own import AHEAD, AHEAD_ERROR
 from pimvae.evaluation.rows import COLUMNS
 
 
 def summary(rows: Sequence[tuple[object, ...]]) -> list[str]:
-    """Means over seeds with 95 % intervals, simple models beside them."""
+    """Means over seeds with 95 % intervals, simple models beside them, and by how much the model is ahead of each."""
     place = {name: COLUMNS.index(name) for name in COLUMNS}
     found: dict[tuple[str, str, str], dict[str, list[float]]] = {}
     for row in rows:
@@ -19,15 +20,34 @@ def summary(rows: Sequence[tuple[object, ...]]) -> list[str]:
         found.setdefault(key, {}).setdefault(str(row[place["baseline"]]), []).append(float(row[place["value"]]))
     lines, seeds = [], 0
     for (split, metric, subset), by_model in found.items():
+        if metric.endswith((AHEAD, AHEAD_ERROR)):
+            continue
+        ahead, error = (found.get((split, metric + name, subset), {}) for name in (AHEAD, AHEAD_ERROR))
         values = by_model.pop("", None)
         seeds = max(seeds, len(values or []))
         shown = "–"
         if values:
             estimate = mean_interval(values)
             shown = f"{estimate.mean:.5g}" + (f" ± {estimate.half:.2g}" if np.isfinite(estimate.half) else "")
-        beside = "".join(f"  {name} {np.mean(others):.5g}" for name, others in by_model.items())
+        beside = "".join(
+            f"  {name} {np.mean(others):.5g}" + (f" ({verdict(ahead[name], error[name])})" if name in ahead else "")
+            for name, others in by_model.items()
+        )
         lines.append(f"{split:5} {metric:24} {subset:9} {shown}{beside}")
     diverged = [row for row in rows if row[place["metric"]] == "diverged" and row[place["value"]]]
     if diverged:
         lines.append(f"{len(diverged)} of {seeds} seeds diverged and have no other number")
-    return [*lines, f"{seeds} seeds, 95 % intervals over them; nats per sample where not a share"]
+    notes = f"{seeds} seeds, 95 % intervals over them; nats per sample where not a share"
+    return [*lines, f"{notes}; in brackets: ahead of the simple model, ± 2 paired standard errors"]
+
+
+def verdict(ahead: Sequence[float], error: Sequence[float]) -> str:
+    """``better``, ``equal`` (within two standard errors) or ``worse`` than a simple model, and by how much.
+
+    Args:
+        ahead: model minus simple model, of every seed.
+        error: the standard error of its mean, for every seed the same.
+    """
+    mean, within = float(np.mean(ahead)), 2 * error[0]
+    word = "better" if mean > within else "worse" if mean < -within else "equal"
+    return f"{word}, {mean:+.2g} ± {within:.2g}"

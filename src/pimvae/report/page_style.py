@@ -9,7 +9,11 @@ STYLE = """
 }
 body { font-family: Georgia, "Times New Roman", serif; margin: 1.5rem; color: var(--text); background: var(--page); }
 h1 { font-size: 1.15rem; }
-p { max-width: 48rem; line-height: 1.4; font-size: 0.9rem; color: var(--muted); }
+p, dl { max-width: 48rem; line-height: 1.4; font-size: 0.9rem; color: var(--muted); }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.15rem 0.8rem; }
+dt { color: var(--text); }
+dd { margin: 0; }
+[role=region] { overflow-x: auto; max-width: max-content; }
 table { border-collapse: collapse; border-top: 2px solid; border-bottom: 2px solid; font-size: 0.92rem; }
 th, td { padding: 0.18rem 0.6rem; text-align: right; white-space: nowrap; }
 th { font-weight: normal; }
@@ -23,6 +27,13 @@ th[colspan]:not([colspan="1"]) { border-bottom: 1px solid var(--rule); }
 tr.part td { border-top: 1px solid; padding-top: 0.5rem; }
 small { color: var(--muted); }
 .diverged { color: var(--alarm); }
+/* Names of rows stay in sight while a wide table scrolls. */
+th:first-child:not([colspan]), td:first-child:not([colspan]) { position: sticky; left: 0; background: var(--page); }
+.text td:nth-child(2) { min-width: 14rem; }
+@media (max-width: 40rem) {
+  body { margin: 0.8rem; }
+  th, td { padding: 0.18rem 0.4rem; }
+}
 """
 
 # A click on a heading sorts the rows below it, each part of the table by itself; rows that span the table open a part.
@@ -66,7 +77,11 @@ for (const table of document.querySelectorAll("table")) {
       }
     };
     heading.addEventListener("click", sort);
-    heading.addEventListener("keydown", event => { if (event.key === "Enter") sort(); });
+    heading.addEventListener("keydown", event => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault(); // the space bar would scroll
+      sort();
+    });
   });
 }
 """

@@ -1,6 +1,6 @@
 """What the marked blocks of Markdown files are written from: the results of one scale, verdicts, times of jobs."""
 
-__all__ = ["Source", "Verdicts", "read_jobs"]
+__all__ = ["UNSETTLED", "Source", "Verdicts", "experiments_of", "read_jobs", "verdict_at"]
 
 import math
 from collections.abc import Iterable, Sequence
@@ -10,10 +10,13 @@ from pathlib import Path
 import pandas as pd
 
 from pimvae.claims.schema import Claim, read_claims
+from pimvae.claims.verdict import Judgement
+from pimvae.config.catalogue import read_config
 from pimvae.report.job import judge, row_of
 from pimvae.results.files import BEYOND, Results, read_csv
 
 REPORT = "tables, figures, paper, notebooks"  # the part of jobs that belong to no experiment
+UNSETTLED = " (not settled)"  # of a verdict that half of the steps would change
 
 
 @dataclass(frozen=True)
@@ -26,20 +29,46 @@ class Verdicts:
     verdicts: pd.DataFrame
 
     @classmethod
-    def shipped(cls, folder: Path, claims: Path | None = None) -> "Verdicts":
+    def shipped(cls, folder: Path, claims: Path | str | None = None) -> "Verdicts":
         """Judge the claims by the shipped results in ``folder``, whose name is the scale.
 
         Raises:
             UserError: see `pimvae.results.files.Results.load`.
         """
         results = Results.load(folder)
-        rows = [row_of(judgement) for judgement in judge(results, claims)]
-        return cls(Path(folder).name, results, read_claims(claims), pd.DataFrame(rows))
+        return cls.of(results, Path(folder).name, judge(results, claims), claims)
+
+    @classmethod
+    def of(
+        cls, results: Results, scale: str, judgements: Sequence[Judgement], claims: Path | str | None = None
+    ) -> "Verdicts":
+        """The verdicts of results that have been judged."""
+        rows = [row_of(judgement) for judgement in judgements]
+        return cls(scale, results, read_claims(claims), pd.DataFrame(rows))
 
     @property
     def experiments(self) -> list[str]:
         """Experiments that were run, in the order of the results."""
         return list(dict.fromkeys(self.results.runs["experiment"]))
+
+    @property
+    def devices(self) -> list[str]:
+        """What the cells were trained on."""
+        return sorted(self.results.runs["device"].dropna().unique())
+
+    @property
+    def hours(self) -> float:
+        """Sum of the times of all trainings; each of them takes one core, or the GPU."""
+        return self.results.runs["seconds"].astype(float).sum() / 3600
+
+    @property
+    def command(self) -> str:
+        """What makes these results again: all, with the experiments beyond the publication, or those that are there."""
+        usual, here = set(read_config("config.yaml")["experiments"]), set(self.experiments)
+        if here == usual:
+            return f"make reproduce SCALE={self.scale}"
+        target = " beyond" if here > usual else f" 'experiments=[{','.join(self.experiments)}]'"
+        return f"snakemake --cores all --config scale={self.scale}{target}"
 
     def decided(self) -> list[tuple[Claim, pd.Series]]:
         """Claims with their verdicts, in the order of the file of claims."""
@@ -95,3 +124,15 @@ def read_jobs(folder: Path) -> pd.DataFrame:
         rows.append((part, float(record["s"]), float(record["max_rss"])))
     rows.sort(key=lambda row: row[0] == REPORT)
     return pd.DataFrame(rows, columns=["part", "seconds", "memory"])
+
+
+def experiments_of(claim: Claim) -> list[str]:
+    """The experiments that a claim is about."""
+    return [claim.experiment] if isinstance(claim.experiment, str) else list(claim.experiment)
+
+
+def verdict_at(run: Verdicts, claim: Claim, row: pd.Series) -> str:
+    """The verdict; where only some of the claim's experiments were run, which."""
+    there = [name for name in experiments_of(claim) if name in run.experiments]
+    part = f", of {', '.join(there)} only" if row["pairs"] and len(there) < len(experiments_of(claim)) else ""
+    return f"{row['verdict']}{part}"

@@ -11,75 +11,59 @@ from pathlib import Path
 
 from pimvae.errors import UserError
 from pimvae.registry import names, summary
+from pimvae.report.page_notes import notes
 from pimvae.report.page_style import SCRIPT, STYLE
+from pimvae.report.table import SCALES, SCALES_SUMMARY
 from pimvae.results.files import write_text
 
 SPAN = re.compile(r"\\multicolumn\{(\d+)\}\{((?:[^{}]|\{[^{}]*\})*)\}\{(.*)\}")
 RULES = re.compile(r"\\(?:toprule|midrule|bottomrule|cmidrule(?:\([lr]+\))?\{[\d-]+\}|addlinespace)")
 TOKEN = re.compile(r"\\[a-zA-Z]+ ?|\\.|--|[{}$~^_]|[^\\{}$~^_-]+|-", re.DOTALL)
-TAGS = {"best": "strong", "tie": "u", "emph": "em", "verdict": "strong", "textbf": "strong", "textit": "em"}
-SYMBOLS = {r"\,": "\u2009", r"\ ": " ", "--": "–", "~": "\u00a0", r"\cdot": "·", r"\KL": "KL", r"\times": "×"}
-MARKS = (
-    "Mean ± half of the 95 % interval over seeds; bold: the best of its column; underlined: not significantly worse "
-    '(paired by seed); <span class="diverged">†n</span>: n diverged replicas, left out.'
-)
+TAGS = {"best": "strong", "tie": "u", "emph": "em", "verdict": "strong", "textbf": "strong", "textit": "em",
+        "texttt": "code"}  # fmt: skip
+SYMBOLS = {r"\,": "\u2009", r"\ ": " ", "--": "–", "~": "\u00a0", r"\cdot": "·", r"\KL": "KL", r"\times": "×",
+           r"\textquotesingle": "'"}  # fmt: skip
 STANDING = {"untrained": "‡", "collapsed": "∘"}
-STANDING_MARKS = (
-    'Last block: simple models fitted to the same training samples; <span class="diverged">‡n</span>: n replicas below '
-    'the simplest of them; <span class="diverged">∘n</span>: n replicas that equal it, at a rate near 0.'
-)
-HEADINGS = {  # what a heading of a column means
-    "LLH gap": "how far the log-likelihood stays below the best attainable one, in %",
-    "bound gap": "log-likelihood minus bound, in nats",
-    "KL<sub>1</sub>": "divergence to the exact posterior given one modality, in nats",
-    "KL<sub>M</sub>": "the same given all modalities",
-    "LLH": "log-likelihood, in nats",
-    "gap": "log-likelihood of the true model minus that of the learned one, in nats",
-    "MCC": "mean correlation of true and inferred latents, up to order, sign and scale",
-    "strong": "mean correlation of true and inferred latents, up to order, sign and scale",
-    "weak": "the same up to a linear map",
-    "label": "accuracy of the label inferred from the vector, in %",
-    "rate": "divergence of the posterior given all modalities to the prior, in nats",
-    "cross rate": "divergence of the posterior given all modalities to that given one, in nats",
-    "full": "reconstruction of all modalities given all, in nats",
-    "cross": "reconstruction of the others given one modality, in nats",
-}
 
 
 def pages(tables: Path | str, out: Path | str, scale: str) -> list[Path]:
     """Write ``out/<table>.html`` for every registered table, from the ``.tex`` files in ``tables``; returns the paths.
 
+    The table of several scales is shown where there is one.
+
     Raises:
         UserError: if a table is missing.
     """
     written = []
-    for name in names("report.tables"):
-        source = Path(tables) / f"{name}.tex"
-        if not source.is_file():
+    for name, title in {**{name: summary("report.tables", name) for name in names("report.tables")},
+                        SCALES: SCALES_SUMMARY}.items():  # fmt: skip
+        source, target = Path(tables) / f"{name}.tex", Path(out) / f"{name}.html"
+        if source.is_file():
+            write_text(target, page(title, source.read_text(encoding="utf-8"), scale, name))
+            written.append(target)
+        elif name != SCALES:
             raise UserError(f"{source} does not exist: write the tables first")
-        tex = source.read_text(encoding="utf-8")
-        written.append(Path(out) / f"{name}.html")
-        write_text(written[-1], page(summary("report.tables", name), tex, scale))
+        else:
+            target.unlink(missing_ok=True)
     return written
 
 
-def page(title: str, tex: str, scale: str) -> str:
-    """A complete page around one table, without anything that would have to be fetched."""
+def page(title: str, tex: str, scale: str, name: str = "") -> str:
+    """A complete page around one table, without anything that would have to be fetched. A wide table scrolls alone.
+
+    Args:
+        title: the heading.
+        tex: the table as LaTeX.
+        scale: of the results.
+        name: of the table in its registry, for what is said of it alone.
+    """
     table = html_table(tex)
-    columns = [f"{name}: {HEADINGS[name]}" for name in _headings(table) if name in HEADINGS]
-    note = " ".join(
-        [
-            f"Scale {scale}.",
-            *([f"{'; '.join(columns)}."] if columns else []),
-            *([MARKS] if "pmhalf" in tex else []),
-            *([STANDING_MARKS] if any(rf"\{name}" in tex for name in STANDING) else []),
-        ]
-    )
     heading = html.escape(title.rstrip("."))
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{heading}</title>'
-        f"<style>{STYLE}</style></head>\n<body><h1>{heading}</h1>\n{table}\n<p>{note}</p>\n"
-        f"<script>{SCRIPT}</script></body></html>\n"
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>\n'
+        f'<body><h1>{heading}</h1>\n<div role="region" aria-label="table" tabindex="0">{table}</div>\n'
+        f"{notes(name, table, tex, scale)}\n<script>{SCRIPT}</script></body></html>\n"
     )
 
 
@@ -135,11 +119,6 @@ def _plain(tex: str) -> str:
     return text.replace("−", "-").replace("\u2009", " ")
 
 
-def _headings(table: str) -> list[str]:
-    """The distinct headings of a table, in their order."""
-    return list(dict.fromkeys(re.findall(r"<th(?: [^>]*)?>(.*?)</th>", table)))
-
-
 def _row(tex: str, tag: str, part: bool) -> str:
     cells = _cells(_row_end(tex))
     opening = '<tr class="part">' if part else "<tr>"
@@ -186,8 +165,8 @@ def _convert(tokens: Iterator[str], end: str) -> Iterator[str]:
             yield from _convert(tokens, "}" if token == "{" else "$")
         elif token in "_^":
             yield _wrapped("sub" if token == "_" else "sup", _argument(tokens))
-        elif token.strip() in SYMBOLS:
-            yield SYMBOLS[token.strip()]
+        elif token in SYMBOLS or token.strip() in SYMBOLS:
+            yield SYMBOLS.get(token) or SYMBOLS[token.strip()]
         elif token.startswith("\\") and name.isalpha():
             yield _command(name, tokens)
         else:
@@ -211,8 +190,13 @@ def _command(name: str, tokens: Iterator[str]) -> str:
         return f"<small> ± {_argument(tokens)}</small>"
     if name == "diverged":
         return f'<span class="diverged">†{_argument(tokens)}</span>'
+    if name == "annealed":
+        return "<sup>⋆</sup>"
     if name in STANDING:
         return f'<span class="diverged">{STANDING[name]}{_argument(tokens)}</span>'
+    if name == "hat":
+        argument = _argument(tokens)
+        return f"{argument[:1]}\u0302{argument[1:]}"
     if name in ("ensuremath", "mbox", "text", "mathrm"):
         return _argument(tokens).replace("-", "−" if name == "ensuremath" else "-")
     entity = html.unescape(f"&{name};")

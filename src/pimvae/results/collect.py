@@ -2,13 +2,13 @@
 
 __all__ = ["run"]
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pimvae.chain import check_metrics, read_record
+from pimvae.chain import check_file, check_metrics, read_record
 from pimvae.errors import UserError
 from pimvae.results.files import CELL, COLUMNS, final, read_csv, read_metrics, write_frame
 
@@ -34,10 +34,12 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, references: Sequen
     """
     metrics, runs, history, settings = [], [], [], []
     rules: set[tuple[str, str | None]] = set()
+    trained: dict[tuple[str, str], Any] = {}  # checksums of the data, by experiment and data set
     for folder in sorted(map(Path, cell_dirs)):
         frame, record = _cell_files(folder)
         keys = _keys(frame, folder)
         _check_replicas(frame, record, folder)
+        trained[keys["experiment"], keys["dataset"]] = record.get("data_sha256")
         metrics.append(frame)
         history.append(_with_keys(_read_csv(folder / "history.csv"), keys))
         runs.append({**keys, **_run_row(record, folder / "run.json")})
@@ -48,7 +50,7 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, references: Sequen
             settings.extend({**keys, "key": f"claims.{name}", "value": digest}
                             for name, digest in record.get("claims", {}).items())  # fmt: skip
     out = Path(out_dir)
-    joined = pd.concat([*metrics, *(_reference(Path(path)) for path in references)], ignore_index=True)
+    joined = pd.concat([*metrics, *(_reference(Path(path), trained) for path in references)], ignore_index=True)
     _refuse_duplicates(joined)
     joined = pd.concat([joined, _ceiling_gaps(joined)], ignore_index=True)
     write_frame(out / "metrics.csv", joined)
@@ -57,10 +59,14 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, references: Sequen
     write_frame(out / "settings.csv", pd.DataFrame(settings, columns=[*CELL, "key", "value"]))
 
 
-def _reference(path: Path) -> pd.DataFrame:
-    """Metrics that are no cell's."""
+def _reference(path: Path, trained: Mapping[tuple[str, str], Any]) -> pd.DataFrame:
+    """Metrics that are no cell's, computed from the data that the cells were trained on."""
     frame = read_metrics(path, NOT_RUN, whole=True)
-    check_metrics(path)
+    known = check_metrics(path).get("data_sha256", {})
+    for key in frame[["experiment", "dataset"]].drop_duplicates().itertuples(index=False, name=None):
+        data = trained.get(key)
+        if isinstance(data, dict) and any(data.get(seed, digest) != digest for seed, digest in known.items()):
+            raise UserError(f"{path} was computed from other data than the cells of '{key[1]}': make it again")
     return frame
 
 
@@ -69,10 +75,15 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def _cell_files(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Metrics and record of one cell that belong together; the record has the settings of this evaluation."""
+    """Metrics and record of one cell that belong together, as its curves and pictures do.
+
+    The record has the settings of this evaluation.
+    """
     frame = read_metrics(folder / "metrics.csv", NOT_RUN, whole=True)
     record = read_record(folder)
     seal = check_metrics(folder / "metrics.csv", folder / "run.json")
+    check_file(folder / "history.csv", record.get("history_sha256"), "train the cell again")
+    check_file(folder / "examples.npz", seal.get("examples_sha256"), "evaluate the cell again")
     if isinstance(record["cell"], dict) and seal.get("evaluation"):
         record = record | {"cell": record["cell"] | {"evaluation": seal["evaluation"]}}
     return frame, record

@@ -5,30 +5,34 @@ __all__ = ["LEFT_OUT", "Shipment", "ship"]
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pimvae.archive import MANIFEST, PACKED, pack, verify
+from pimvae.archive import MANIFEST, PACKED, pack, recover, verify
 from pimvae.errors import UserError
 from pimvae.limits import gunzip
 from pimvae.results.files import Results, cell_folder
+from pimvae.results.weights import shipped_weights, weights_in
 
-LEFT_OUT = "weights, data sets, and of the training curves all terms but the loss"
+LEFT_OUT = "other weights, data sets, and of the training curves all terms but the loss"
 TABLES = ("metrics.csv.gz", "runs.csv", "settings.csv.gz", "history.csv.gz")
 RECORDS = "runs.json.gz"
 Wanted = Callable[[str], bool]  # of an experiment
 
 
 class Shipment(NamedTuple):
-    """What was shipped: bytes by file, before any is compressed, and the experiments of this run and of before."""
+    """What was shipped: bytes by file, before any is compressed; experiments of this run and of before; weights."""
 
     files: dict[str, int]
     fresh: list[str]
     kept: list[str]
+    weights: list[str]
 
 
-def ship(results_dir: Path | str, out: Path | str, keep: bool = True) -> Shipment:
+def ship(
+    results_dir: Path | str, out: Path | str, keep: bool = True, weights: Mapping[str, int | None] | None = None
+) -> Shipment:
     """Write ``results_dir`` to the shipped folder ``out``.
 
     ``results/<scale>/beyond`` ships the further experiments with all others. Long runs are shipped experiment by
@@ -40,7 +44,9 @@ def ship(results_dir: Path | str, out: Path | str, keep: bool = True) -> Shipmen
     Args:
         results_dir: what was collected.
         out: folder to write; its name is the scale.
-        keep: whether shipped experiments that the results lack are kept.
+        keep: whether shipped experiments that the results lack, and the choice of weights, are kept.
+        weights: cells, ``<experiment>/<cell>``, of which one replica's weights are shipped, with its seed or None for
+            the first; see `pimvae.results.weights`.
 
     Raises:
         UserError: if results are missing or damaged, or ``out`` holds something else.
@@ -48,13 +54,16 @@ def ship(results_dir: Path | str, out: Path | str, keep: bool = True) -> Shipmen
     folder = Path(results_dir)
     results = Results.load(folder)
     fresh = sorted(set(results.runs["experiment"]))
+    recover(Path(out))
     contents = _contents(folder, results)
-    former = _former(Path(out), lambda experiment: experiment not in fresh) if keep else {}
+    before = _files(Path(out)) if keep else {}
+    former = _former(before, lambda experiment: experiment not in fresh)
     kept = sorted({_experiment(cell) for cell in json.loads(former.get(RECORDS, b"{}"))})
     for name, content in former.items():
         contents[name] = _joined(name, contents[name], content) if name in contents else content
+    contents |= shipped_weights(results.folder, json.loads(contents[RECORDS]), before, weights or {})
     pack(contents, out)
-    return Shipment({name: len(content) for name, content in contents.items()}, fresh, kept)
+    return Shipment({name: len(content) for name, content in contents.items()}, fresh, kept, weights_in(contents))
 
 
 def _contents(folder: Path, results: Results) -> dict[str, bytes]:
@@ -70,15 +79,26 @@ def _contents(folder: Path, results: Results) -> dict[str, bytes]:
     return contents
 
 
-def _former(folder: Path, wanted: Wanted) -> dict[str, bytes]:
-    """What a shipped folder holds of the experiments that are wanted; nothing where it holds none of them."""
+def _files(folder: Path) -> dict[str, bytes]:
+    """What a shipped folder holds, uncompressed; nothing where it holds no shipped results."""
     if not (folder / MANIFEST).is_file():
         return {}
     files = {}
     for name in verify(folder).files:
         content = (folder / name).read_bytes()
         files[name.removesuffix(PACKED)] = gunzip(content, f"{folder / name}") if name.endswith(PACKED) else content
-    records = {name: record for name, record in json.loads(files[RECORDS.removesuffix(PACKED)]).items() if wanted(_experiment(name))}
+    return files
+
+
+def _former(files: Mapping[str, bytes], wanted: Wanted) -> dict[str, bytes]:
+    """What shipped files hold of the experiments that are wanted; nothing where they hold none of them."""
+    if not files:
+        return {}
+    records = {
+        name: record
+        for name, record in json.loads(files[RECORDS.removesuffix(PACKED)]).items()
+        if wanted(_experiment(name))
+    }
     if not records:
         return {}
     contents = {name: _rows(files[name.removesuffix(PACKED)], "experiment", wanted) for name in TABLES}

@@ -1,6 +1,6 @@
 """Checkpoints: where a training that was cut off goes on, written from time to time and when a signal asks for it."""
 
-__all__ = ["Checkpoint", "Resumable", "leave_if_told", "load", "save"]
+__all__ = ["Checkpoint", "Resumable", "check_replaceable", "leave_if_told", "load", "save"]
 
 import sys
 import time
@@ -45,6 +45,16 @@ def load(path: Path | str, subject: Resumable, identity: str) -> None:
         UserError: if the file is cut off, altered, or of another training; ``subject`` is then left as it was.
     """
     subject.restore(*snapshot.read(Path(path), identity))
+
+
+def check_replaceable(path: Path | str | None) -> None:
+    """Refuse a checkpoint in the place of a sound file of something else, before anything is trained.
+
+    Raises:
+        UserError: then.
+    """
+    if path is not None and Path(path).exists() and snapshot.foreign(Path(path)):
+        raise UserError(f"{path} is no checkpoint and would be lost: name another file")
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The device of a training: which, how much of it a stack may fill, what a record says of it."""
 
-__all__ = ["Clock", "choose_device", "decisive", "machine", "stack_width"]
+__all__ = ["Clock", "choose_device", "decisive", "machine", "set_precision", "stack_width"]
 
 import os
 import platform
@@ -24,8 +24,7 @@ SHARE = 0.8  # of the free memory that a stack may fill: the allocator needs roo
 def choose_device(name: str) -> torch.device:
     """The device called ``auto`` (CUDA if there is one), ``cpu`` or ``cuda``.
 
-    Products of matrices stay in full single precision: the bounds are differences of large numbers, and TF32 keeps 10
-    bits of each factor. run.json says so.
+    Products of matrices stay in full single precision, unless `set_precision` says otherwise.
 
     Raises:
         UserError: an unknown name, or CUDA asked for where there is none.
@@ -38,6 +37,21 @@ def choose_device(name: str) -> torch.device:
     if cuda:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda" if cuda else "cpu")
+
+
+def set_precision(device: torch.device, precision: str) -> None:
+    """Let CUDA round the factors of products to TF32 if ``precision`` is ``tf32``, and not otherwise.
+
+    Not by default: the bounds are differences of large numbers, and TF32 keeps 10 bits of each factor. run.json says
+    what was taken.
+
+    Raises:
+        UserError: TF32 on a CPU.
+    """
+    if precision == "tf32" and device.type != "cuda":
+        raise UserError("train.precision 'tf32' is for CUDA devices; on a CPU take 'full' or 'bf16'")
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
 
 
 def machine(device: torch.device) -> dict[str, object]:

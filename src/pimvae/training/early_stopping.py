@@ -11,10 +11,9 @@ from torch import Tensor
 
 from pimvae.training.loop import Trainer
 from pimvae.training.packing import PackedSplit
-from pimvae.training.streams import Streams, derived_seed
+from pimvae.training.streams import Purpose, Streams, derived_seed
 
 ROWS_LOOKED_AT = 1024  # validation samples × draws that one look at the bound is made of
-VALIDATION = 3  # purpose of the random numbers, see `derived_seed`
 PATIENCE = 8  # looks at the validation bound without a better one, after which training ends
 
 
@@ -107,7 +106,8 @@ def _validation_bounds(trainer: Trainer, validation: Sequence[PackedSplit]) -> C
     device = trainer.stack.flat.device
     x = torch.stack([split.x.repeat(1, repeats, 1) for split in validation]).to(device)
     observed = torch.stack([split.mask.repeat(repeats, 1) for split in validation]).to(device)
-    kept, trainer.streams = trainer.streams, Streams([derived_seed(s, VALIDATION) for s in trainer.cell.seeds], device)
+    seeds = [derived_seed(seed, Purpose.VALIDATION) for seed in trainer.cell.seeds]
+    kept, trainer.streams = trainer.streams, Streams(seeds, device)
     subsets, weights, noise = trainer._draw(observed)
     trainer.streams = kept
 

@@ -17,11 +17,12 @@ from pimvae.config.schema import Cell
 from pimvae.models.vae import MultimodalVAE
 from pimvae.signals import Stop, deferred
 from pimvae.training.checkpoint import Checkpoint, Resumable, leave_if_told
-from pimvae.training.early_stopping import VALIDATION, EarlyStopping
+from pimvae.training.device import set_precision
+from pimvae.training.early_stopping import EarlyStopping
 from pimvae.training.loop import Trainer
 from pimvae.training.packing import PackedSplit
 from pimvae.training.polish import ROUNDS, polish
-from pimvae.training.streams import derived_seed
+from pimvae.training.streams import Purpose, derived_seed
 
 BOUND, DECODERS, ENCODERS = PARTS = "bound", "decoders", "encoders"  # each has a checkpoint of its own
 Callback = Callable[[int, dict[str, list[float]]], bool | None]
@@ -89,7 +90,11 @@ def fit(
         polished: see above.
         checkpoint: from where a training that was cut off goes on, to the same bits; `forget` removes its files. With
             one, SIGTERM and SIGINT end the training between two steps, with `pimvae.signals.Stopped`.
+
+    Raises:
+        UserError: TF32 on a CPU.
     """
+    set_precision(device, cell.train.precision)
     with deferred(held=False) if checkpoint else nullcontext(Stop()) as stop:
         session = _Session(
             models, data, validation, device, callbacks, progress, checkpoint or Checkpoint(None, ""), stop
@@ -178,7 +183,7 @@ class _Session:
             if self.result.diverged[len(decoders.found)]:
                 decoders.found.append((math.nan, math.nan))
                 continue
-            better = polish(model, train, held_out, derived_seed(seed, VALIDATION), rounds)
+            better = polish(model, train, held_out, derived_seed(seed, Purpose.VALIDATION), rounds)
             model.load_state_dict(better.model.state_dict())
             decoders.found.append((better.before, better.after))
             self._settle(decoders, saved)

@@ -14,19 +14,19 @@ from tqdm import tqdm
 
 from pimvae import chain
 from pimvae.config.schema import Cell
-from pimvae.data.dataset import Dataset, load, sha256
-from pimvae.data.job import check_drawn, data_file
+from pimvae.data.dataset import Dataset, load
+from pimvae.data.job import check_drawn, checksums, data_file
 from pimvae.files import replacing, write_csv
 from pimvae.models.vae import MultimodalVAE, build_model, parameter_count
 from pimvae.signals import Stop, deferred
-from pimvae.training.checkpoint import Checkpoint, leave_if_told
-from pimvae.training.device import Clock, choose_device, decisive, machine, stack_width
+from pimvae.training.checkpoint import Checkpoint, check_replaceable, leave_if_told
+from pimvae.training.device import Clock, choose_device, decisive, machine, set_precision, stack_width
 from pimvae.training.divergence import divergence
 from pimvae.training.loop import Trainer
 from pimvae.training.memory import peak_memory
 from pimvae.training.packing import IndexedSplit, PackedSplit, pack
 from pimvae.training.start import start_from_data
-from pimvae.training.streams import derived_seed
+from pimvae.training.streams import Purpose, derived_seed
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def build_models(cell: Cell, datasets: dict[int, Dataset]) -> list[MultimodalVAE
     models = []
     for replica in replicas(cell):
         data = datasets[replica.seed]
-        start = derived_seed(replica.seed, 0)
+        start = derived_seed(replica.seed, Purpose.INITIALISATION)
         models.append(build_model(cell.model, data.train.dims, data.max_dim, data.likelihoods, data.noise_scale, start))
     return models
 
@@ -80,15 +80,18 @@ def run(
         notes: entries of run.json that change nothing, such as checksums of the rules that the run is judged by.
 
     Raises:
-        UserError: CUDA asked for but absent, data that are missing, damaged or of other settings, a name that does not
-            exist. What an earlier run left in ``out`` then stays as it is.
+        UserError: CUDA or TF32 asked for but absent, data that are missing, damaged or of other settings, a name that
+            does not exist. What an earlier run left in ``out`` then stays as it is.
     """
     clock = Clock()
     chosen = choose_device(device)
-    models, data, checksums = _inputs(cell, Path(data_dir), chosen)
+    chain.check_free(checkpoint, out)
+    check_replaceable(checkpoint)
+    set_precision(chosen, cell.train.precision)
+    models, data, digests = _inputs(cell, Path(data_dir), chosen)
     clock.start_loop()
     width = stack_width(cell, models, data, chosen)
-    identity = [cell.model_dump(mode="json", exclude={"evaluation"}), checksums, decisive(chosen), width]
+    identity = [cell.model_dump(mode="json", exclude={"evaluation"}), digests, decisive(chosen), width]
     saved = Checkpoint(
         checkpoint and Path(checkpoint), json.dumps(identity, sort_keys=True), checkpoint_seconds, strict
     )
@@ -96,8 +99,9 @@ def run(
         trainers, timed = _train_all(cell, models, data, chosen, width, saved, stop)
         stop.held = True  # files are written to their end
         about = machine(chosen) | {"times": clock.read(chosen), "parameters": parameter_count(models[0])}
-        about |= {"data_sha256": checksums, "stack_width": width, "timed_replica_steps": timed} | dict(notes or {})
+        about |= {"data_sha256": digests, "stack_width": width, "timed_replica_steps": timed} | dict(notes or {})
         finished = [trainer for trainer, _ in trainers]
+        about |= {"step": finished[0].program.form, "precision": cell.train.precision}
         _write(cell, finished, Path(out), about | {"peak_memory_mib": peak_memory(chosen)})
     for _, place in trainers:
         place.remove()
@@ -112,13 +116,12 @@ def _inputs(
     """A model and a training split per replica, and the checksums of the data files by seed."""
     check_drawn(cell.data, folder, cell.seeds)
     datasets = {seed: load(data_file(folder, seed)) for seed in cell.seeds}
-    checksums = {str(seed): sha256(data_file(folder, seed)) for seed in cell.seeds}
     packed = {seed: _prepared(data, device) for seed, data in datasets.items()}
     models, members = build_models(cell, datasets), replicas(cell)
     for member, model in zip(members, models, strict=True):
         if isinstance(packed[member.seed], PackedSplit):  # tables of images have no start of their own
             start_from_data(model, packed[member.seed], cell.train.start)
-    return models, [packed[member.seed] for member in members], checksums
+    return models, [packed[member.seed] for member in members], checksums(folder, cell.seeds)
 
 
 def _prepared(data: Dataset, device: torch.device) -> PackedSplit | IndexedSplit:

@@ -18,6 +18,7 @@ from pimvae.training.averaging import AveragedWeights
 from pimvae.training.batches import batches
 from pimvae.training.optimiser import StackOptimiser
 from pimvae.training.packing import IndexedSplit, PackedSplit
+from pimvae.training.precision import products
 from pimvae.training.program import Program
 from pimvae.training.stack import Stack
 from pimvae.training.state import restored, state_of
@@ -79,7 +80,7 @@ class Trainer:
         self.history = History(cell.train.history_every)
         self.batch_size = min(cell.train.batch_size, self.data.size)
         self.optimiser = StackOptimiser(self.stack.flat, cell.train, self.batch_size)
-        self.program = Program(self._losses, trace)
+        self.program = Program(self._losses, trace, cell.train.compile, cell.train.steps)
         self.batches = self.data.size // self.batch_size
         self.average = AveragedWeights(self.stack.flat, cell.train.averaging)
         self.marks = cell.train.marks
@@ -218,6 +219,7 @@ class Trainer:
         """Mean over the batch of the negative bound of one replica, and the means of its terms."""
         draws = Draws(noise[:, :, :-1], noise[:, :, -1:])
         sticking_the_landing = self.cell.objective.sticking_the_landing
-        bound = self.objective(model, x, observed, subset, draws, beta, sticking_the_landing)
+        with products(model, self.config.precision):
+            bound = self.objective(model, x, observed, subset, draws, beta, sticking_the_landing)
         terms = {name: (weight * value).sum(0).mean() for name, value in bound.terms.items()}
         return -(weight * bound.value).sum(0).mean(), terms

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
+from torch.optim import Adam
 
 from pimvae.config.schema import TrainConfig
 
@@ -40,6 +40,11 @@ class StackOptimiser:
         self.entries = 0
         self.alive = torch.ones(len(flat), dtype=torch.bool, device=flat.device)  # False: the replica stands still
         self._moving = list(range(len(flat)))  # the same, where the host can read it without waiting for a GPU
+        self._steps = torch.zeros(len(flat), device=flat.device)
+        self._rows = list(flat.detach())
+        self._adam = Adam(self._rows, betas=(MEAN_DECAY, SQUARE_DECAY), eps=EPS, fused=True)
+        for row, step, mean, square in zip(self._rows, self._steps, self.mean, self.square, strict=True):
+            self._adam.state[row] = {"step": step, "exp_avg": mean, "exp_avg_sq": square}
 
     def step(self, gradient: Tensor, index: int) -> None:
         """Update number ``index`` (0, 1, …) by the gradients [R, P] of the replicas' losses, which are overwritten."""
@@ -58,10 +63,11 @@ class StackOptimiser:
         Every replica is a tensor of its own to the kernel, whose last few entries are rounded in another order than the
         others: they are the same ones whoever is in the stack.
         """
-        parts = ([tensor[r] for r in self._moving] for tensor in (self.flat, gradient, self.mean, self.square))
-        steps = torch.full((len(self._moving),), float(index), device=self.flat.device).unbind()
-        adam(*parts, [], list(steps), lr=self.learning_rate(index), beta1=MEAN_DECAY, beta2=SQUARE_DECAY,
-             weight_decay=0.0, eps=EPS, amsgrad=False, maximize=False, fused=True)  # fmt: skip
+        for replica, row in enumerate(self._rows):
+            row.grad = gradient[replica] if replica in self._moving else None
+        self._steps.fill_(index)
+        self._adam.param_groups[0]["lr"] = self.learning_rate(index)
+        self._adam.step()
 
     def _clean(self, gradient: Tensor) -> Tensor:
         """The gradient without non-finite entries and clipped; on most steps one pass tells that there is no need."""

@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 
 from pimvae.training.captured import Captured
-from pimvae.training.replay import Operations, replayed
+from pimvae.training.choice import Choice, choose
+from pimvae.training.compiled import Compiled
+from pimvae.training.replay import Operations, Replay, replayed
 
 Losses = Callable[..., tuple[Tensor, dict[str, Tensor]]]  # (flat, *inputs) -> losses [R], named terms
+FORMS = {Replay: "replayed", Captured: "captured", Compiled: "compiled"}
 
 
 @dataclass(frozen=True)
@@ -34,18 +37,22 @@ class Program:
     eliminated, every result gets a buffer, and from then on the operations run on these (`pimvae.training.replay`).
     They are the same, in the same order, so the result is the same bit for bit. On a GPU the step is captured in a CUDA
     graph instead. Parameters stay where they are and change in place; for others, which lie somewhere else, the step is
-    recorded anew.
+    recorded anew. By choice it is compiled instead (`pimvae.training.compiled`), to nearly the same numbers.
 
     Args:
         losses: (flat parameters [R, P], *inputs) -> losses [R] and named terms; the shapes of inputs never change.
         trace: False runs ``losses`` and autograd at every call.
+        choice: whether the step is compiled, see `pimvae.training.choice.choose`.
+        calls: how many are to come, by which ``auto`` decides.
 
     Attributes:
         operations: what a call runs; None before the first one.
+        form: ``replayed``, ``captured`` (in a CUDA graph), ``compiled`` or ``autograd``; None before the first call.
     """
 
-    def __init__(self, losses: Losses, trace: bool = True) -> None:
-        self.losses, self.trace = losses, trace
+    def __init__(self, losses: Losses, trace: bool = True, choice: Choice = "never", calls: int = 1) -> None:
+        self.losses, self.trace, self.choice, self.calls = losses, trace, choice, calls
+        self.form: str | None = None
         self.names: tuple[str, ...] = ()
         self.operations: Operations | None = None
         self._address = 0  # of the parameters: what was prepared reads them there
@@ -56,12 +63,17 @@ class Program:
         if self.operations is None or flat.data_ptr() != self._address:
             self._address = flat.data_ptr()
             self.operations = self._prepared(flat, *inputs) if self.trace else self._step
+            self.form = FORMS.get(type(self.operations), "autograd")
         with torch.no_grad():
             gradient, loss, *terms = self.operations(flat, *inputs)
         return StepResult(loss, dict(zip(self.names, terms, strict=True)), gradient)
 
     def _prepared(self, *inputs: Tensor) -> Operations:
-        """The step in its fastest form on the device of its inputs."""
+        """The step in the form that was chosen, or that is fastest on the device of its inputs."""
+        return choose(self.choice, self.calls, self._plain, self._step, inputs)
+
+    def _plain(self, *inputs: Tensor) -> Operations:
+        """The very operations of the step."""
         if inputs[0].is_cuda:
             return Captured(self._step, *inputs)
         return replayed(self._step, *inputs, fixed=1)

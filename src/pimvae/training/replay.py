@@ -1,6 +1,6 @@
 """A computation recorded as a graph of tensor operations and replayed as out= calls on fixed buffers."""
 
-__all__ = ["Operations", "Replay", "replayed"]
+__all__ = ["Operations", "Replay", "buffer_for", "recorded", "replayed"]
 
 import operator
 import warnings
@@ -41,13 +41,11 @@ def replayed(function: Operations, *inputs: Tensor, fixed: int = 0) -> Operation
     Raises:
         RuntimeError: if the function reads the value of a tensor, or draws random numbers.
     """
-    buffers = [*inputs[:fixed], *(_buffer_for(tensor) for tensor in inputs[fixed:])]
-    graph, constants, in_place = _recorded(function, buffers)
+    buffers = [*inputs[:fixed], *(buffer_for(tensor) for tensor in inputs[fixed:])]
+    graph, constants, in_place = recorded(function, buffers)
     if in_place:
         warnings.warn(f"a step that changes tensors in place ({in_place[0]}) is not replayed: it is slow", stacklevel=2)
         return function
-    eliminate_common_subexpressions(graph)
-    graph.eliminate_dead_code()
     return Replay(graph, constants, buffers, fixed)
 
 
@@ -93,7 +91,7 @@ class _Recorder(TorchDispatchMode):
     def __init__(self, inputs: Sequence[Tensor]) -> None:
         super().__init__()
         self.graph, self.constants = fx.Graph(), nn.Module()
-        self.nodes = {id(tensor): self.graph.placeholder("input") for tensor in inputs}
+        self.nodes = {id(tensor): self.graph.placeholder(f"input{i}") for i, tensor in enumerate(inputs)}
         self.held: list[Any] = [inputs]
         self.in_place: list[Any] = []  # operations that change a tensor
 
@@ -128,15 +126,21 @@ class _Recorder(TorchDispatchMode):
         return self.nodes[id(value)]
 
 
-def _recorded(function: Operations, inputs: Sequence[Tensor]) -> tuple[fx.Graph, nn.Module, list[Any]]:
-    """Graph, its constants, and the operations that change tensors. The tensors of this run are let go on return."""
+def recorded(function: Operations, inputs: Sequence[Tensor]) -> tuple[fx.Graph, nn.Module, list[Any]]:
+    """Graph, its constants, and the operations that change tensors. The tensors of this run are let go on return.
+
+    Where no operation changes a tensor, common subexpressions and dead code are eliminated.
+    """
     with _Recorder(inputs) as recorder:
         results = function(*inputs)
     recorder.graph.output([recorder.node(tensor) for tensor in results])
+    if not recorder.in_place:
+        eliminate_common_subexpressions(recorder.graph)
+        recorder.graph.eliminate_dead_code()
     return recorder.graph, recorder.constants, recorder.in_place
 
 
-def _buffer_for(tensor: Tensor) -> Tensor:
+def buffer_for(tensor: Tensor) -> Tensor:
     """A copy, its entries in the same order in memory: the order of a sum decides its rounding."""
     if 0 in tensor.stride():  # expanded: one entry would be several
         return tensor.clone()

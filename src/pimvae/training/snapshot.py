@@ -1,9 +1,10 @@
 """Files of tensors and facts that are whole or not there, and that tell when they are not what was written."""
 
-__all__ = ["read", "write"]
+__all__ = ["foreign", "read", "write"]
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,18 @@ def write(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], i
     header = json.dumps(known | {"content": _digest(copies, known)}, sort_keys=True)
     with replacing(path) as temporary:
         save_file(copies, temporary, {"pimvae": header})
+
+
+def foreign(path: Path) -> bool:
+    """Whether this is a sound file (or folder) of something else, and no damaged one of ours."""
+    if path.is_dir() or zipfile.is_zipfile(path):
+        return True
+    try:
+        with safe_open(path, framework="pt") as file:
+            return "pimvae-checkpoint" not in (file.metadata() or {}).get("pimvae", "")
+    except (SafetensorError, OSError):
+        content = path.read_bytes()[:4096]
+    return bool(content) and b"\0" not in content and content.isascii()
 
 
 def read(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -21,6 +21,7 @@ def state_of(trainer: "Trainer") -> tuple[dict[str, Tensor], dict[str, Any]]:
         "step": trainer.step,
         "entries": trainer.optimiser.entries,
         "averaged": trainer.average.updated,
+        "form": trainer.program.form,
         "stopped": [[replica, step] for replica, step in trainer.stopped.items()],
         "steps_of_history": [step for step, _ in history.rows],
         "terms": list(history.rows[0][1] if history.rows else history.sums),  # their order
@@ -66,6 +67,9 @@ def restored(trainer: "Trainer", tensors: Mapping[str, Tensor], facts: Mapping[s
     trainer.streams.restore(tensors["generators"])
     trainer.step, optimiser.entries = facts["step"], facts["entries"]
     trainer.average.updated = facts["averaged"]
+    trainer.program.form = facts.get("form")
+    if trainer.program.choice == "auto" and trainer.program.form:  # what was chosen stays: the bits depend on it
+        trainer.program.choice = "always" if trainer.program.form == "compiled" else "never"
     kept = {name.removeprefix("kept/"): tensor for name, tensor in tensors.items() if name.startswith("kept/")}
     trainer.kept = {float(share): tensor.to(device) for share, tensor in kept.items()}
     trainer.stopped = dict(facts["stopped"])

@@ -1,8 +1,9 @@
 """Random numbers of a stack: one generator per replica, so that no replica's draws depend on the others."""
 
-__all__ = ["Streams", "derived_seed"]
+__all__ = ["Purpose", "Streams", "derived_seed"]
 
 from collections.abc import Callable, Sequence
+from enum import IntEnum
 
 import numpy as np
 import torch
@@ -11,8 +12,18 @@ from torch import Tensor
 from pimvae.posteriors import Family, standard_noise
 
 
-def derived_seed(seed: int, purpose: int) -> int:
-    """A 63-bit seed for one purpose (0: initialisation, 1: training, 2: evaluation) of a replica with this seed."""
+class Purpose(IntEnum):
+    """What random numbers of a replica are for: each purpose has draws of its own."""
+
+    INITIALISATION = 0
+    TRAINING = 1
+    EVALUATION = 2
+    VALIDATION = 3
+    PUBLISHED = 3  # metrics as the released code has them; their cells have no validation
+
+
+def derived_seed(seed: int, purpose: Purpose) -> int:
+    """A 63-bit seed for one purpose of a replica with this seed."""
     return int(np.random.SeedSequence([seed, purpose]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
@@ -21,7 +32,7 @@ class Streams:
 
     def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
         self.device = device
-        self.generators = [torch.Generator(device).manual_seed(derived_seed(seed, 1)) for seed in seeds]
+        self.generators = [torch.Generator(device).manual_seed(derived_seed(seed, Purpose.TRAINING)) for seed in seeds]
 
     def permutation(self, n: int) -> Tensor:
         """A permutation of 0..n−1 for each replica, [R, n]."""

@@ -3,6 +3,7 @@
 __all__ = ["Collection"]
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,8 @@ class Collection:
         test: held-out samples of the same modalities, if the source has any.
 
     Raises:
-        UserError: if there is no modality, or their numbers of samples differ.
+        UserError: if there is no modality, one has no name or another one's, their numbers of samples differ, or an id
+            comes twice.
     """
 
     raws: tuple[Raw, ...]
@@ -38,6 +40,14 @@ class Collection:
             raise UserError(f"{self.source}: modalities differ in their number of samples: {lengths}")
         if not self.ids:
             raise UserError(f"{self.source}: there are no samples")
+        if odd := [name for name in self.names if not name.isprintable()]:
+            raise UserError(f"{self.source}: the name {odd[0]!a} of a modality holds what cannot be printed")
+        if "" in self.names or len(set(self.names)) < len(self.names):
+            raise UserError(f"{self.source}: every modality needs a name of its own, found {list(self.names)}")
+        ids = (*self.ids, *(self.test.ids if self.test else ()))
+        twice = next((key for key, count in Counter(ids).items() if count > 1), None)
+        if twice is not None:
+            raise UserError(f"{self.source}: the id '{twice}' occurs twice")
 
     def __len__(self) -> int:
         return len(self.ids)

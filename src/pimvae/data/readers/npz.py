@@ -25,7 +25,7 @@ def read_npz(path: Path | str) -> Collection:
     * Every array is a modality: [n, D] or [n] of numbers, [n] of labels (text, integers, truth values), or
       [n, c, h, w] of images.
     * ``mask``, if there, is [n, M]: 0 where a modality is missing, whatever its array holds there.
-    * ``ids``, if there, is [n]: names of the samples.
+    * ``ids``, if there, is [n]: names of the samples, each its own; else they are numbered, held-out ones last.
     * ``<name>_test`` (and ``mask_test``, ``ids_test``) are held-out samples; every modality has them or none.
 
     Raises:
@@ -42,12 +42,12 @@ def read_npz(path: Path | str) -> Collection:
     _require(not missing, path, f"'{(missing or [''])[0]}{TEST}' is missing, although other modalities have test data")
     scalars = [name for name, values in arrays.items() if values.ndim == 0]
     _require(not scalars, path, f"'{(scalars or [''])[0]}' is a single number, expected one row per sample")
-    test = _part(arrays, names, TEST, path, None) if held_out else None
+    test = _part(arrays, names, TEST, path, None, len(arrays[names[0]])) if held_out else None
     return _part(arrays, names, "", path, test)
 
 
 def _part(
-    arrays: dict[str, np.ndarray], names: list[str], suffix: str, path: Path, test: Collection | None
+    arrays: dict[str, np.ndarray], names: list[str], suffix: str, path: Path, test: Collection | None, first: int = 0
 ) -> Collection:
     count = len(arrays[names[0] + suffix])
     lengths = {name + suffix: len(arrays[name + suffix]) for name in names}
@@ -58,7 +58,7 @@ def _part(
         _require(found.shape == given.shape, path, f"'{MASK + suffix}' has shape {found.shape}, expected {given.shape}")
         _require(np.isin(found, (0, 1)).all(), path, f"'{MASK + suffix}' holds other values than 0 and 1")
         given = found.astype(bool)
-    ids = tuple(map(str, arrays.get(IDS + suffix, np.arange(count)).reshape(-1).tolist()))
+    ids = tuple(map(str, arrays.get(IDS + suffix, np.arange(first, first + count)).reshape(-1).tolist()))
     _require(len(ids) == count, path, f"'{IDS + suffix}' has {len(ids)} entries, expected {count}")
     raws = tuple(Raw(name, arrays[name + suffix], (), given[:, s]) for s, name in enumerate(names))
     return Collection(raws, ids, str(path), test)

@@ -2,6 +2,9 @@
 
 __all__ = ["join_frames", "numeric_or_labels", "read_tables"]
 
+import csv
+import io
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,8 +29,8 @@ def read_tables(paths: Sequence[Path], ids: str | None = None) -> Collection:
         ids: the column that joins them; default: the only column that all tables have.
 
     Raises:
-        UserError: if a file cannot be read, the column is not there, an id is empty or occurs twice, or two files have
-            one name.
+        UserError: if a file cannot be read, the column is not there, an id is empty or occurs twice, two files have
+            one name, or a table has no id in common with any other.
     """
     frames: dict[str, pd.DataFrame] = {}
     for path in paths:
@@ -41,7 +44,13 @@ def read_tables(paths: Sequence[Path], ids: str | None = None) -> Collection:
         if frame[column].isna().any():
             raise UserError(f"{path}: row {int(frame[column].isna().argmax()) + 1} has no '{column}'")
         frames[name] = frame.set_index(frame[column].astype(str)).drop(columns=column)
-    return join_frames(frames, ", ".join(map(str, paths)))
+    found = join_frames(frames, ", ".join(map(str, paths)))
+    for name, frame in frames.items():
+        others = [other for key, other in frames.items() if key != name]
+        if others and not any(frame.index.isin(other.index).any() for other in others):
+            raise UserError(f"{found.source}: no other table has an id of '{name}' (column '{column}': "
+                            f"'{frame.index[0]}' … '{frame.index[-1]}')")  # fmt: skip
+    return found
 
 
 def join_frames(frames: Mapping[str, pd.DataFrame], source: str) -> Collection:
@@ -100,7 +109,7 @@ def _converted(column: pd.Series) -> pd.Series:
     known = column.dropna()
     if len(known) == 0:
         return column.astype(np.float64)
-    if isinstance(column.dtype, pd.CategoricalDtype) or any(_padded(str(value)) for value in known):
+    if isinstance(column.dtype, pd.CategoricalDtype) or any(_inexact(str(value)) for value in known):
         return column.astype(object)
     if not all(isinstance(value, str) for value in known):
         return column.astype(object)
@@ -108,9 +117,10 @@ def _converted(column: pd.Series) -> pd.Series:
     return column.astype(object) if converted.isna().any() else converted.astype(np.float64).reindex(column.index)
 
 
-def _padded(text: str) -> bool:
-    """Whether text has leading zeros that a number would lose."""
-    return len(text) > 1 and text[0] == "0" and text.isdigit()
+def _inexact(text: str) -> bool:
+    """Whether text is digits of which a float would lose some: leading zeros, or more than 15."""
+    digits = text.lstrip("+-")
+    return digits.isdigit() and (len(digits) > 15 or (len(text) > 1 and text[0] == "0"))
 
 
 def _is_integer(column: pd.Series) -> bool:
@@ -133,17 +143,34 @@ def _common(frames: Mapping[str, pd.DataFrame]) -> str:
     raise UserError(f"which column has the ids that join the tables? {names}; say --id COLUMN (in Python: ids=)")
 
 
+def _check_header(path: Path, header: Sequence[str]) -> None:
+    """Refuse two columns of one name: pandas would call the second one otherwise, and it would be a further number."""
+    for column in header:
+        if header.count(column) > 1:
+            raise UserError(f"{path} has the column '{column}' twice")
+
+
 def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() == ".parquet":
             return pd.read_parquet(path)
         separator = "\t" if path.suffix.lower() == ".tsv" else ","
-        frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=EMPTY)
+        text = path.read_text(encoding="utf-8-sig")
+        if "\0" in text:
+            raise UserError(f"{path} is not a table: it holds bytes that are no text")
+        _check_header(path, next(csv.reader(text.splitlines(), delimiter=separator), []))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+            frame = pd.read_csv(
+                io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, na_values=EMPTY, index_col=False
+            )
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except ImportError:
         raise UserError(f"{path}: reading parquet needs the package pyarrow: pip install pyarrow") from None
-    except (OSError, ValueError, UnicodeDecodeError) as error:  # pandas' errors of parsing are ValueErrors
+    except pd.errors.ParserWarning:
+        raise UserError(f"{path} has a row with more fields than its first line") from None
+    except (OSError, ValueError, csv.Error) as error:  # pandas' errors of parsing are ValueErrors
         raise UserError(f"{path} is not a table: {' '.join(str(error).split())}") from None
     if not len(frame):
         raise UserError(f"{path} has no rows")

@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 
 from pimvae.claims.selection import diverged_replicas, drop_diverged, select
-from pimvae.claims.statistics import format_estimate, format_number, marks, mean_interval
+from pimvae.claims.statistics import best_and_ties, format_estimate, format_number, mean_interval
 from pimvae.config.catalogue import catalogue
 from pimvae.report.latex import escape
 from pimvae.report.table import MISSING
 
+HEAVY = 1 / 3  # share of points whose importance weights were too heavy-tailed, above which a likelihood is marked
 LIKELIHOODS = ("llh", "llh_gap", "ceiling_gap")  # columns in which a standing below the simple models is told
 Rows = Sequence[tuple[str, Mapping[str, Any]]]  # label of each row and its selection
 
@@ -66,13 +67,22 @@ def body(
         known = catalogue().metric(column.metric)
         part = select(sound, column.selection)
         values = {name: _by_seed(select(part, where), known.factor) for name, where in selections.items()}
-        marked = marks(values, known.better)
+        marks = best_and_ties(values, known.better)
         for name, where in selections.items():
             keys = {key: value for key, value in {**where, **dict(column.where)}.items() if key in bad}
             shown = list(values[name].values())
-            text = cell(shown, len(select(bad, keys)), marked[name], column.interval, column.digits)
-            cells[name].append(text + _notes(standing, keys, column))
+            text = cell(shown, len(select(bad, keys)), marks[name], column.interval, column.digits)
+            heavy = _is_heavy(sound, where, column)
+            cells[name].append(text + (r"\annealed" if heavy else "") + _notes(standing, keys, column))
     return [[escape(label), *row] for (label, _), row in zip(rows, cells.values(), strict=True)]
+
+
+def _is_heavy(metrics: pd.DataFrame, where: Mapping[str, Any], column: Column) -> bool:
+    """Whether a near-exact likelihood rests on annealing, in the place of importance weights, at many of its points."""
+    if column.metric != "llh":
+        return False
+    shares = select(metrics, {**column.selection, "metric": "k_hat_above", **where})["value"]
+    return bool(shares.mean() > HEAVY)  # of none: not a number
 
 
 def _notes(standing: pd.DataFrame | None, keys: Mapping[str, Any], column: Column) -> str:

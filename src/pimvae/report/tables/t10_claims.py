@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from pimvae.claims.verdict import Judgement
 from pimvae.report.latex import escape
+from pimvae.report.prose import effect_texts, unit
 from pimvae.report.table import MISSING, Part, Table
-from pimvae.report.wording import effect_texts, unit
 
 
 def table_claims(judgements: Sequence[Judgement]) -> Table:

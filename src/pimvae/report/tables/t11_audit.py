@@ -49,4 +49,4 @@ def _cell(change: Estimate | None) -> str:
     if change is None or not math.isfinite(change.mean):
         return MISSING
     text = format_estimate(change)
-    return rf"\best{{{text}}}" if abs(change.mean) > change.half else text
+    return rf"\textbf{{{text}}}" if abs(change.mean) > change.half else text

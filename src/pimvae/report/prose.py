@@ -1,10 +1,12 @@
 """Words of the paper that depend on results: counts, lists, effects, and what became of the claims."""
 
-__all__ = ["count_word", "counted", "effect_texts", "exceptions", "join", "spread", "unit", "verdict_sentences",
+__all__ = ["count_word", "counted", "effect_texts", "enumeration", "exceptions", "spread", "unit", "verdict_sentences",
            "verdict_summary"]  # fmt: skip
 
 import math
 from collections.abc import Callable, Sequence
+
+import pandas as pd
 
 from pimvae.claims.schema import Claim
 from pimvae.claims.statistics import decimals
@@ -37,7 +39,7 @@ def spread(counts: Sequence[int], thing: str) -> str:
     return f"{count_word(min(counts))} to {counted(max(counts), thing)}"
 
 
-def join(parts: Sequence[str], mark: str = ",") -> str:
+def enumeration(parts: Sequence[str], mark: str = ",") -> str:
     """``a, b and c``."""
     return parts[0] if len(parts) == 1 else f"{mark} ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
 
@@ -83,7 +85,7 @@ def exceptions(judgement: Judgement, against: bool) -> str:
     trained = groups["state"].isna() | (groups["state"] == "")
     wrong = groups["high"].lt(0) & trained
     rows = groups[wrong if against else ~wrong & ~((groups["low"] > judgement.claim.relevant) & trained)]
-    return escape(join(list(dict.fromkeys(rows["group"])))) or "none"
+    return escape(enumeration(list(dict.fromkeys(rows["group"])))) or "none"
 
 
 def unit(claim: Claim) -> str:
@@ -95,8 +97,8 @@ def unit(claim: Claim) -> str:
     return "relative" if claim.effect == "relative" else plain or metric.label.partition(",")[0]
 
 
-def effect_texts(judgement: Judgement) -> tuple[str, str]:
-    """Mean effect and its interval as LaTeX, rounded to what the interval supports."""
+def effect_texts(judgement: Judgement | pd.Series) -> tuple[str, str]:
+    """Mean effect and its interval as LaTeX, rounded to what the interval supports; also of a row of ``claims.csv``."""
     low, high = judgement.low, judgement.high
     if not math.isfinite(judgement.effect):  # a claim about verdicts has no effect of its own
         return "--", "--"

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from pimvae.errors import UserError
-from pimvae.report import blocks, first_screen, job
-from pimvae.report.blocks import refresh, rewrite
+from pimvae.report import first_screen, job, readme
+from pimvae.report.readme import refresh, rewrite
 from pimvae.report.source import Source, Verdicts, read_jobs
 from pimvae.results.ship import ship
 
@@ -35,7 +35,7 @@ def cells(text: str) -> list[list[str]]:
 
 
 def test_verdicts_are_those_of_the_claims_file(source):
-    heading, _, *rows = cells(blocks.verdicts(source))
+    heading, _, *rows = cells(readme.verdicts(source))
     assert len(rows) == len(source.claims) and len(heading) == len(rows[0])
     for row, verdict in zip(rows, source.verdicts.itertuples(), strict=True):
         assert row[0].split()[0] == verdict.claim and row[1].rstrip("\\*") == verdict.verdict
@@ -46,13 +46,18 @@ def test_verdicts_are_those_of_the_claims_file(source):
         assert (counts[0], sum(counts), counts[2]) == (verdict.as_claimed, verdict.groups, verdict.against)
 
 
+def test_claims_are_the_first_columns_of_the_verdicts(source):
+    short, full = (cells(block(source)) for block in (readme.BLOCKS["claims"], readme.verdicts))
+    assert short == [row[:3] for row in full]
+
+
 def test_verdicts_of_other_scales_come_first(source):
     """Those of a run of some of the experiments say which."""
     part = "bimodal"
     some = replace(source.results, runs=source.results.runs[source.results.runs["experiment"] == part])
     first = Verdicts("workstation", some, source.claims, source.verdicts)
-    heading, _, *rows = cells(blocks.verdicts(replace(source, before=(first,))))
-    plain = cells(blocks.verdicts(source))[2:]
+    heading, _, *rows = cells(readme.verdicts(replace(source, before=(first,))))
+    plain = cells(readme.verdicts(source))[2:]
     assert [name for name in heading if name.startswith("verdict")] == ["verdict, `workstation`", "verdict, `laptop`"]
     partial = 0
     for row, alone, claim in zip(rows, plain, source.claims, strict=True):
@@ -75,12 +80,12 @@ def test_shipped_verdicts_are_those_of_the_run(folder, source, tmp_path):
 
 def test_effects_are_rounded_to_their_interval(source):
     row = {"pairs": 9, "effect": -0.2871, "low": -0.4113, "high": -0.1682}
-    assert blocks._expected(source.claims[0], pd.Series(row)) == "−0.29 [−0.41, −0.17] relative"
-    assert blocks._expected(source.claims[0], pd.Series(row | {"pairs": 0})) == "–"
+    assert readme._expected(source.claims[0], pd.Series(row)) == "−0.29 [−0.41, −0.17] relative"
+    assert readme._expected(source.claims[0], pd.Series(row | {"pairs": 0})) == "–"
 
 
 def test_every_claim_has_its_command_and_time(source):
-    for row, claim in zip(cells(blocks.expected(source))[2:], source.claims, strict=True):
+    for row, claim in zip(cells(readme.expected(source))[2:], source.claims, strict=True):
         assert row[0] == claim.id
         assert re.fullmatch(r"`snakemake --config 'experiments=\[[a-z,]+\]' -- claims`", row[1])
         assert row[2] == ("2" if claim.experiment == "linear" else "–" if "linear" not in claim.experiment else row[2])
@@ -88,22 +93,22 @@ def test_every_claim_has_its_command_and_time(source):
 
 def test_exceptions_are_the_groups_that_are_not_as_claimed(source):
     groups = source.groups[source.groups["claim"] == "C2"]
-    named = set(re.sub(r" and \d+ more", "", blocks._exceptions(source.groups, source.claims[3])).split("; "))
+    named = set(re.sub(r" and \d+ more", "", readme._exceptions(source.groups, source.claims[3])).split("; "))
     bad = set(groups.loc[~(groups["low"] > 0), "group"])
     assert {name.strip("*") for name in named} <= bad | {"none"}
     assert {name.strip("*") for name in named if "*" in name} <= set(groups.loc[groups["high"] < 0, "group"])
 
 
 def test_times_are_sums_over_jobs(source):
-    assert cells(blocks.times(source))[2:] == [
+    assert cells(readme.times(source))[2:] == [
         ["linear", "2", "2", "0.5 GB"], ["tables, figures, paper, notebooks", "2", "< 1", "0.5 GB"],
     ]  # fmt: skip
 
 
 def test_without_benchmarks_there_are_no_times(source, folder):
     bare = Source("laptop", source.results, source.claims, source.verdicts, source.groups, read_jobs(folder / "no"))
-    assert "No times were recorded" in blocks.times(bare)
-    assert cells(blocks.expected(bare))[2][2] == "–"
+    assert "No times were recorded" in readme.times(bare)
+    assert cells(readme.expected(bare))[2][2] == "–"
 
 
 def test_only_the_blocks_change_and_twice_is_once(source, tmp_path):
@@ -167,18 +172,18 @@ def test_missing_verdicts_are_a_user_error(folder, tmp_path):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_the_pages_have_their_blocks(source, path):
     text = path.read_text()
-    assert set(re.findall(r"<!-- begin:(\w+)", text)) <= set(blocks.BLOCKS)
+    assert set(re.findall(r"<!-- begin:(\w+)", text)) <= set(readme.BLOCKS)
     assert refresh(refresh(text, source, path.name), source, path.name) == refresh(text, source, path.name)
     assert refresh(text, source, path.name) != text  # other results, other numbers: the blocks are alive
 
 
 def test_verdicts_stand_nowhere_else():
     for path in FILES:
-        outside = blocks.MARKED.sub("", path.read_text())
+        outside = readme.MARKED.sub("", path.read_text())
         assert not re.findall(r"\bC\d+[a-z]?\b.*(?:undecided|holds|refuted|negligible)", outside)
 
 
 def test_seeds_are_named_by_experiment_where_they_differ():
     rows = pd.DataFrame({"experiment": ["linear"] * 3 + ["bimodal"] * 5, "seed": [0, 1, 1, 0, 1, 2, 2, 3]})
-    assert blocks._seeds(rows) == "seeds a cell: 2 (linear), 4 (bimodal)"
-    assert blocks._seeds(rows[:3]) == "2 seeds a cell"
+    assert readme._seeds(rows) == "seeds a cell: 2 (linear), 4 (bimodal)"
+    assert readme._seeds(rows[:3]) == "2 seeds a cell"

@@ -14,8 +14,8 @@ from pimvae.claims.schema import Claim
 from pimvae.claims.statistics import decimals
 from pimvae.errors import UserError, did_you_mean
 from pimvae.report import first_screen
-from pimvae.report.source import Source, Verdicts
-from pimvae.report.wording import unit
+from pimvae.report.prose import unit
+from pimvae.report.source import Source, Verdicts, experiments_of, verdict_at
 from pimvae.results.files import write_text
 
 MARKED = re.compile(r"<!-- begin:(\w+)[^>]*-->\n(.*?)<!-- end:\1 -->", re.DOTALL)
@@ -52,17 +52,17 @@ def refresh(text: str, source: Source, name: str) -> str:
     return MARKED.sub(written, text)
 
 
-def verdicts(source: Source) -> str:
-    """A sentence on each run, and per claim its verdict, effect and comparisons; those at other scales come first."""
+def verdicts(source: Source, details: bool = True) -> str:
+    """A sentence on each run, and per claim its verdict, effect and, with details, comparisons; other scales first."""
     runs = [*source.before, source]
     heading: list[str] = ["claim"]
     rows = {claim.id: [f"{claim.id} {claim.short}"] for claim in source.claims}
     for run in runs:
-        full = run is runs[0]  # of further scales the verdict and the effect only
+        full = details and run is runs[0]  # of further scales the verdict and the effect only
         heading += [f"verdict, `{run.scale}`", "effect, 95 % interval"]
         heading += DETAILS if full else []
         for claim, row in run.decided():
-            rows[claim.id] += [f"{_verdict(run, claim, row)}{_star(row)}", _expected(claim, row)]
+            rows[claim.id] += [f"{verdict_at(run, claim, row)}{_star(row)}", _expected(claim, row)]
             rows[claim.id] += [_half(claim, row), _counts(row), str(row.diverged)] if full else []
     younger = any(_star(row) for run in runs for _, row in run.decided())
     note = "\n\n\\* statement or rule younger than the run" if younger else ""
@@ -70,16 +70,22 @@ def verdicts(source: Source) -> str:
 
 
 def expected(source: Source) -> str:
-    """Per claim: the command that decides it alone, time, expected verdict and number, and what is not as claimed."""
+    """Per claim: the command that decides it alone, time, expected verdict and number, and what is not as claimed.
+
+    Verdicts at other scales come first, and what these scales take stands above the table.
+    """
     rows = []
+    others = [{claim.id: verdict_at(run, claim, row) for claim, row in run.decided()} for run in source.before]
     for claim, row in source.decided():
-        experiments = _experiments(claim)
+        experiments = experiments_of(claim)
         command = f"`snakemake --config 'experiments=[{','.join(experiments)}]' -- claims`"
-        rows.append([row.claim, command, _minutes(source.minutes(experiments)), row.verdict, _expected(claim, row),
+        rows.append([row.claim, command, _minutes(source.minutes(experiments)),
+                     *(verdicts.get(claim.id, "–") for verdicts in others), row.verdict, _expected(claim, row),
                      _exceptions(source.groups, claim)])  # fmt: skip
-    heading = ["claim", "command", "core minutes", "expected verdict", "expected effect, tolerance",
-               "comparisons that are open or against"]  # fmt: skip
-    return f"{_run(source)}\n\n{_table(heading, rows)}"
+    heading = ["claim", "command", "core minutes", *(f"verdict, `{run.scale}`" for run in source.before),
+               "expected verdict", "expected effect, tolerance", "comparisons that are open or against"]  # fmt: skip
+    takes = [f"{_run(run)} {run.hours:.1f} hours of training; again with `{run.command}`." for run in source.before]
+    return "\n\n".join([*takes, _run(source), _table(heading, rows)])
 
 
 def times(source: Source) -> str:
@@ -98,6 +104,7 @@ BLOCKS: dict[str, Callable[[Source], str]] = {
     "by_time": first_screen.by_time,
     "ending": first_screen.ending,
     "compared": first_screen.compared,
+    "claims": lambda source: verdicts(source, details=False),
     "verdicts": verdicts,
     "expected": expected,
     "times": times,
@@ -105,18 +112,10 @@ BLOCKS: dict[str, Callable[[Source], str]] = {
 }
 
 
-def _verdict(run: Verdicts, claim: Claim, row: pd.Series) -> str:
-    """The verdict; where only some of the claim's experiments were run, which."""
-    there = [name for name in _experiments(claim) if name in run.experiments]
-    part = f", of {', '.join(there)} only" if row["pairs"] and len(there) < len(_experiments(claim)) else ""
-    return f"{row['verdict']}{part}"
-
-
 def _run(source: Verdicts) -> str:
     """Scale, cells, device, seeds of a cell."""
-    runs = source.results.runs
-    devices = ", ".join(sorted(runs["device"].dropna().unique()))
-    return f"Scale `{source.scale}`: {len(runs)} cells, trained on {devices}; {_seeds(source.results.metrics)}."
+    cells, devices = len(source.results.runs), ", ".join(source.devices)
+    return f"Scale `{source.scale}`: {cells} cells, trained on {devices}; {_seeds(source.results.metrics)}."
 
 
 def _seeds(metrics: pd.DataFrame) -> str:
@@ -125,10 +124,6 @@ def _seeds(metrics: pd.DataFrame) -> str:
     if counts.nunique() == 1:
         return f"{counts.iloc[0]} seeds a cell"
     return "seeds a cell: " + ", ".join(f"{count} ({name})" for name, count in counts.items())
-
-
-def _experiments(claim: Claim) -> list[str]:
-    return [claim.experiment] if isinstance(claim.experiment, str) else list(claim.experiment)
 
 
 def _expected(claim: Claim, row: pd.Series) -> str:

@@ -1,0 +1,151 @@
+"""Verdicts at several scales side by side: in the tables, the paper's text, the web pages and the claims page."""
+
+import re
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from pimvae.cli import main
+from pimvae.config.catalogue import read_config
+from pimvae.report import job, readme, source
+from pimvae.report.scales import in_order, table_scales
+from pimvae.report.source import Source, Verdicts
+from pimvae.report.table import SCALES
+from pimvae.report.webpage import pages
+from pimvae.results.ship import ship
+
+PART = "linear"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def judged_once():
+    """The two sets of results of this file, told apart by their number of cells, are judged once each."""
+    known, judge = {}, job.judge
+
+    def remembered(results, claims_path=None):
+        if len(results.runs) not in known:
+            known[len(results.runs)] = judge(results, claims_path)
+        return known[len(results.runs)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (job, source):
+            patch.setattr(module, "judge", remembered)
+        yield
+
+
+@pytest.fixture(scope="module")
+def workstation(folder, tmp_path_factory):
+    """A small archive of a larger scale, of which one experiment is there."""
+    place = tmp_path_factory.mktemp("some")
+    for name in ("metrics", "runs", "history", "settings"):
+        frame = pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False)
+        frame[frame["experiment"] == PART].to_csv(place / f"{name}.csv", index=False)
+    (place / PART).symlink_to(folder / PART)
+    out = tmp_path_factory.mktemp("shipped") / "workstation"
+    ship(place, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def judged(judged_once, results) -> Verdicts:
+    return Verdicts.of(results, "laptop", job.judge(results))
+
+
+def lines_of(text: str) -> dict[str, list[str]]:
+    rows = [line.removesuffix(r" \\[2pt]").split(" & ") for line in text.splitlines() if re.match(r"C\d", line)]
+    return {row[0]: row[1:] for row in rows}
+
+
+def said(cell: str) -> str:
+    """The verdict in a cell."""
+    return re.sub(r"\\verdict\{(.*)\}", r"\1", cell.strip("*"))
+
+
+def test_both_verdicts_of_every_claim_are_shown_the_larger_scale_first(folder, judged, workstation, tmp_path):
+    (path,) = job.tables(folder, tmp_path, only=[], scale="laptop", others=[workstation])
+    text = path.read_text()
+    assert path.name == f"{SCALES}.tex" and text.index("workstation") < text.index("laptop")
+    rows, here = lines_of(text), judged.decided()
+    there = {claim.id: row for claim, row in Verdicts.shipped(workstation).decided()}
+    assert list(rows) == [claim.id for claim, _ in here]
+    kinds = set()
+    for claim, row in here:
+        _, first, _, second, effect, beside = rows[claim.id]
+        assert said(second) == row["verdict"] and bool(effect) == bool(row["pairs"] and claim.measures)
+        stated = str(there[claim.id]["verdict"])
+        assert said(first).startswith(stated)
+        several = not isinstance(claim.experiment, str) and PART in claim.experiment and there[claim.id]["pairs"]
+        assert (f", of {PART} only" in first) == bool(several)
+        if "not run" in (stated, row["verdict"]):
+            assert beside == "--"
+        else:
+            plain = {verdict.removesuffix(" (not settled)") for verdict in (stated, row["verdict"])}
+            assert beside.split(",")[0] == ("same" if len(plain) == 1 else "other")
+            assert beside.endswith("not settled") == ("(not settled)" in f"{stated} {row['verdict']}")
+        kinds.add(beside.split(",")[0])
+    assert {"--", "same"} <= kinds
+
+
+def test_verdicts_are_the_same_other_or_not_settled(judged):
+    run = judged
+    changed = run.verdicts.copy()
+    moved = ["moved", "not run", "moved (not settled)", f"{run.verdicts.loc[3, 'verdict']} (not settled)"]
+    changed.loc[:3, "verdict"] = moved
+    shown = lines_of(table_scales([replace(run, scale="workstation", verdicts=changed), run]).to_latex())
+    assert not run.verdicts.loc[:3, "verdict"].str.endswith("settled)").any()
+    assert [row[-1] for row in shown.values()][:4] == ["other", "--", "other, not settled", "same, not settled"]
+
+
+def test_it_says_what_each_scale_takes_and_how_to_repeat_it(folder, results, workstation, tmp_path):
+    (path,) = job.tables(folder, tmp_path, only=[], kind="html", scale="laptop", others=[workstation])
+    page = path.read_text()
+    hours = results.runs["seconds"].sum() / 3600
+    assert f">{hours:.1f}<" in page and f">{len(results.runs)}<" in page
+    assert f"<code>snakemake --cores all --config scale=workstation 'experiments=[{PART}]'</code>" in page
+    assert "<code>snakemake --cores all --config scale=laptop beyond</code>" in page
+    assert replace(usual(results), scale="paper").command == "make reproduce SCALE=paper"
+
+
+def usual(results) -> Verdicts:
+    """A run of the experiments that 'make reproduce' runs."""
+    names = read_config("config.yaml")["experiments"]
+    runs = results.runs[results.runs["experiment"].isin(names)]
+    return Verdicts("laptop", replace(results, runs=runs), [], pd.DataFrame())
+
+
+def test_scales_have_an_order(judged):
+    runs = [replace(judged, scale=scale) for scale in ("mine", "laptop", "paper", "workstation")]
+    assert [run.scale for run in in_order(runs)] == ["workstation", "paper", "laptop", "mine"]
+
+
+def test_it_is_there_only_with_another_scale(folder, workstation, tmp_path):
+    """Also after one that was shipped is gone."""
+    start = ["tables", "t10_claims", "--results", str(folder), "--out", str(tmp_path), "--scale", "laptop", "--before"]
+    assert main([*start, str(workstation)]) == 0
+    assert {path.stem for path in tmp_path.iterdir()} == {"t10_claims", SCALES}
+    assert main(start) == 0
+    assert {path.stem for path in tmp_path.iterdir()} == {"t10_claims"}
+    assert main([*start[:6], "--before", str(workstation)]) == 1
+
+
+def test_its_page_comes_and_goes_with_it(folder, workstation, tmp_path):
+    job.tables(folder, tmp_path / "tex", scale="laptop", others=[workstation])
+    written = pages(tmp_path / "tex", tmp_path / "out", "laptop")
+    assert written[-1].stem == SCALES
+    body = written[-1].read_text().partition("<body>")[2].partition("<script>")[0]
+    assert not re.search(r"[\\{}$]", body) and "workstation" in body
+    job.tables(folder, tmp_path / "tex", only=[], others=[])
+    assert written[-1] not in pages(tmp_path / "tex", tmp_path / "out", "laptop") and not written[-1].exists()
+
+
+def test_the_claims_page_shows_them_too(folder, workstation, tmp_path):
+    for name in ("metrics", "runs", "history", "settings"):
+        (tmp_path / f"{name}.csv").write_bytes((folder / f"{name}.csv").read_bytes())
+    job.claims(tmp_path)
+    text = readme.expected(Source.load(tmp_path, "laptop", before=[workstation]))
+    assert text.startswith("Scale `workstation`: ") and f"scale=workstation 'experiments=[{PART}]'`" in text
+    heading, _, *rows = [line.split(" | ") for line in text.splitlines() if line[:1] == "|"]
+    assert heading[3:5] == ["verdict, `workstation`", "expected verdict"]
+    there = {claim.id: row["verdict"] for claim, row in Verdicts.shipped(workstation).decided()}
+    assert all(row[3].startswith(there[row[0].strip("| ")]) for row in rows)
