@@ -19,7 +19,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help reproduce rebuild report readme notebooks schemas rulegraph ship plan install test latex lint unit smoke \
-	test-slurm test-environment bench clean distclean
+	test-slurm test-environment bench gpu-bundle gpu-check clean distclean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-18s%s\n", $$1, $$2}' Makefile
@@ -89,6 +89,13 @@ test-slurm: $(VENV)/.installed-slurm ## the smoke scale through a SLURM on this 
 
 test-environment: ## what conda hands to pip, in an empty environment (minutes, 2 GB)
 	@bash scripts/try_environment.sh $(PYTHON)
+
+gpu-bundle: $(VENV)/.installed ## wheels for a machine with a GPU but no network, into build/gpu-bundle
+	@bash scripts/gpu_bundle.sh $(BIN)/python
+
+gpu-check: ## on such a machine: tests, benchmarks and cells on its GPU, ten minutes; PYTHON=that of torch
+	@PYTHON=$(PYTHON) bash scripts/gpu_check.sh $(if $(DEVICE),--device $(DEVICE)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(QUICK),--quick)
 
 bench: $(VENV)/.installed ## speed and memory as ratios in one run (minutes), of some of it with ONLY="stacking seeds"
 	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(DEVICE),--device $(DEVICE))

@@ -2,13 +2,15 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import yaml
-from test_dag import jobs, plan
+from test_dag import CELLS, DATA, jobs, plan
 
 
 def profile(root: Path, name: str) -> dict:
@@ -30,6 +32,27 @@ def test_the_gpu_profile_plans_the_paper_scale_on_cuda(root, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "scale: paper (as set), device cuda" in done.stderr
     assert jobs(done.stdout + done.stderr) == {"data_linear_dense": 1, "train": 1, "evaluate": 1}
+
+
+SUBMITTED = re.compile(r"^(?:\[.*\] )?(?:Group job (\w+)|Job \d+: )", re.MULTILINE)
+
+
+def test_short_cells_reach_a_queue_together(root, tmp_path):
+    """As the profile groups them, but for the executor, which need not be installed: of 300 jobs some tens are left."""
+    settings = profile(root, "slurm")
+    told = ("groups", "group-components", "resources", "set-resource-scopes")
+    options = [part for key in told for part in (f"--{key}", *settings[key])]
+    options += ["--cores", str(settings["cores"]), "--config", "scale=smoke", "device=cuda"]
+    done = plan(root, tmp_path, *options)
+    assert done.returncode == 0, done.stderr[-2000:]
+    submitted = Counter(SUBMITTED.findall(done.stdout + done.stderr))
+    alone = [*(f"data_{experiment}_{name}" for experiment, names in DATA.items() for name in names), "classifiers"]
+    alone += ["all", "paper_scale", "webpages"]  # which are not submitted
+    alone += [f"baselines {name}" for name in alone[:8]] + [
+        f"ceiling {name}" for name in ("clusters", *DATA["multimodal"])
+    ]
+    assert submitted == {"moments": -(-CELLS["smoke"] // 32), "report": 1, "": len(alone)}
+    assert sum(jobs(done.stdout + done.stderr).values()) > 300
 
 
 @pytest.mark.parametrize(("experiment", "stage"), [("bimodal", "evaluate_examples"), ("multimodal", "evaluate")])

@@ -9,7 +9,7 @@ from pimvae.cli import main
 from pimvae.config import load
 from pimvae.planning import measure
 from pimvae.planning.counts import Problem, replicas
-from pimvae.planning.job import Row, duration, elapsed, memory_text, rows, total
+from pimvae.planning.job import Row, duration, memory_text, rows, total
 from pimvae.planning.kept import Kept
 from pimvae.planning.model_counts import count
 from pimvae.planning.resources import CAUTIOUS
@@ -35,11 +35,12 @@ def test_untimed_plan_of_a_scale(checkout, capsys):
     assert [line.split()[0] for line in lines[:2]] == ["experiment", "linear"]
     assert len({len(line) for line in lines[: lines.index("")]}) == 1  # aligned
     assert lines[lines.index("") - 1].startswith("total")
-    assert "with 2 jobs at a time" in lines[-2] and "nothing was timed" in lines[-1]
+    assert lines[-3].startswith("  on 2 cores ") and lines[-2].startswith("longest chain of jobs")
+    assert "nothing was timed" in lines[-1]
 
 
 def test_numbers_of_the_plan_are_sums_over_cells(checkout, capsys):
-    options = ["--scale", "smoke", "--experiments", "bimodal", "--device", "cpu", "--cores", "3"]
+    options = ["--scale", "smoke", "--experiments", "bimodal", "--device", "cpu", "--cores", "3", "64"]
     assert main(["plan", *options, "--root", str(checkout), "--untimed", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     cells = load("smoke", checkout, ["bimodal"]).cells
@@ -47,8 +48,13 @@ def test_numbers_of_the_plan_are_sums_over_cells(checkout, capsys):
     assert found["total"]["cells"] == len(cells) and found["total"]["trainings"] == sum(map(replicas, cells))
     operations = sum(cell.train.steps * replicas(cell) * count(cell).operations for cell in cells)
     assert found["total"]["operations"] == operations
-    seconds = found["total"]["training_seconds"] + found["total"]["evaluation_seconds"]
-    assert found["elapsed_seconds"] == pytest.approx(seconds / 3)
+    assert found["seconds"] > found["total"]["training_seconds"] + found["total"]["evaluation_seconds"]
+    assert [run["cores"] for run in found["runs"]] == [3, 64]
+    for run in found["runs"]:
+        assert run["elapsed_seconds"] >= max(run["critical_seconds"], found["seconds"] / run["cores"])
+        assert 1 - run["idle"] == pytest.approx(found["seconds"] / run["cores"] / run["elapsed_seconds"])
+    assert found["runs"][0]["elapsed_seconds"] > found["runs"][1]["elapsed_seconds"]
+    assert found["total"]["memory"] <= found["runs"][0]["memory"] <= 3 * found["total"]["memory"]
 
 
 def test_a_plan_keeps_the_counts_of_all_experiments_that_were_planned(checkout):
@@ -70,11 +76,16 @@ def test_memory_that_was_measured_is_shown(root, tmp_path):
     assert found.measured == 321.5
 
 
-def test_totals_and_time_in_parallel():
+def test_a_plan_for_a_gpu_says_how_many_share_it(checkout, capsys):
+    options = ["--scale", "smoke", "--experiments", "linear", "--device", "cuda", "--cores", "16", "--untimed"]
+    assert main(["plan", *options, "--root", str(checkout)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "trainings on the GPU at once: 8 (cells_per_gpu, time, memory)" in lines
+
+
+def test_totals():
     whole = total([row(measured=200.0), row(memory=900, training_seconds=40.0)])
     assert (whole.cells, whole.memory, whole.measured, whole.disk) == (4, 900, 200.0, 6)
-    assert elapsed(whole, "cpu", 2) == (100 + 60) / 2
-    assert elapsed(whole, "cuda", 2) == 100  # trainings take turns, evaluations run beside them
 
 
 def test_text_of_numbers():

@@ -25,7 +25,9 @@ from pimvae.planning.resources import (
     baselines_job,
     ceiling_job,
     data_job,
+    device_memory,
     evaluation_job,
+    gpu_share,
     training_job,
 )
 
@@ -54,6 +56,28 @@ def test_time_is_counted_from_steps_and_operations():
     assert speed.training_seconds(two, counts) == pytest.approx(100 * (0.5 + 2 * 0.25))
 
 
+def test_the_share_of_a_gpu_is_its_largest_part_of_time_memory_and_places():
+    cell = training_cell()
+    counts = count(cell)
+    idle, busy = (Speed(step, counts.operations / 0.01, 1e9) for step in (0.99, 0.03))
+    assert (idle.busy(cell, counts), busy.busy(cell, counts)) == (pytest.approx(0.01), pytest.approx(0.25))
+    plenty, held = 10**9, device_memory(cell, counts)
+    assert [gpu_share(cell, counts, idle, cells, plenty) for cells in (1, 3, 8, 1000)] == [1000, 334, 125, 10]
+    assert gpu_share(cell, counts, busy, 8, plenty) == 250
+    assert gpu_share(cell, counts, idle, 8, 3 * held) == 500  # with a margin of a half
+    assert gpu_share(cell, counts, idle, 8, held) == 1000  # too large for the GPU: the training says so itself
+
+
+def test_a_cell_has_a_share_on_cuda_only(root, tmp_path):
+    cell = find_cell(load("smoke", root, ["linear"]), "linear", "dense-poe-masked")
+    kept = Kept(tmp_path / "plan.json")
+    shares = [kept.gpu_share(cell, load("smoke", root, ["linear"], device=device)) for device in ("cpu", "cuda")]
+    assert shares == [0, 125]
+    kept.timings("cuda")
+    kept.content["cuda"]["memory"] = 1000  # MiB of the GPU that was timed
+    assert kept.gpu_share(cell, load("smoke", root, ["linear"], device="cuda")) > 500
+
+
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "paper"])
 def test_every_job_of_every_scale_asks_for_something_sensible(root, tmp_path, scale):
     """Where nothing was planned, which takes no torch."""
@@ -75,7 +99,8 @@ def test_trainings_that_were_counted_fit_on_a_laptop(root):
 TOLD = """
 include: "{root}/workflow/Snakefile"
 told = find_cell(WORKFLOW, "linear", "dense-poe-masked")
-asked = [training(told).request(), evaluation(told).request(), "torch" in sys.modules]
+stages = PLAN.training(told, CONFIG.device), PLAN.evaluation(told, CONFIG.device)
+asked = [*(job.request() for job in stages), "torch" in sys.modules]
 print("asked", json.dumps(asked), file=sys.stderr)
 """
 

@@ -15,13 +15,12 @@ from pimvae.results import provenance
 from pimvae.config import find_cell, load
 from pimvae.config.experiments import shared_model
 from pimvae.errors import UserError
+from pimvae.planning.graph import bundle
 from pimvae.planning.kept import Kept
 from pimvae.planning.resources import (
     baselines_job,
     ceiling_job,
     data_job,
-    evaluation_job,
-    training_job,
 )
 from pimvae.registry import names, summary
 from pimvae.report.table import SCALES, SCALES_SUMMARY
@@ -128,16 +127,20 @@ def cell_of(wildcards):
 PLAN = Kept(Path(RESULTS) / "plan.json")
 
 
-def training(cell):
-    """The training of a cell, as planned."""
-    speed = PLAN.speed(CONFIG.device, cell.experiment)
-    return training_job(cell, PLAN.counts(cell), CONFIG.device, speed)
+@once
+def urgency_of(wildcards):
+    """The priority of a cell's jobs: what takes long starts early, so that no core waits for it in the end."""
+    return PLAN.urgency(cell_of(wildcards), CONFIG.device)
 
 
-def evaluation(cell):
-    """The evaluation of a cell, as planned."""
-    speed = PLAN.speed(CONFIG.device, cell.experiment)
-    return evaluation_job(cell, PLAN.counts(cell), speed)
+def first_of(dataset):
+    """The priority of a data set: that of the most urgent cell that reads it."""
+    cells = (cell for cell in WORKFLOW.of(dataset.experiment) if cell.dataset == dataset.name)
+    return max(PLAN.urgency(cell, CONFIG.device) for cell in cells)
+
+
+# Groups of short jobs, where a profile says how many of them share a job of a cluster: not known when rules are read.
+CELLS = lambda wildcards: bundle(urgency_of(wildcards)) if workflow.group_settings.group_components else None
 
 
 def needs(estimate):

@@ -11,6 +11,7 @@ for dataset in WORKFLOW.datasets:
             f"{RESULTS}/logs/{dataset.experiment}/data-{dataset.name}.log",
         benchmark:
             f"{RESULTS}/benchmarks/{dataset.experiment}/data-{dataset.name}.tsv"
+        priority: first_of(dataset)
         conda:
             ENVIRONMENT
         resources:

@@ -14,11 +14,14 @@ rule evaluate:
         f"{RESULTS}/benchmarks/{{experiment}}/{{cell}}-evaluate.tsv"
     wildcard_constraints:
         cell=one_of(cell.name for cell in WORKFLOW.cells if not cell.has_examples),
+    priority: urgency_of
+    group:
+        CELLS
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        **needs(lambda wildcards: evaluation(cell_of(wildcards))),
+        **needs(lambda wildcards: PLAN.evaluation(cell_of(wildcards), CONFIG.device)),
     params:
         command=f"{PIMVAE} evaluate",
         options=SCALE_OPTIONS,
@@ -120,6 +123,7 @@ for dataset in CONFIG.datasets:
                 f"{RESULTS}/logs/{dataset.experiment}/classifiers-{dataset.name}.log",
             benchmark:
                 f"{RESULTS}/benchmarks/{dataset.experiment}/classifiers-{dataset.name}.tsv"
+            priority: first_of(dataset)
             conda:
                 ENVIRONMENT
             threads: 1

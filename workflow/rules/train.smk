@@ -11,12 +11,16 @@ rule train:
         f"{RESULTS}/logs/{{experiment}}/{{cell}}-train.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{experiment}}/{{cell}}-train.tsv"
+    priority: urgency_of
+    group:
+        CELLS
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        **needs(lambda wildcards: training(cell_of(wildcards))),
-        gpu=int(CONFIG.device == "cuda"),
+        **needs(lambda wildcards: PLAN.training(cell_of(wildcards), CONFIG.device)),
+        gpu=int(CONFIG.device == "cuda"),  # for schedulers that hand out whole ones
+        gpu_share=once(lambda wildcards: PLAN.gpu_share(cell_of(wildcards), CONFIG)),
     params:
         command=f"{PIMVAE} train",
         options=f"{SCALE_OPTIONS} --device {CONFIG.device}",

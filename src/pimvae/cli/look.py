@@ -55,25 +55,28 @@ def schemes(options: argparse.Namespace) -> None:
     ROOT,
     option("--experiments", nargs="+", metavar="NAME", help="only these (default: those of config.yaml)"),
     option("--device", choices=["auto", "cpu", "cuda"], help="default: what config/config.yaml says"),
-    option("--cores", type=int, help="jobs at a time (default: all cores)"),
+    option(
+        "--cores", type=int, nargs="+", metavar="N", help="jobs at a time, or several numbers (default: all cores)"
+    ),
     option("--untimed", action="store_true", help="time nothing: earlier timings, else cautious guesses"),
     option("--fresh", action="store_true", help="time again what was timed before"),
     option("--json", action="store_true", help="numbers as JSON: seconds, MiB"),
-    example="--scale paper --cores 4",
+    example="--scale paper --cores 4 64",
 )
 def plan(options: argparse.Namespace) -> None:
     """Say what a scale will take: operations, time, memory, disk.
 
     Counts the models of all cells, times a few steps of a few on this device, and keeps both in
-    results/<scale>/plan.json, from which the workflow tells a scheduler what its jobs need.
+    results/<scale>/plan.json, from which the workflow tells a scheduler what its jobs need. How long so many
+    cores take is simulated: job by job, as the workflow starts them.
     """
     from pimvae.config import load
     from pimvae.planning.job import run
 
     config = load(options.scale, options.root, options.experiments, device=options.device)
-    cores = (os.cpu_count() or 1) if options.cores is None else options.cores
-    if cores < 1:
-        raise UserError(f"--cores must be at least 1, got {cores}")
+    cores = options.cores or [os.cpu_count() or 1]
+    if min(cores) < 1:
+        raise UserError(f"--cores must be at least 1, got {min(cores)}")
     if not options.untimed:
         _check_device(config.device)
     results = options.root / "results" / config.scale

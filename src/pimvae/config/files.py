@@ -130,6 +130,7 @@ class Settings(Strict):
     beyond: Annotated[tuple[str, ...], AsList] = ()
     results: Literal["fresh", "shipped"] = "fresh"
     checkpoint_seconds: NonNegativeFloat = 60.0
+    cells_per_gpu: PositiveInt = 8
     bad_checkpoint: Literal["restart", "stop"] = "restart"
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from pimvae.config.experiments import Config
 from pimvae.planning.counts import replicas
+from pimvae.planning.graph import jobs
 from pimvae.planning.kept import Kept
 from pimvae.planning.model_counts import count
-from pimvae.planning.resources import CAUTIOUS, Speed, data_job, device_memory, evaluation_job, training_job
+from pimvae.planning.resources import CAUTIOUS, JOB, Speed, data_job, device_memory, evaluation_job, training_job
+from pimvae.planning.schedule import GPU, Schedule, schedule
 
 HEADINGS = ("experiment", "data sets", "cells", "trainings", "steps", "operations", "training", "evaluation", "memory",
             "measured", "disk")  # fmt: skip
-JOB = 2.0  # seconds from the start of a job to its work
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,6 @@ class Row:
     disk: int
     device_memory: int
 
-    @property
-    def seconds(self) -> float:
-        """One job after the other."""
-        return self.training_seconds + self.evaluation_seconds
-
 
 def rows(config: Config, results: Path, speeds: Mapping[str, Speed]) -> list[Row]:
     """A row per experiment."""
@@ -55,8 +51,8 @@ def _row(config: Config, experiment: str, results: Path, speed: Speed) -> Row:
     cells = config.of(experiment)
     datasets = [dataset for dataset in config.datasets if dataset.experiment == experiment]
     counted = [(cell, count(cell)) for cell in cells]
-    jobs = [training_job(*pair, config.device) for pair in counted]
-    jobs += [evaluation_job(*pair) for pair in counted] + [data_job(dataset) for dataset in datasets]
+    asked = [training_job(*pair, config.device) for pair in counted]
+    asked += [evaluation_job(*pair) for pair in counted] + [data_job(dataset) for dataset in datasets]
     return Row(
         experiment,
         len(datasets),
@@ -66,9 +62,9 @@ def _row(config: Config, experiment: str, results: Path, speed: Speed) -> Row:
         sum(cell.train.steps * replicas(cell) * counts.operations for cell, counts in counted),
         sum(JOB + speed.training_seconds(*pair) for pair in counted),
         sum(JOB + speed.evaluation_seconds(*pair) for pair in counted),
-        max(job.memory for job in jobs),
+        max(job.memory for job in asked),
         _measured(results / "benchmarks" / experiment),
-        sum(job.disk for job in jobs),
+        sum(job.disk for job in asked),
         max(device_memory(*pair) for pair in counted),
     )
 
@@ -95,22 +91,21 @@ def total(parts: Sequence[Row]) -> Row:
     return Row(experiment="total", measured=max(measured, default=None), **sums, **memory)
 
 
-def elapsed(row: Row, device: str, cores: int) -> float:
-    """Seconds with so many jobs at a time; trainings on one GPU take turns while evaluations use the cores."""
-    if device == "cuda":
-        return max(row.training_seconds, row.evaluation_seconds / cores)
-    return row.seconds / cores
-
-
 def run(
-    config: Config, results: Path, cores: int, timed: bool, fresh: bool, as_json: bool, tell: Callable[[str], None]
+    config: Config,
+    results: Path,
+    cores: Sequence[int],
+    timed: bool,
+    fresh: bool,
+    as_json: bool,
+    tell: Callable[[str], None],
 ) -> str:
     """The plan as text.
 
     Args:
         config: a scale.
         results: folder of the scale; counts and timings are kept there as ``plan.json``.
-        cores: jobs at a time.
+        cores: jobs at a time; a run is simulated for each number.
         timed: time a few steps on this device; else speeds found earlier, or cautious ones, are used.
         fresh: time again what was timed before.
         as_json: JSON instead of a table.
@@ -128,12 +123,19 @@ def run(
         speeds = {name: kept.speed(config.device, name) for name in config.experiments}
     parts = rows(config, results, speeds)
     whole = total(parts)
+    tasks = jobs(config, kept)
+    runs = {number: schedule(tasks, number) for number in cores}
+    work = sum(task.seconds for task in tasks.values())
     if as_json:
-        content = {"scale": config.scale, "device": config.device, "cores": cores}
+        content = {"scale": config.scale, "device": config.device, "jobs": len(tasks), "seconds": work}
         content |= {"experiments": [asdict(row) for row in parts], "total": asdict(whole)}
-        return json.dumps(content | {"elapsed_seconds": elapsed(whole, config.device, cores)}, indent=1)
-    cautious = any(speed == CAUTIOUS[config.device] for speed in speeds.values())
-    return "\n".join([*_table([*parts, whole]), "", *_words(whole, config.device, cores, cautious)])
+        return json.dumps(content | {"runs": [_numbers(number, run) for number, run in runs.items()]}, indent=1)
+    words = [f"{len(tasks)} jobs take {duration(work)} one after the other", *_runs(runs)]
+    if config.device == "cuda":
+        words += _on_gpu([task.gpu for task in tasks.values() if task.gpu], whole)
+    if any(speed == CAUTIOUS[config.device] for speed in speeds.values()):
+        words.append("times are cautious guesses: nothing was timed on this device")
+    return "\n".join([*_table([*parts, whole]), "", *words])
 
 
 def _table(parts: Sequence[Row]) -> list[str]:
@@ -155,16 +157,30 @@ def _texts(row: Row) -> tuple[str, ...]:
             memory_text(row.disk))  # fmt: skip
 
 
-def _words(whole: Row, device: str, cores: int, cautious: bool) -> list[str]:
-    """What the table does not say."""
-    time = f"time: {duration(whole.seconds)} one job after the other, {duration(elapsed(whole, device, cores))}"
-    how = "one training at a time on the GPU" if device == "cuda" else f"{cores} jobs at a time"
-    lines = [f"{time} with {how}; memory is that of the largest job"]
-    if device == "cuda":
-        lines.append(f"GPU memory of the largest training: {memory_text(whole.device_memory)}")
-    if cautious:
-        lines.append("times are cautious guesses: nothing was timed on this device")
-    return lines
+def _numbers(cores: int, run: Schedule) -> dict[str, float]:
+    return {"cores": cores, "elapsed_seconds": run.elapsed, "critical_seconds": run.critical, "idle": run.idle,
+            "memory": run.memory}  # fmt: skip
+
+
+def _runs(runs: Mapping[int, Schedule]) -> list[str]:
+    """A line for each number of cores, and what no number of them shortens."""
+    width = max(len(f"{cores}") for cores in runs)
+    lines = [
+        f"  on {cores:{width}} core{'s' if cores > 1 else ' '}  {duration(run.elapsed):>8}, "
+        f"{run.idle:4.0%} of the core time idle, up to {memory_text(run.memory)} at a time"
+        for cores, run in runs.items()
+    ]
+    critical = max(run.critical for run in runs.values())
+    return [*lines, f"longest chain of jobs, each after the other: {duration(critical)}"]
+
+
+def _on_gpu(shares: Sequence[int], whole: Row) -> list[str]:
+    """How many trainings there are on the GPU at once."""
+    numbers = sorted({GPU // max(shares), GPU // min(shares)})
+    return [
+        f"trainings on the GPU at once: {' to '.join(map(str, numbers))} (cells_per_gpu, time, memory)",
+        f"GPU memory of the largest training: {memory_text(whole.device_memory)}",
+    ]
 
 
 def duration(seconds: float) -> str:

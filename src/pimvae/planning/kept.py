@@ -9,10 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pimvae.config.experiments import Config
 from pimvae.config.schema import Cell
 from pimvae.files import write_json
 from pimvae.planning.counts import Counts, Problem, bound
-from pimvae.planning.resources import CAUTIOUS, Speed
+from pimvae.planning.resources import CAUTIOUS, GPU_MIB, Job, Speed, evaluation_job, gpu_share, training_job
 
 
 class Kept:
@@ -50,6 +51,26 @@ class Kept:
         """What was measured on the device, of ``cells`` and of ``experiments``; what is added there is kept."""
         found = self.content.setdefault(device, {})
         return {part: found.setdefault(part, {}) for part in ("cells", "experiments")}
+
+    def training(self, cell: Cell, device: str) -> Job:
+        """The training of a cell, as planned."""
+        return training_job(cell, self.counts(cell), device, self.speed(device, cell.experiment))
+
+    def evaluation(self, cell: Cell, device: str) -> Job:
+        """The evaluation of a cell that was trained on the device, as planned."""
+        return evaluation_job(cell, self.counts(cell), self.speed(device, cell.experiment))
+
+    def urgency(self, cell: Cell, device: str) -> int:
+        """Seconds of a cell: those that take longest start first, and trained ones are evaluated at once."""
+        return round(self.training(cell, device).seconds + self.evaluation(cell, device).seconds)
+
+    def gpu_share(self, cell: Cell, config: Config) -> int:
+        """Thousandths of a GPU that the cell's training takes: none on a CPU, at least a place of ``cells_per_gpu``."""
+        if config.device != "cuda":
+            return 0
+        found, speed = self.content.get("cuda", {}).get("memory"), self.speed("cuda", cell.experiment)
+        memory = found if isinstance(found, int) else GPU_MIB  # nobody looked at the GPU
+        return gpu_share(cell, self.counts(cell), speed, config.settings.cells_per_gpu, memory)
 
     def speed(self, device: str, experiment: str) -> Speed:
         """As it was measured, else cautious."""

@@ -44,6 +44,8 @@ def measure(
     of ``kept`` and used again as long as the cell, the code, torch and the device are the same.
     """
     timings, speeds = kept.timings(device), {}
+    if device == "cuda":
+        kept.content[device]["memory"] = torch.cuda.mem_get_info()[1] // 2**20
     for experiment in dict.fromkeys(cell.experiment for cell in cells):
         chosen = _chosen([cell for cell in cells if cell.experiment == experiment])
         timed = []

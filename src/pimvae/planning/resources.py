@@ -1,7 +1,7 @@
 """Memory, disk and time of jobs, estimated from configuration and counts: what Snakemake tells a scheduler."""
 
-__all__ = ["CAUTIOUS", "Job", "Speed", "baselines_job", "ceiling_job", "data_job", "device_memory", "evaluation_job",
-           "evaluation_operations", "training_job"]  # fmt: skip
+__all__ = ["CAUTIOUS", "GPU_MIB", "JOB", "START", "Job", "Speed", "baselines_job", "ceiling_job", "data_job",
+           "device_memory", "evaluation_job", "evaluation_operations", "gpu_share", "training_job"]  # fmt: skip
 
 from dataclasses import dataclass
 from math import ceil
@@ -20,7 +20,8 @@ OPTIMISER = 6  # numbers per parameter: itself, two moments of Adam, the gradien
 HELD = 4  # numbers of a step for each that is kept for the backward pass: itself, its gradient, work space
 ROUNDS = {"bimodal": 2, "images": 2}  # splits that are evaluated; images: all modalities at once, then one by one
 MARGIN = 1.5  # what a job asks for over what it should need
-START = 10.0  # seconds until a job works
+START, JOB = 10.0, 2.0  # seconds until a job works: at most, as it is asked for, and as a rule
+GPU_MIB = 16_000  # memory of a GPU that nobody looked at
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Speed:
     def training_seconds(self, cell: Cell, counts: Counts) -> float:
         """Seconds of the training of all replicas."""
         return cell.train.steps * (self.step + replicas(cell) * counts.operations / self.training)
+
+    def busy(self, cell: Cell, counts: Counts) -> float:
+        """Share of a step that goes with its operations: the rest, launches mostly, keeps no GPU busy."""
+        work = replicas(cell) * counts.operations / self.training
+        return work / (self.step + work)
 
     def evaluation_seconds(self, cell: Cell, counts: Counts) -> float:
         """Seconds of the evaluation of all replicas."""
@@ -102,6 +108,22 @@ def device_memory(cell: Cell, counts: Counts) -> int:
     return 500 + ceil((_held(cell, counts) + _data_bytes(cell)) / MIB)
 
 
+def gpu_share(cell: Cell, counts: Counts, speed: Speed, cells: int, memory: int) -> int:
+    """Thousandths of a GPU that a training takes: of its memory, of its time, or of the places for ``cells`` jobs.
+
+    Shares of jobs that run at once add up to at most 1000, so each takes about as long as alone.
+
+    Args:
+        cell: what is trained.
+        counts: of one replica.
+        speed: on the GPU.
+        cells: trainings that share a GPU at most.
+        memory: MiB of the GPU.
+    """
+    held = MARGIN * device_memory(cell, counts) / memory
+    return min(1000, ceil(1000 * max(held, speed.busy(cell, counts), 1 / cells) - 1e-9))
+
+
 def _held(cell: Cell, counts: Counts) -> int:
     """Bytes of parameters, optimiser and a step of all replicas."""
     return replicas(cell) * (OPTIMISER * counts.parameters + HELD * counts.activations) * FLOAT
@@ -149,14 +171,15 @@ def ceiling_job(dataset: DataSet) -> Job:
 
 def baselines_job(dataset: DataSet) -> Job:
     """Simple models of a data set, for every seed: EM over all entries, or medians of the tables of images."""
-    form, iterations = shape(dataset.data), 200  # at most so many of EM
+    form = shape(dataset.data)
+    iterations = 200 if form.test else 1  # at most so many of EM; linear data have closed forms and no test samples
     if dataset.data.kind == "images":
         held = 3 * image_bytes(dataset.data) + 8 * DOUBLE * form.train
         return Job(PROCESS_MIB["cpu"] + ceil(held / MIB), 1, START + len(dataset.seeds) * 1e-6 * held)
     width = form.modalities * form.width
     memory = PROCESS_MIB["cpu"] + ceil(8 * DOUBLE * form.samples * width / MIB)
     operations = len(dataset.seeds) * iterations * form.train * width**2
-    return Job(memory, 1, START + operations / CAUTIOUS["cpu"].evaluation)
+    return Job(memory, 1, START + len(dataset.seeds) + operations / CAUTIOUS["cpu"].training)
 
 
 def _data_bytes(cell: Cell) -> int:

@@ -1,0 +1,97 @@
+"""List scheduling: when the jobs of a graph run on so many cores and one GPU."""
+
+__all__ = ["GPU", "Schedule", "Task", "schedule"]
+
+import heapq
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+GPU = 1000  # a whole one: jobs ask for thousandths
+
+
+@dataclass(frozen=True)
+class Task:
+    """One job, which keeps one core busy.
+
+    Args:
+        seconds: from its start to its end.
+        after: names of the jobs that end before it starts.
+        urgency: of the jobs that could start, those with more of it do so first; equal ones in the order of the graph.
+        gpu: thousandths of the GPU, at most 1000.
+        memory: MiB.
+    """
+
+    seconds: float
+    after: tuple[str, ...] = ()
+    urgency: float = 0.0
+    gpu: int = 0
+    memory: int = 0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a graph ran: start of every job and end of the last one, in seconds.
+
+    Args:
+        starts: by job.
+        elapsed: from the first start to the last end.
+        critical: the chain of jobs, each after the one before, that takes longest: no number of cores goes below it.
+        idle: share of the core seconds in which a core has no job.
+        memory: MiB, the largest sum over jobs that run at once.
+    """
+
+    starts: Mapping[str, float]
+    elapsed: float
+    critical: float
+    idle: float
+    memory: int
+
+
+def schedule(tasks: Mapping[str, Task], cores: int) -> Schedule:
+    """Whenever a job ends, start the most urgent ones whose needs are free (Graham's list scheduling).
+
+    Args:
+        tasks: by name; every name in an ``after`` is among them, and none waits for itself.
+        cores: jobs at a time.
+    """
+    followers, waiting = defaultdict(list), {name: len(set(task.after)) for name, task in tasks.items()}
+    for name, task in tasks.items():
+        for before in set(task.after):
+            followers[before].append(name)
+    place = {name: number for number, name in enumerate(tasks)}
+    ready = sorted((-tasks[name].urgency, place[name], name) for name, left in waiting.items() if not left)
+    running: list[tuple[float, int, str]] = []
+    starts: dict[str, float] = {}
+    now, gpu, memory, peak = 0.0, GPU, 0, 0
+    while ready or running:
+        held = []
+        for entry in ready:
+            task = tasks[entry[-1]]
+            if len(running) == cores or task.gpu > gpu:
+                held.append(entry)
+                continue
+            starts[entry[-1]] = now
+            heapq.heappush(running, (now + task.seconds, *entry[1:]))
+            gpu, memory = gpu - task.gpu, memory + task.memory
+        ready, peak = held, max(peak, memory)
+        now = running[0][0]
+        while running and running[0][0] == now:  # all that end at once, before anything starts
+            name = heapq.heappop(running)[-1]
+            gpu, memory = gpu + tasks[name].gpu, memory - tasks[name].memory
+            for follower in followers[name]:
+                waiting[follower] -= 1
+                if not waiting[follower]:
+                    insort(ready, (-tasks[follower].urgency, place[follower], follower))
+    work = sum(task.seconds for task in tasks.values())
+    idle = max(0.0, 1 - work / (cores * now)) if now else 0.0  # sums are rounded
+    return Schedule(starts, now, _longest(tasks, starts), idle, peak)
+
+
+def _longest(tasks: Mapping[str, Task], starts: Mapping[str, float]) -> float:
+    """Seconds of the longest chain."""
+    ends: dict[str, float] = {}
+    for name in starts:  # in the order in which they started
+        ends[name] = tasks[name].seconds + max((ends[before] for before in tasks[name].after), default=0.0)
+    return max(ends.values(), default=0.0)
