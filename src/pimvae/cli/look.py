@@ -55,9 +55,7 @@ def schemes(options: argparse.Namespace) -> None:
     ROOT,
     option("--experiments", nargs="+", metavar="NAME", help="only these (default: those of config.yaml)"),
     option("--device", choices=["auto", "cpu", "cuda"], help="default: what config/config.yaml says"),
-    option(
-        "--cores", type=int, nargs="+", metavar="N", help="jobs at a time, or several numbers (default: all cores)"
-    ),
+    option("--cores", type=int, nargs="+", metavar="N", help="jobs at a time, or several numbers (default: all cores)"),
     option("--untimed", action="store_true", help="time nothing: earlier timings, else cautious guesses"),
     option("--fresh", action="store_true", help="time again what was timed before"),
     option("--json", action="store_true", help="numbers as JSON: seconds, MiB"),

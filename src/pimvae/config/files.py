@@ -21,19 +21,17 @@ from pydantic import (
 from pimvae.config.faults import one_line
 from pimvae.config.plain_yaml import parse, parse_text
 from pimvae.config.schema import (
-    AsList,
     BimodalData,
     DigitsData,
-    Distinct,
     EvaluationConfig,
     ImagesData,
     LinearData,
     ModelConfig,
     MultimodalData,
     ObjectiveConfig,
-    Strict,
     TrainConfig,
 )
+from pimvae.config.strict import AsList, Distinct, Strict
 from pimvae.errors import UserError
 
 

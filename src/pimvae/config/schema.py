@@ -1,54 +1,14 @@
 """Typed, strict configuration: one frozen model per part of a cell (no torch here: the DAG imports this)."""
 
-__all__ = ["AsList", "BimodalData", "Cell", "DataConfig", "DigitsData", "Distinct", "EvaluationConfig", "ImagesData",
-           "LinearData", "ModelConfig", "MultimodalData", "ObjectiveConfig", "OwnData", "TrainConfig"]  # fmt: skip
+__all__ = ["BimodalData", "Cell", "DataConfig", "DigitsData", "EvaluationConfig", "ImagesData", "LinearData",
+           "ModelConfig", "MultimodalData", "ObjectiveConfig", "OwnData", "TrainConfig"]  # fmt: skip
 
-from collections.abc import Callable, Hashable
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    field_validator,
-    model_serializer,
-)
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_serializer
 
-Item = TypeVar("Item", bound=Hashable)
-
-
-def distinct(values: tuple[Item, ...]) -> tuple[Item, ...]:
-    """The values, none of which comes twice.
-
-    Raises:
-        ValueError: if one does.
-    """
-    twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
-    if twice is not None:
-        raise ValueError(f"must not repeat a value: {twice} comes twice")
-    return values
-
-
-AsList = Field(strict=False)  # YAML and JSON have lists where Python has tuples
-Distinct = AfterValidator(distinct)
-
-
-class Strict(BaseModel):
-    """Base of every part: unknown keys are errors, a truth value or a text is no number, numbers are finite."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-    @field_validator("*")
-    @classmethod
-    def _fits(cls, value: object) -> object:
-        """Whole numbers have at most 64 bits: libraries say strange things of others."""
-        for number in value if isinstance(value, tuple) else (value,):
-            if isinstance(number, int) and abs(number) >= 2**63:
-                raise ValueError("must fit into 64 bits")
-        return value
+from pimvae.config.strict import AsList, Distinct, Strict
 
 
 class LinearData(Strict):

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from pimvae.config.faults import one_line
 from pimvae.config.files import merge
-from pimvae.config.schema import Cell, EvaluationConfig, ModelConfig, ObjectiveConfig, OwnData, Strict, TrainConfig
+from pimvae.config.schema import Cell, EvaluationConfig, ModelConfig, ObjectiveConfig, OwnData, TrainConfig
+from pimvae.config.strict import Strict
 from pimvae.data.modality import Modality
 from pimvae.errors import UserError, did_you_mean
 from pimvae.registry import names

@@ -98,10 +98,10 @@ def run(
     with deferred(held=False) as stop:
         trainers, timed = _train_all(cell, models, data, chosen, width, saved, stop)
         stop.held = True  # files are written to their end
-        about = machine(chosen) | {"times": clock.read(chosen), "parameters": parameter_count(models[0])}
-        about |= {"data_sha256": digests, "stack_width": width, "timed_replica_steps": timed} | dict(notes or {})
         finished = [trainer for trainer, _ in trainers]
-        about |= {"step": finished[0].program.form, "precision": cell.train.precision}
+        about = {"data_sha256": digests, "stack_width": width, "timed_replica_steps": timed, "times": clock.read(chosen),
+                 "parameters": parameter_count(models[0]), "step": finished[0].program.form,
+                 "precision": cell.train.precision, **machine(chosen), **(notes or {})}  # fmt: skip
         _write(cell, finished, Path(out), about | {"peak_memory_mib": peak_memory(chosen)})
     for _, place in trainers:
         place.remove()

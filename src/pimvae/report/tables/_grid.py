@@ -12,7 +12,7 @@ from pydantic import Field
 from pimvae.claims.selection import select
 from pimvae.claims.statistics import format_number
 from pimvae.config.catalogue import catalogue
-from pimvae.config.schema import AsList, Strict
+from pimvae.config.strict import AsList, Strict
 from pimvae.report.grid import in_grid
 from pimvae.report.table import NOT_RUN, Part, Table, bound_headings, grouped_headings
 from pimvae.report.tables._cells import Column, aggregator_rows, body
