@@ -92,16 +92,15 @@ def run(
     clock.start_loop()
     width = stack_width(cell, models, data, chosen)
     identity = [cell.model_dump(mode="json", exclude={"evaluation"}), digests, decisive(chosen), width]
-    saved = Checkpoint(
-        checkpoint and Path(checkpoint), json.dumps(identity, sort_keys=True), checkpoint_seconds, strict
-    )
+    key = json.dumps(identity, sort_keys=True)
+    saved = Checkpoint(checkpoint and Path(checkpoint), key, checkpoint_seconds, strict)
     with deferred(held=False) as stop:
         trainers, timed = _train_all(cell, models, data, chosen, width, saved, stop)
         stop.held = True  # files are written to their end
         finished = [trainer for trainer, _ in trainers]
-        about = {"data_sha256": digests, "stack_width": width, "timed_replica_steps": timed, "times": clock.read(chosen),
-                 "parameters": parameter_count(models[0]), "step": finished[0].program.form,
-                 "precision": cell.train.precision, **machine(chosen), **(notes or {})}  # fmt: skip
+        about = {"data_sha256": digests, "stack_width": width, "timed_replica_steps": timed, **(notes or {})}
+        about |= {"step": finished[0].program.form, "precision": cell.train.precision, "times": clock.read(chosen)}
+        about |= machine(chosen) | {"parameters": parameter_count(models[0])}
         _write(cell, finished, Path(out), about | {"peak_memory_mib": peak_memory(chosen)})
     for _, place in trainers:
         place.remove()
