@@ -25,16 +25,19 @@ def summary(source: Source) -> str:
 
 
 def _sentence(run: Verdicts) -> str:
+    """Of the claims that the scale examines; of all, as not examined, where it examines none."""
     found: dict[str, list[str]] = {}
     for claim, row in run.decided():
         found.setdefault(str(row["verdict"]).removesuffix(UNSETTLED), []).append(claim.id)
+    if len(found) > 1:
+        found.pop("not run", None)
     parts = [
         f"{len(found[key])} {verbs[len(found[key]) > 1]} ({', '.join(found[key])})"
         for key, verbs in VERBS.items()
         if key in found
     ]
     count = sum(map(len, found.values()))
-    return f"Of the {count} claims that are tested, {_listed(parts)}, at scale `{run.scale}`."
+    return f"Of the {count} claims that are tested at scale `{run.scale}`, {_listed(parts)}."
 
 
 def pictures(source: Source) -> str:
