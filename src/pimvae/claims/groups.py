@@ -2,14 +2,16 @@
 
 __all__ = ["GROUP_COLUMNS", "Comparison", "comparisons", "per_seed"]
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from pimvae.claims.decision import improvement, interquartile_mean
 from pimvae.claims.pairs import UNITS
 from pimvae.claims.schema import Claim
-from pimvae.claims.selection import REPLICA
 from pimvae.claims.statistics import Estimate, mean_interval
 from pimvae.claims.status import COLLAPSED, DIVERGED, FAILED, UNTRAINED
 from pimvae.results.files import KEYS
@@ -18,6 +20,7 @@ GROUP_COLUMNS = ["claim", "verdict", "group", "metric", "subset", "effect", "low
                  "experiment", "interquartile_mean", "improvement", "state", "effect_all", "failed_better",
                  "failed_worse"]  # fmt: skip
 NEEDS_BOTH = {"bound_gap"}  # a scheme whose latents carry nothing has a tight bound for nothing
+Cell = tuple[Any, ...]  # its ``KEYS``
 NAMES = ["group", "metric", "subset"]
 
 
@@ -54,21 +57,25 @@ def comparisons(
         replicas: status of every replica.
         cells: status of every cell.
     """
-    lost = replicas[replicas["status"].isin(FAILED)]
+    lost = _counted(replicas[replicas["status"].isin(FAILED)])
+    diverged = _counted(replicas[replicas["status"] == DIVERGED])
+    states = dict(zip(_keys(cells, KEYS), cells["status"], strict=True))
     parts = dict(list(kept.groupby(NAMES, sort=False)))
     found = []
     for names, rows in everything.groupby(NAMES, sort=False):
         good = parts.get(names, rows[:0])
-        failed = [_count(lost, rows, side) for side in ("better", "worse")]
-        gone = _count(lost[lost["status"] == DIVERGED], rows, "better")
+        sides = [set(_keys(rows, _columns(side))) for side in ("better", "worse")]
+        failed = [sum(lost[cell] for cell in side) for side in sides]
+        gone = any(diverged[cell] for cell in sides[0])
         values, every = per_seed(good), mean_interval(per_seed(rows))
         sound = every.low > claim.relevant and not gone
         estimate, first = mean_interval(values), rows.iloc[0]
+        status = {states.get(cell) for side in sides for cell in side}
         row = {
             **dict(zip(NAMES, names, strict=True)), "claim": claim.id, "dataset": first["dataset_worse"],
             "experiment": first["experiment"], **_ends(estimate), "pairs": len(good),
             "interquartile_mean": interquartile_mean(values), "improvement": improvement(values),
-            "state": _state(rows, cells), "effect_all": every.mean, "failed_better": failed[0],
+            "state": _state(status, first["metric"]), "effect_all": every.mean, "failed_better": failed[0],
             "failed_worse": failed[1],
         }  # fmt: skip
         found.append(Comparison(row, values, failed[0] > failed[1] and not sound))
@@ -94,19 +101,22 @@ def _ends(estimate: Estimate) -> dict[str, float]:
     return {"effect": estimate.mean, "low": estimate.low, "high": estimate.high}
 
 
-def _sides(rows: pd.DataFrame, side: str) -> pd.DataFrame:
-    """The cells on one side, columns ``KEYS``."""
-    named = {"experiment": "experiment", **{f"{key}_{side}": key for key in UNITS}}
-    return rows[list(named)].rename(columns=named).drop_duplicates()
+def _columns(side: str) -> list[str]:
+    """The columns of pairs that name the cell on one side, as ``KEYS`` do."""
+    return [key if key not in UNITS else f"{key}_{side}" for key in KEYS]
 
 
-def _count(lost: pd.DataFrame, rows: pd.DataFrame, side: str) -> int:
-    """Replicas of the cells on one side that are among the lost ones."""
-    return len(lost[REPLICA].merge(_sides(rows, side), on=KEYS)) if len(lost) else 0
+def _keys(rows: pd.DataFrame, columns: list[str]) -> Iterator[Cell]:
+    """The cell of every row."""
+    return zip(*(rows[column] for column in columns), strict=True)
 
 
-def _state(rows: pd.DataFrame, cells: pd.DataFrame) -> str:
-    status = {name for side in ("better", "worse") for name in _sides(rows, side).merge(cells, on=KEYS)["status"]}
+def _counted(replicas: pd.DataFrame) -> Counter[Cell]:
+    """Replicas of each cell."""
+    return Counter(_keys(replicas, KEYS))
+
+
+def _state(status: set[str | None], metric: str) -> str:
     if UNTRAINED in status:
         return UNTRAINED
-    return COLLAPSED if COLLAPSED in status and rows["metric"].iloc[0] in NEEDS_BOTH else ""
+    return COLLAPSED if COLLAPSED in status and metric in NEEDS_BOTH else ""

@@ -67,7 +67,8 @@ def _completed(pairs: pd.DataFrame, sign: float, same: list[str], claim: Claim) 
     keys = ["metric", "subset", *(f"{key}_{side}" for key in UNITS for side in _sides(claim))]
     pairs["stratum"] = [tuple(row[key] for key in keys) for row in pairs.to_dict("records")]
     pairs["effect"] = pairs["difference"] if claim.effect == "difference" else _relative(pairs)
-    return pairs.iloc[sorted(range(len(pairs)), key=lambda index: _rank(pairs.iloc[index], claim))]
+    ranks = [_rank(row, claim) for row in pairs.to_dict("records")]
+    return pairs.iloc[sorted(range(len(pairs)), key=ranks.__getitem__)]
 
 
 def _sides(claim: Claim) -> tuple[str, ...]:
@@ -92,7 +93,7 @@ def _group_name(row: dict[str, Any], claim: Claim) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-def _rank(row: pd.Series, claim: Claim) -> tuple[Any, ...]:
+def _rank(row: dict[str, Any], claim: Claim) -> tuple[Any, ...]:
     """Groups come in the order of the catalogue."""
     sides = [(column, row[f"{column}_{side}"]) for column in claim.group_by for side in _sides(claim)]
     return tuple((catalogue().aggregator(value).order if column == "aggregator" else 0, str(value))
