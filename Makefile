@@ -93,7 +93,7 @@ test-environment: ## what conda hands to pip, in an empty environment (minutes, 
 gpu-bundle: $(VENV)/.installed ## wheels for a machine with a GPU but no network, into build/gpu-bundle
 	@bash scripts/gpu_bundle.sh $(BIN)/python
 
-gpu-check: ## on such a machine: tests, benchmarks and cells on its GPU, ten minutes; PYTHON=that of torch
+gpu-check: ## on such a machine: tests, benchmarks and cells on its GPU, ten minutes, PYTHON=that of torch
 	@PYTHON=$(PYTHON) bash scripts/gpu_check.sh $(if $(DEVICE),--device $(DEVICE)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(QUICK),--quick)
 

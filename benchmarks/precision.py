@@ -6,7 +6,6 @@ full precision, and of the differences by seed.
 
 __all__ = ["run"]
 
-import importlib
 from collections.abc import Iterator
 
 import torch
@@ -15,6 +14,7 @@ from benchmarks.measure import Effort, Result, interleaved
 from benchmarks.trainings import Steps, cell, draw, models_and_data, stacked
 from pimvae.claims.statistics import mean_interval, paired_difference
 from pimvae.config.schema import Cell
+from pimvae.evaluation.evaluation import evaluation_of
 from pimvae.evaluation.rows import Rows
 from pimvae.training.device import set_precision
 from pimvae.training.loop import Trainer
@@ -89,13 +89,14 @@ def _metrics(chosen: Cell, device: str) -> dict[str, dict[int, float]]:
     set_precision(torch.device(device), chosen.train.precision)
     trainer = Trainer(chosen, models, data, chosen.seeds, [1.0] * len(models), device)
     trainer.run()
-    weights, module = trainer.weights(), importlib.import_module(f"pimvae.evaluation.{chosen.evaluator}")
+    weights, kind = trainer.weights(), evaluation_of(chosen)
     found: dict[str, dict[int, float]] = {}
     for r, (seed, model) in enumerate(zip(chosen.seeds, models, strict=True)):
         model.load_state_dict({name: values[r] for name, values in weights.items()})
         rows = Rows(chosen, seed, 1.0, HALF)
         model.double().requires_grad_(False).eval()
-        module.evaluate(chosen, model, draw(chosen.data.kind, chosen.data, seed), rows, seed)
+        data = draw(chosen.data.kind, chosen.data, seed)
+        kind(cell=chosen, model=model, data=data, rows=rows, seed=seed).measure()
         for *_, subset, metric, value in rows.rows:
             if subset in ("all", "average"):
                 found.setdefault(metric, {})[seed] = value

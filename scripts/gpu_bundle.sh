@@ -25,7 +25,7 @@ mkdir -p "$folder"
 platforms=$(for libc in 28 27 24 17 12 5; do echo "--platform manylinux_2_${libc}_x86_64"; done)
 # shellcheck disable=SC2086
 "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.12 \
-    --implementation cp $platforms --platform manylinux2014_x86_64 --dest "$folder" --requirement "$pinned"
+    $platforms --platform manylinux2014_x86_64 --dest "$folder" --requirement "$pinned" --implementation cp
 git -C "$root" describe --always --dirty > "$folder/commit" 2> /dev/null || true
 size=$(($(du -sk "$folder" | cut -f 1) / 1024 + 1))
 count=$(find "$folder" -name '*.whl' | wc -l | tr -d ' ')

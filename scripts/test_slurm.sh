@@ -84,7 +84,7 @@ run_on_cluster() { # this SLURM has no accounting, and its jobs take seconds; tr
     started=$SECONDS
     "$bin/snakemake" --workflow-profile workflow/profiles/slurm --retries 0 --set-resources train:gpu=1 \
         --slurm-no-account --slurm-status-command squeue --slurm-init-seconds-before-status-checks 4 \
-        --latency-wait 10 --cores "$(nproc)" "${settings[@]}" -- "${targets[@]}" > slurm.log 2>&1 || {
+        --latency-wait 10 --cores "$(getconf _NPROCESSORS_ONLN)" "${settings[@]}" -- "${targets[@]}" > slurm.log 2>&1 || {
         tail -n 60 slurm.log
         fail "the run through SLURM; its log is $PWD/slurm.log"
     }

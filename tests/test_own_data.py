@@ -238,7 +238,7 @@ def test_names_that_mean_something_to_programs(tmp_path, monkeypatch, capsys):
         assert main([command, "--run", "run"]) == 0
     assert "<b>" not in (tmp_path / "run" / "report.html").read_text(encoding="utf-8").replace("<body>", "")
     assert len(list((tmp_path / "run" / "imputed").iterdir())) == 3
-    ids = [row["id"] for row in csv.DictReader((tmp_path / "run" / "latents.csv").open(encoding="utf-8"))]
+    ids = [row["id"] for row in rows_of(tmp_path / "run" / "latents.csv")]
     assert ids == [str(i) for i in range(60)]  # held-out samples behind the others, none of their ids a second time
     capsys.readouterr()
 

@@ -14,13 +14,17 @@ from pimvae.own.source import Source, all_samples, load_own, some_data
 if TYPE_CHECKING:
     from pimvae.library import MultimodalVAE
 
+FORMATS = (".csv", ".parquet")  # of tables
+
 
 def encode(run: Path, source: Source | None, out: Path | None, seed: int | None, refined: bool | None) -> Path:
     """Posterior means and standard deviations of all samples, with their ids, as CSV, parquet or in ``obsm``."""
+    path = out or run / "latents.csv"
+    if path.suffix.lower() not in (*FORMATS, ".h5ad"):
+        raise UserError(f"{path}: unknown format '{path.suffix}' (known: {', '.join(FORMATS)}; latents also .h5ad)")
     model = load_own(run, seed)
     data = all_samples(some_data(model, source))
     found = model.encode(data, refined=refined)
-    path = out or run / "latents.csv"
     if path.suffix.lower() == ".h5ad":
         return _into_units(path, source, model, found)
     width = found.mean.shape[1]
@@ -52,10 +56,9 @@ def impute(run: Path, source: Source | None, out: Path | None, seed: int | None,
 
 
 def _table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
-    suffix = path.suffix.lower()
-    if suffix == ".csv":
+    if path.suffix.lower() == ".csv":
         write_csv(path, header, rows)
-    elif suffix == ".parquet":
+    else:
         import pandas as pd
 
         try:
@@ -63,8 +66,6 @@ def _table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
                 pd.DataFrame(list(rows), columns=list(header)).to_parquet(temporary)
         except ImportError:
             raise UserError(f"{path}: writing parquet needs the package pyarrow: pip install pyarrow") from None
-    else:
-        raise UserError(f"{path}: unknown format '{suffix}' (known: .csv, .parquet; latents also .h5ad)")
     return path
 
 

@@ -4,7 +4,9 @@ __all__ = ["write_page"]
 
 import base64
 import html
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 
@@ -31,7 +33,15 @@ SAMPLES, PANELS, DRAWS = 500, 9, 32
 MOST_SUBSETS = 4  # modalities of which all subsets are shown
 
 
-@matplotlib.rc_context({"text.parse_math": False})  # names of modalities may hold $
+@contextmanager
+def _any_names() -> Iterator[None]:
+    """Names of modalities and classes may hold $, and characters that the font lacks: they are drawn as boxes."""
+    with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
+        yield
+
+
+@_any_names()
 def write_page(
     model: MultimodalVAE,
     train: Collection,
