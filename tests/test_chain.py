@@ -17,7 +17,9 @@ from pimvae.data.job import run as make_data
 from pimvae.errors import UserError
 from pimvae.evaluation import job as evaluation
 from pimvae.results import collect
+from pimvae.results.collected import check_collected
 from pimvae.results.files import read_metrics
+from pimvae.results.ship import ship
 from pimvae.training import job as training
 
 DATA = LinearData(loading="dense", modalities=3, dim_low=3, dim_high=7, latent=2, samples=40)
@@ -275,3 +277,37 @@ def test_names_are_text_whatever_they_look_like(tmp_path):
                           "baseline": ""}.items():  # fmt: skip
         assert set(found[column]) == {value}
     assert found["value"].tolist() == [0.5] * 3
+
+
+@pytest.fixture
+def collected(data, run, tmp_path) -> Path:
+    evaluation.run(cell(), data, run)
+    collect.run([run], tmp_path / "collected")
+    return tmp_path / "collected"
+
+
+def test_collected_tables_stay_with_their_cells(collected, tmp_path):
+    check_collected(collected)
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    for name in ("collected", "run"):
+        (tmp_path / name).rename(moved / name)
+    check_collected(moved / "collected")
+
+
+@pytest.mark.parametrize("name", ["collected/metrics.csv", "collected/runs.csv", "run/run.json", "run/metrics.csv"])
+def test_what_changed_since_it_was_collected_is_not_shipped(collected, tmp_path, name):
+    path = tmp_path / name
+    path.write_text(path.read_text() + "\n")
+    with pytest.raises(UserError, match="collect the cells again"):
+        ship(collected, tmp_path / "shipped")
+    assert not (tmp_path / "shipped").exists()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"tables": {}}', '{"tables": 1, "cells": {}}', '{"tables": {}, "cells": 1}']
+)
+def test_a_damaged_seal_of_collected_tables_is_one_line(collected, content):
+    (collected / "collected.json").write_text(content)
+    with pytest.raises(UserError, match="damaged"):
+        check_collected(collected)

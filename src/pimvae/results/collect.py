@@ -10,6 +10,7 @@ import pandas as pd
 
 from pimvae.chain import check_file, check_metrics, read_record
 from pimvae.errors import UserError
+from pimvae.results.collected import seal_collected
 from pimvae.results.files import CELL, COLUMNS, final, read_csv, read_metrics, write_frame
 
 RUN_COLUMNS = ["parameters", "steps", "replicas", "ms_per_step", "seconds", "device", "threads", "clipped_fraction",
@@ -57,6 +58,7 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, references: Sequen
     write_frame(out / "history.csv", pd.concat(history, ignore_index=True))
     write_frame(out / "runs.csv", pd.DataFrame(runs, columns=[*CELL, *RUN_COLUMNS]))
     write_frame(out / "settings.csv", pd.DataFrame(settings, columns=[*CELL, "key", "value"]))
+    seal_collected(out, map(Path, cell_dirs))
 
 
 def _reference(path: Path, trained: Mapping[tuple[str, str], Any]) -> pd.DataFrame:

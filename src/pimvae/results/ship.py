@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from pimvae.archive import MANIFEST, PACKED, pack, recover, verify
 from pimvae.errors import UserError
 from pimvae.limits import gunzip
+from pimvae.results.collected import check_collected
 from pimvae.results.files import Results, cell_folder
 from pimvae.results.weights import shipped_weights, weights_in
 
@@ -49,9 +50,10 @@ def ship(
             the first; see `pimvae.results.weights`.
 
     Raises:
-        UserError: if results are missing or damaged, or ``out`` holds something else.
+        UserError: if results are missing, damaged or not what was collected, or ``out`` holds something else.
     """
     folder = Path(results_dir)
+    check_collected(folder)
     results = Results.load(folder)
     fresh = sorted(set(results.runs["experiment"]))
     recover(Path(out))
