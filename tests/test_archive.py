@@ -175,6 +175,7 @@ def test_shipped_results_show_what_the_run_shows(run, tmp_path):
 def only(run: Path, folder: Path, experiment: str) -> Path:
     """The results of one experiment alone."""
     shutil.copytree(run, folder)
+    (folder / "collected.json").unlink()  # it speaks of all of them
     for path in folder.glob("*.csv"):
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
         frame[frame["experiment"] == experiment].to_csv(path, index=False)
