@@ -37,7 +37,9 @@ def _sentence(run: Verdicts) -> str:
         if key in found
     ]
     count = sum(map(len, found.values()))
-    return f"Of the {count} claims that are tested at scale `{run.scale}`, {_listed(parts)}."
+    open_ = [claim.id for claim, row in run.decided() if str(row["verdict"]).endswith(UNSETTLED)]
+    moving = f" Half of the steps would give another verdict on {_listed(open_)}." if open_ else ""
+    return f"Of the {count} claims that are tested at scale `{run.scale}`, {_listed(parts)}.{moving}"
 
 
 def pictures(source: Source) -> str:
