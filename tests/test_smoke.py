@@ -146,7 +146,9 @@ def test_a_notebook_finds_and_shows_what_it_says(copy, first, name, said):
     plain = html.unescape(re.sub("<[^>]*>", "", text))
     assert [pattern for pattern in said if not re.search(pattern, plain)] == []
     kept = (copy / f"notebooks/{name}.ipynb").read_text().count('"image/png": "')  # in git with its outputs, or without
-    assert text.count('src="data:image/png') == (kept or {"03_add_an_aggregator": 1, "04_own_data": 2}[name])
+    # One of those kept is drawn from shipped weights, which the copy lacks.
+    wanted = kept - 1 if kept else {"03_add_an_aggregator": 1, "04_own_data": 2}[name]
+    assert text.count('src="data:image/png') == wanted
     assert not (copy / "src/pimvae/aggregators/max_pooling.py").exists()
 
 
