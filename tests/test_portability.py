@@ -62,7 +62,9 @@ def test_scripts_are_for_every_shell_and_every_tool(root, pattern, example):
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 def test_help_lists_every_target_of_the_makefile(root):
-    done = subprocess.run(["make", "--no-print-directory", "help"], cwd=root, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=root, capture_output=True, text=True, check=True
+    )
     rows = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
     phony = re.search(r"^\.PHONY: (.*\\\n.*)$", (root / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(rows) - {"variables:"} == set(phony[1].replace("\\", "").split())

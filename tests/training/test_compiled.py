@@ -1,6 +1,7 @@
 """A compiled step against the replayed one, when a step is compiled, and what happens where that is not possible."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -81,7 +82,7 @@ def test_a_compiled_step_is_the_replayed_one_but_for_rounding(aggregator, dtype)
     assert_near(aggregator, "masked", dtype)
 
 
-@pytest.mark.smoke  # the compiler takes half a minute for each
+@pytest.mark.skipif("PIMVAE_COMPILE_EVERY_BOUND" not in os.environ, reason="half a minute each: for a nightly run")
 @pytest.mark.usefixtures("default_type")
 @pytest.mark.parametrize(
     ("aggregator", "objective", "dtype"),
