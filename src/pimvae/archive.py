@@ -3,7 +3,6 @@
 __all__ = ["FORMAT", "MANIFEST", "Manifest", "pack", "read_manifest", "recover", "shipped_scales", "unpack", "verify"]
 
 import gzip
-import hashlib
 import json
 import os
 import re
@@ -14,7 +13,7 @@ from typing import NamedTuple
 
 from pimvae import __version__
 from pimvae.errors import UserError
-from pimvae.files import alive, replacing, write_json
+from pimvae.files import alive, replacing, sha256, write_json
 from pimvae.limits import gunzip
 
 MANIFEST = "manifest.json"
@@ -59,7 +58,7 @@ def pack(contents: Mapping[str, bytes], out: Path | str) -> None:
             data = gzip.compress(content, 9, mtime=0) if name.endswith(PACKED) else content
             with replacing(fresh / name) as temporary:
                 temporary.write_bytes(data)
-        files = {name: _sha256(fresh / name) for name in contents}
+        files = {name: sha256(fresh / name) for name in contents}
         write_json(fresh / MANIFEST, {"format": FORMAT, "pimvae": __version__, "files": files})
         if out.exists():
             out.rename(former)
@@ -121,7 +120,7 @@ def verify(folder: Path | str) -> Manifest:
         path = folder / name
         if not path.is_file():
             raise UserError(f"{path} is missing: {folder / MANIFEST} lists it")
-        if _sha256(path) != digest:
+        if sha256(path) != digest:
             raise UserError(f"{path} was changed after it was shipped: its sha256 is not that in {folder / MANIFEST}")
     present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     if extra := sorted(present - {MANIFEST, *manifest.files}):
@@ -145,8 +144,3 @@ def unpack(folder: Path | str, out: Path | str) -> list[Path]:
             temporary.write_bytes(gunzip(content, f"{Path(folder) / name}") if name.endswith(PACKED) else content)
         written.append(path)
     return written
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pimvae.errors import UserError
-from pimvae.files import write_json
+from pimvae.files import sha256, write_json
 
 RECORD, METRICS, MANIFEST = "run.json", "metrics.csv", "manifest.json"
 HISTORY, EXAMPLES = "history.csv", "examples.npz"
@@ -209,7 +209,6 @@ def _digest(record: Mapping[str, Any]) -> str:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(path)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: the cell has not been run") from None

@@ -1,8 +1,9 @@
 """Atomic writing: a file is complete under its name or not there, also after a loss of power."""
 
-__all__ = ["alive", "remove_leftovers", "replacing", "write_csv", "write_json"]
+__all__ = ["alive", "remove_leftovers", "replacing", "sha256", "write_csv", "write_json"]
 
 import csv
+import hashlib
 import json
 import os
 import re
@@ -10,6 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+
+def sha256(path: str | Path) -> str:
+    """Checksum of a file, as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

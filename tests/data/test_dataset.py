@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from pimvae.data.dataset import Dataset, Split, load, manifest_entry, save, sha256, spread, write_manifest
+from pimvae.data.dataset import Dataset, Split, load, manifest_entry, save, spread, write_manifest
 from pimvae.errors import UserError
+from pimvae.files import sha256
 
 
 def make(samples: int = 7, modalities: int = 12) -> Dataset:

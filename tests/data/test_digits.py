@@ -7,9 +7,10 @@ import pytest
 
 from pimvae.config.schema import DigitsData
 from pimvae.data import digits as module
-from pimvae.data.dataset import save, sha256
+from pimvae.data.dataset import save
 from pimvae.data.digits import digits, embedded_digits
 from pimvae.errors import UserError
+from pimvae.files import sha256
 
 
 @pytest.fixture(scope="module")

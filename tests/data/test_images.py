@@ -15,10 +15,11 @@ from pimvae.data import images as module
 from pimvae.data._house_numbers import house_numbers
 from pimvae.data._pairing import distinct_pairs, first_rows, matched_pairs
 from pimvae.data._text import WORDS, decode, templates
-from pimvae.data.dataset import Dataset, load, save, sha256
+from pimvae.data.dataset import Dataset, load, save
 from pimvae.data.digits import embedded_digits
 from pimvae.data.images import images
 from pimvae.errors import UserError
+from pimvae.files import sha256
 
 SMALL = {"samples": 200, "test_samples": 60, "matchings": 2}
 

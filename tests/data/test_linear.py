@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from pimvae.config.schema import LinearData
-from pimvae.data.dataset import save, sha256
+from pimvae.data.dataset import save
 from pimvae.data.linear import linear
 from pimvae.errors import UserError
+from pimvae.files import sha256
 
 SMALL = {"modalities": 3, "dim_low": 6, "dim_high": 9, "latent": 2, "samples": 50}
 

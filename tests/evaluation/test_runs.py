@@ -5,12 +5,12 @@ from builders import training_cell
 
 from pimvae.chain import write_record
 from pimvae.config.schema import LinearData
-from pimvae.data.dataset import sha256
 from pimvae.data.job import data_file
 from pimvae.data.job import run as make_data
 from pimvae.errors import UserError
 from pimvae.evaluation import job
 from pimvae.evaluation.runs import check_data
+from pimvae.files import sha256
 
 DATA = LinearData(loading="dense", modalities=3, dim_low=3, dim_high=7, latent=2, samples=20)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from pimvae.files import sha256
+
 RULE = ("id", "text", "experiment", "where", "better", "worse", "measures", "effect", "quantifier", "relevant",
         "group_by", "audits")  # fmt: skip
 FILE = "config/claims.yaml"
@@ -27,7 +29,7 @@ def record(root: Path) -> dict[str, Any]:
     """
     path = root / FILE
     try:
-        return {"claims": rule_digests(path), "claims_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        return {"claims": rule_digests(path), "claims_sha256": sha256(path)}
     except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError):
         return {}
 

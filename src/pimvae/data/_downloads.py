@@ -14,8 +14,8 @@ from pathlib import Path
 import pooch
 
 from pimvae.data._resume import DownloadError, ResumingDownloader
-from pimvae.data.dataset import sha256
 from pimvae.errors import UserError
+from pimvae.files import sha256
 
 MNIST_BASES = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",

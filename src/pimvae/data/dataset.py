@@ -1,6 +1,6 @@
 """What a data set is, and its file: checked when made, written atomically, byte-identical for equal content."""
 
-__all__ = ["GENERATOR_VERSION", "Dataset", "Split", "load", "manifest_entry", "save", "sha256", "spread",
+__all__ = ["GENERATOR_VERSION", "Dataset", "Split", "load", "manifest_entry", "save", "spread",
            "write_manifest"]  # fmt: skip
 
 import hashlib
@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from pimvae.errors import UserError
-from pimvae.files import replacing
+from pimvae.files import replacing, sha256
 
 GENERATOR_VERSION = "1"  # raise it whenever the same configuration and seed give other data
 FORMAT = "pimvae-dataset-1"
@@ -190,12 +190,6 @@ def load(path: Path | str) -> Dataset:
         raise UserError(f"data file {path} does not exist: make it first") from None
     except (UserError, SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise UserError(f"data file {path} is damaged or not a data file, make it again: {error}") from None
-
-
-def sha256(path: Path | str) -> str:
-    """Checksum of a file, as 64 hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def manifest_entry(path: Path | str, seed: int, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from tqdm import tqdm
 
 from pimvae import chain, registry
 from pimvae.config.schema import DataConfig
-from pimvae.data.dataset import GENERATOR_VERSION, Dataset, manifest_entry, save, sha256, write_manifest
+from pimvae.data.dataset import GENERATOR_VERSION, Dataset, manifest_entry, save, write_manifest
+from pimvae.files import sha256
 
 OWN = "npz"  # the user's own data are read where they are used, so nothing was drawn: the run keeps their sha256
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 
 from pimvae.chain import check_metrics, seal_file
-from pimvae.data.dataset import Dataset, load, sha256
+from pimvae.data.dataset import Dataset, load
 from pimvae.data.job import checksums, data_file
 from pimvae.errors import UserError
 from pimvae.evaluation.classifiers import Classifiers, fit, load_classifiers, save_classifiers, table
 from pimvae.evaluation.names import SPLITS, TRIPLE
 from pimvae.evaluation.rows import COLUMNS
-from pimvae.files import write_csv
+from pimvae.files import sha256, write_csv
 
 NAME = "classifier"  # stands in the columns aggregator, objective and prior, which a classifier has not
 TABLE = "classifiers.csv"  # of accuracies

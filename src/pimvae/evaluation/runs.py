@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 
 from pimvae.chain import check_weights, read_record
 from pimvae.config.schema import Cell
-from pimvae.data.dataset import Dataset, sha256
+from pimvae.data.dataset import Dataset
 from pimvae.data.job import data_file
 from pimvae.errors import UserError
+from pimvae.files import sha256
 from pimvae.models.vae import MultimodalVAE
 from pimvae.training.job import at_share, build_models
 

@@ -13,12 +13,12 @@ from safetensors.torch import load_file, save_file
 
 from pimvae import chain, registry
 from pimvae.config.schema import Cell
-from pimvae.data.dataset import Dataset, sha256
+from pimvae.data.dataset import Dataset
 from pimvae.data.dataset import load as load_data
 from pimvae.data.job import data_file, sizes_of
 from pimvae.data.modality import Modality
 from pimvae.errors import UserError
-from pimvae.files import replacing, write_csv
+from pimvae.files import replacing, sha256, write_csv
 from pimvae.models.layers import parameter_count
 from pimvae.models.vae import build_model
 from pimvae.training.device import machine

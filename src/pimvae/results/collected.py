@@ -2,7 +2,6 @@
 
 __all__ = ["check_collected", "seal_collected"]
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pimvae.errors import UserError
-from pimvae.files import write_json
+from pimvae.files import sha256, write_json
 
 SEAL = "collected.json"
 TABLES = ("metrics.csv", "history.csv", "runs.csv", "settings.csv")
@@ -64,4 +63,4 @@ def _first_difference(folder: Path, before: dict[str, str], names: Iterable[str]
 def _digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """Of those files that are there."""
     paths = ((name, folder / name) for name in names)
-    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths if path.is_file()}
+    return {name: sha256(path) for name, path in paths if path.is_file()}

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from pimvae.config.schema import Cell
+from pimvae.files import sha256
 from pimvae.registry import page
 
 PACKAGE = "pimvae"
@@ -134,7 +135,7 @@ def _registered(cell: Cell) -> tuple[str, ...]:
 
 @cache
 def _checksum(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return sha256(path)
 
 
 @cache

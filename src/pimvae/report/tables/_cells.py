@@ -66,23 +66,17 @@ def body(
     for column in columns:
         known = catalogue().metric(column.metric)
         part = select(sound, column.selection)
+        # Of which likelihoods rest on annealing, in the place of importance weights, at how many of their points.
+        shares = select(sound, {**column.selection, "metric": "k_hat_above"}) if column.metric == "llh" else sound[:0]
         values = {name: _by_seed(select(part, where), known.factor) for name, where in selections.items()}
         marks = best_and_ties(values, known.better)
         for name, where in selections.items():
             keys = {key: value for key, value in {**where, **dict(column.where)}.items() if key in bad}
             shown = list(values[name].values())
             text = cell(shown, len(select(bad, keys)), marks[name], column.interval, column.digits)
-            heavy = _is_heavy(sound, where, column)
+            heavy = bool(select(shares, where)["value"].mean() > HEAVY)  # of none: not a number
             cells[name].append(text + (r"\annealed" if heavy else "") + _notes(standing, keys, column))
     return [[escape(label), *row] for (label, _), row in zip(rows, cells.values(), strict=True)]
-
-
-def _is_heavy(metrics: pd.DataFrame, where: Mapping[str, Any], column: Column) -> bool:
-    """Whether a near-exact likelihood rests on annealing, in the place of importance weights, at many of its points."""
-    if column.metric != "llh":
-        return False
-    shares = select(metrics, {**column.selection, "metric": "k_hat_above", **where})["value"]
-    return bool(shares.mean() > HEAVY)  # of none: not a number
 
 
 def _notes(standing: pd.DataFrame | None, keys: Mapping[str, Any], column: Column) -> str:
