@@ -157,7 +157,7 @@ MISTAKES = {
     "value": (GRID, "loading: dense", "loading: dens", "loading'", "did you mean 'dense'?"),
     "kind": (GRID, "kind: digits", "kind: digit", "kind'", "did you mean 'digits'?"),
     "no kind": (GRID, "{kind: digits}", "{}", "data set 'digits'", "lacks the key 'kind'"),
-    "other kind's key": (GRID, "kind: digits", "kind: digits, modalities: 3", "'modalities'", "known: kind"),
+    "other kind's key": (GRID, "kind: digits", "kind: digits, modalities: 3", "'data.modalities'", "known: kind"),
     "union": (GRID, "noise_scale: data", "noise_scale: dat", "noise_scale'", "did you mean 'data'?"),
     "aggregator": (GRID, "[poe,", "[peo,", "unknown aggregator 'peo'", "did you mean 'poe'?"),
     "objective": (GRID, "[masked,", "[maskd,", "unknown objective 'maskd'", "did you mean 'masked'?"),

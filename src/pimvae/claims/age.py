@@ -27,8 +27,7 @@ def mark_younger(judgements: Sequence[Judgement], settings: pd.DataFrame, digest
 
 def _known(one: Judgement, settings: pd.DataFrame, digests: dict[str, str]) -> bool:
     """Whether every set of rules that the claim's experiments recorded has the claim as it is."""
-    names = [one.claim.experiment] if isinstance(one.claim.experiment, str) else one.claim.experiment
-    rows = settings[settings["experiment"].isin(names)]
+    rows = settings[settings["experiment"].isin(one.claim.experiments)]
     sets = int((rows["key"] == FILE).sum())
     ids = [one.claim.id, *(one.claim.audits if isinstance(one.claim, AuditClaim) else [])]
     values = [rows.loc[rows["key"] == f"{SETTING}{name}", "value"] for name in ids]

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pandas as pd
 
 from pimvae.claims.audit import judge_audit
+from pimvae.claims.groups import NAMES
 from pimvae.claims.schema import AuditClaim, Claim
 from pimvae.claims.verdict import Judgement, judge
 
 HALF = 0.5  # share of the training steps
-COMPARISON = ["group", "metric", "subset"]
 
 
 def evaluate(
@@ -48,4 +48,4 @@ def _with_half(found: Judgement, half: pd.DataFrame, baselines: pd.DataFrame | N
 
 
 def _compared(judgement: Judgement) -> set[tuple[str, ...]]:
-    return set(judgement.groups[COMPARISON].itertuples(index=False, name=None))
+    return set(judgement.groups[NAMES].itertuples(index=False, name=None))

@@ -1,6 +1,6 @@
 """The comparisons of a claim: one group, data set, metric and subset each, with failures and what they rest on."""
 
-__all__ = ["GROUP_COLUMNS", "Comparison", "comparisons", "per_seed"]
+__all__ = ["GROUP_COLUMNS", "NAMES", "Comparison", "comparisons", "per_seed"]
 
 from collections import Counter
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ GROUP_COLUMNS = ["claim", "verdict", "group", "metric", "subset", "effect", "low
                  "failed_worse"]  # fmt: skip
 NEEDS_BOTH = {"bound_gap"}  # a scheme whose latents carry nothing has a tight bound for nothing
 Cell = tuple[Any, ...]  # its ``KEYS``
-NAMES = ["group", "metric", "subset"]
+NAMES = ["group", "metric", "subset"]  # of a comparison
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pimvae.config.catalogue import catalogue, config_path, experiments, parse_yaml
+from pimvae.config.catalogue import catalogue, config_path, experiments
+from pimvae.config.plain_yaml import parse
 from pimvae.errors import UserError, did_you_mean
 from pimvae.evaluation.names import SPLITS, is_subset, subset_names
 from pimvae.registry import names
@@ -46,6 +47,11 @@ class Claim(Strict):
     quantifier: Literal["every", "average", "some", "none_best"] = "every"
     group_by: list[str] = ["aggregator"]
 
+    @property
+    def experiments(self) -> list[str]:
+        """The experiments that it is about."""
+        return [self.experiment] if isinstance(self.experiment, str) else self.experiment
+
 
 class AuditClaim(Claim):
     """A claim about the verdicts of other claims, ``audits``: see `pimvae.claims.audit`."""
@@ -65,7 +71,7 @@ def read_claims(path: Path | str | None = None) -> list[Claim]:
             not exist (a typing error, which would else look like a claim that was not run), in one line that names the
             claim.
     """
-    entries = parse_yaml(claims_file(path))
+    entries = parse(claims_file(path))
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise UserError("claims.yaml is not a list of claims, each a mapping that starts with '- id:'")
     claims = [_parse(entry) for entry in entries]

@@ -1,10 +1,11 @@
-"""Rows of the tidy metrics: selection and diverged replicas."""
+"""Rows of the tidy metrics: selection, by replicas and of those that diverged."""
 
-__all__ = ["diverged_replicas", "drop_diverged", "select"]
+__all__ = ["REPLICA", "diverged_replicas", "drop_diverged", "of_replicas", "select"]
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pimvae.results.files import KEYS
@@ -29,8 +30,11 @@ def diverged_replicas(metrics: pd.DataFrame) -> pd.DataFrame:
 
 def drop_diverged(metrics: pd.DataFrame) -> pd.DataFrame:
     """Rows of replicas that did not diverge; the rows of the metric ``diverged`` itself all stay."""
-    bad = diverged_replicas(metrics)
-    if bad.empty:
-        return metrics
-    flagged = metrics.merge(bad.assign(_bad=True), on=REPLICA, how="left")["_bad"].notna().to_numpy()
-    return metrics[~flagged | (metrics["metric"] == "diverged").to_numpy()]
+    return metrics[~of_replicas(metrics, diverged_replicas(metrics)) | (metrics["metric"] == "diverged").to_numpy()]
+
+
+def of_replicas(rows: pd.DataFrame, replicas: pd.DataFrame) -> np.ndarray:
+    """Which rows belong to one of these replicas, bool [rows]."""
+    if replicas.empty:
+        return np.zeros(len(rows), dtype=bool)
+    return rows.merge(replicas[REPLICA].assign(_known=True), on=REPLICA, how="left")["_known"].notna().to_numpy()

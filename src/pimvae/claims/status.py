@@ -4,7 +4,7 @@ __all__ = ["COLLAPSED", "DIVERGED", "FAILED", "TRAINED", "UNTRAINED", "cell_stat
 
 import pandas as pd
 
-from pimvae.claims.selection import REPLICA, diverged_replicas, select
+from pimvae.claims.selection import REPLICA, diverged_replicas, of_replicas, select
 from pimvae.claims.statistics import mean_interval
 from pimvae.results.files import KEYS
 
@@ -38,13 +38,12 @@ def replica_status(metrics: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFra
     found = metrics[REPLICA].drop_duplicates().reset_index(drop=True)
     found = found.merge(_differences(metrics, baselines), on=REPLICA, how="left")
     found = found.merge(_values(metrics, "rate", "rate"), on=REPLICA, how="left")
-    found = found.merge(diverged_replicas(metrics).assign(_diverged=True), on=REPLICA, how="left")
     near = found["difference"].abs() <= found["tolerance"]
     equal = near | (found["cell_equal"].eq(True) & found["rate"].notna())
     status = pd.Series(TRAINED, index=found.index)
     status = status.mask(found["difference"] < -found["tolerance"], UNTRAINED)
     status = status.mask(equal & (found["rate"].isna() | (found["rate"] < RATE)), COLLAPSED)
-    return found[REPLICA].assign(status=status.mask(found["_diverged"].notna(), DIVERGED))
+    return found[REPLICA].assign(status=status.mask(of_replicas(found, diverged_replicas(metrics)), DIVERGED))
 
 
 def cell_status(metrics: pd.DataFrame, baselines: pd.DataFrame, status: pd.DataFrame) -> pd.DataFrame:

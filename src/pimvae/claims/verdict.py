@@ -1,6 +1,6 @@
 """The verdict on a claim, computed from tidy metrics by comparisons that are paired by seed."""
 
-__all__ = ["GROUP_COLUMNS", "STRATUM_COLUMNS", "Judgement", "Verdict", "judge"]
+__all__ = ["GROUP_COLUMNS", "STRATUM_COLUMNS", "UNSETTLED", "Judgement", "Verdict", "judge"]
 
 import math
 from collections.abc import Sequence
@@ -9,16 +9,17 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pimvae.claims.decision import Verdict, decide
-from pimvae.claims.groups import GROUP_COLUMNS, Comparison, comparisons, per_seed
+from pimvae.claims.groups import GROUP_COLUMNS, NAMES, Comparison, comparisons, per_seed
 from pimvae.claims.pairs import UNITS, compared
 from pimvae.claims.schema import Claim
-from pimvae.claims.selection import REPLICA, diverged_replicas, select
+from pimvae.claims.selection import diverged_replicas, of_replicas, select
 from pimvae.claims.statistics import Estimate, mean_interval, welch_mean
 from pimvae.claims.status import COLLAPSED, FAILED, UNTRAINED, cell_status, replica_status
 from pimvae.results.files import COLUMNS
 
 STRATUM_COLUMNS = ["claim", "group", "metric", "subset", "dataset", "better", "worse", "mean_better", "mean_worse",
                    "difference", "difference_half", "effect", "effect_half", "pairs", "diverged"]  # fmt: skip
+UNSETTLED = " (not settled)"  # of a verdict that half of the steps would change
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Judgement:
     @property
     def stated(self) -> str:
         """The verdict, with a note where it is not settled."""
-        return self.verdict if self.settled else f"{self.verdict} (not settled)"
+        return self.verdict if self.settled else f"{self.verdict}{UNSETTLED}"
 
     def names(self, state: str) -> list[str]:
         """Groups that rest on a scheme of this state, ``collapsed`` or ``untrained``."""
@@ -99,7 +100,7 @@ def judge(metrics: pd.DataFrame, claim: Claim, baselines: pd.DataFrame | None = 
     sides = [select(failed, side) if side else failed[:0] for side in (claim.better, claim.worse)]
     count = len(failed) if claim.quantifier == "none_best" else len(sides[0]) + len(sides[1])
     pairs = compared(everything, claim, diverged=True)
-    kept = compared(_without(everything, failed), claim)
+    kept = compared(everything[~of_replicas(everything, failed)], claim)
     if kept.empty:
         empty = pd.DataFrame(columns=GROUP_COLUMNS), pd.DataFrame(columns=STRATUM_COLUMNS)
         return Judgement(claim, "undecided" if count else "not run", math.nan, math.nan, math.nan, 0, count, *empty)
@@ -113,7 +114,8 @@ def judge(metrics: pd.DataFrame, claim: Claim, baselines: pd.DataFrame | None = 
 def _decided(found: Sequence[Comparison], kept: pd.DataFrame, claim: Claim) -> tuple[Verdict, Estimate]:
     """The verdict, and the mean over all comparisons whose schemes are trained."""
     judged = [one for one in found if one.state == ""]
-    used = kept.merge(_names(judged), on=["group", "metric", "subset"]) if judged else kept
+    names = pd.DataFrame([{name: one.row[name] for name in NAMES} for one in judged], columns=NAMES)
+    used = kept.merge(names, on=NAMES) if judged else kept
     samples = [per_seed(rows) for _, rows in used.groupby("experiment", sort=False)]
     mean = welch_mean(samples)
     if claim.quantifier == "average":
@@ -126,18 +128,6 @@ def _decided(found: Sequence[Comparison], kept: pd.DataFrame, claim: Claim) -> t
     verdict = decide([one.values for one in considered], claim.quantifier, claim.relevant,
                      [one.state == UNTRAINED for one in considered], [one.fragile for one in considered])  # fmt: skip
     return ("undecided" if verdict == "not run" else verdict), mean
-
-
-def _names(found: Sequence[Comparison]) -> pd.DataFrame:
-    return pd.DataFrame([{name: one.row[name] for name in ("group", "metric", "subset")} for one in found])
-
-
-def _without(metrics: pd.DataFrame, replicas: pd.DataFrame) -> pd.DataFrame:
-    """The rows of all other replicas."""
-    if replicas.empty:
-        return metrics
-    marked = metrics.merge(replicas[REPLICA].assign(_out=True), on=REPLICA, how="left")["_out"]
-    return metrics[marked.isna().to_numpy()]
 
 
 def _opposite(pairs: pd.DataFrame) -> bool:

@@ -1,7 +1,6 @@
 """Order, label, colour and marker of everything that is shown; read from ``config/methods.yaml``."""
 
-__all__ = ["Catalogue", "Look", "Metric", "catalogue", "config_path", "experiments", "parse_yaml", "read_config",
-           "read_experiments"]  # fmt: skip
+__all__ = ["Catalogue", "Look", "Metric", "catalogue", "config_path", "experiments", "read_config", "read_experiments"]
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -94,7 +93,7 @@ def read_config(name: str) -> Any:
     Raises:
         UserError: if neither exists or the file is not valid YAML.
     """
-    return parse_yaml(config_path(name))
+    return parse(config_path(name))
 
 
 def experiments() -> dict[str, list[str]]:
@@ -104,7 +103,7 @@ def experiments() -> dict[str, list[str]]:
 
 def read_experiments() -> dict[str, dict[str, Any]]:
     """The content of every file of ``config/experiments``."""
-    return {path.stem: parse_yaml(path) or {} for path in sorted(config_path("experiments").glob("*.yaml"))}
+    return {path.stem: parse(path) or {} for path in sorted(config_path("experiments").glob("*.yaml"))}
 
 
 PACKAGED = "configuration"  # where a wheel has config/, see setup.py
@@ -118,13 +117,6 @@ def config_path(name: str) -> Path:
     if path is None:
         raise UserError(f"config/{name} is missing: run from the root of the repository")
     return path
-
-
-def parse_yaml(path: Path) -> Any:
-    """Parsed YAML file; a syntax error is told in one line with its place."""
-    if not path.is_file():
-        raise UserError(f"{path} does not exist")
-    return parse(path)
 
 
 @cache

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pimvae.archive import shipped_scales
-from pimvae.config.files import ExperimentFile, ScaleFile, Settings, read
-from pimvae.config.grids import cells_of, check_known, checked
+from pimvae.config.files import ExperimentFile, ScaleFile, Settings, checked, read
+from pimvae.config.grids import cells_of, check_known
 from pimvae.config.scale import resolve_device, resolve_scale, resolve_shipped
 from pimvae.config.schema import (
     Cell,

@@ -53,9 +53,19 @@ def locate(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str
     for step in loc:
         inner = _descend(kind, step)
         if inner is None:
-            break
-        key, kind = [*key, str(step)], inner
+            tagged = [model for model in typing.get_args(kind) if _kind_of(model) == step]
+            if not tagged:
+                break
+            kind = tagged[0]  # what kind of data it is: no key of the file
+        else:
+            key, kind = [*key, str(step)], inner
     return key, kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _kind_of(model: Any) -> object:
+    """What ``kind`` is in a model, None for anything else."""
+    known = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
+    return known["kind"].default if "kind" in known else None
 
 
 def _descend(kind: Any, step: int | str) -> Any:

@@ -1,7 +1,7 @@
 """The YAML files: their grammar, and one-line errors that name the file, the key and what is allowed there."""
 
-__all__ = ["ExperimentFile", "Grid", "Parts", "ScaleFile", "Settings", "merge", "one_line", "parse", "parse_text",
-           "read"]  # fmt: skip
+__all__ = ["ExperimentFile", "Grid", "Parts", "ScaleFile", "Settings", "checked", "merge", "one_line", "parse",
+           "parse_text", "read"]  # fmt: skip
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -141,11 +141,19 @@ def read(path: Path, model: type[Model]) -> Model:
     Raises:
         UserError: if the file is absent, is not YAML, or says something that ``model`` does not know.
     """
-    content = parse(path)
+    return checked(model, parse(path), str(path))
+
+
+def checked(model: type[Model], values: Any, where: str) -> Model:
+    """The values as a ``model``.
+
+    Raises:
+        UserError: if they are none, in one line that starts with ``where``.
+    """
     try:
-        return model.model_validate(content)
+        return model.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"{path}: {one_line(error, model)}") from error
+        raise UserError(f"{where}: {one_line(error, model)}") from error
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:

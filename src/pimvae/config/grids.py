@@ -1,41 +1,18 @@
 """From the grids of an experiment to its cells: experiment, data set, grid and scale laid over each other."""
 
-__all__ = ["cells_of", "check_known", "checked"]
+__all__ = ["cells_of", "check_known"]
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import ValidationError
 
 from pimvae import registry
-from pimvae.config.faults import one_line
-from pimvae.config.files import ExperimentFile, Grid, ScaledExperiment, merge
-from pimvae.config.schema import (
-    BimodalData,
-    Cell,
-    DigitsData,
-    EvaluationConfig,
-    ImagesData,
-    LinearData,
-    ModelConfig,
-    MultimodalData,
-    ObjectiveConfig,
-    Strict,
-    TrainConfig,
-)
+from pimvae.config.files import ExperimentFile, Grid, ScaledExperiment, checked, merge
+from pimvae.config.schema import Cell
 from pimvae.errors import UserError, did_you_mean
 
-DATA: dict[str, type[Strict]] = {
-    "linear": LinearData,
-    "digits": DigitsData,
-    "bimodal": BimodalData,
-    "multimodal": MultimodalData,
-    "images": ImagesData,
-}
+KINDS = ("linear", "digits", "bimodal", "multimodal", "images")  # of data that an experiment can have
 PARTS = ("data", "model", "objective", "train", "evaluation")
-Part = TypeVar("Part", bound=Strict)
 
 
 def check_known(name: str, known: Sequence[str], what: str, path: Path | None = None) -> None:
@@ -47,18 +24,6 @@ def check_known(name: str, known: Sequence[str], what: str, path: Path | None = 
     if name not in known:
         place = f"{path}: " if path else ""
         raise UserError(f"{place}unknown {what} '{name}' ({did_you_mean(name, known)})")
-
-
-def checked(model: type[Part], values: Mapping[str, Any], where: str) -> Part:
-    """The values as a ``model``.
-
-    Raises:
-        UserError: if they are none, in one line that starts with ``where``.
-    """
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{where}: {one_line(error, model)}") from error
 
 
 def cells_of(
@@ -84,12 +49,13 @@ def cells_of(
 
 
 def _check_names(grid: Grid, content: ExperimentFile, path: Path) -> None:
-    for dataset in grid.datasets:
-        check_known(dataset, list(content.datasets), "data set", path)
-    for aggregator in grid.aggregators:
-        check_known(aggregator, registry.names("aggregators"), "aggregator", path)
-    for objective in grid.objectives:
-        check_known(objective, registry.names("objectives"), "objective", path)
+    for names, known, what in (
+        (grid.datasets, list(content.datasets), "data set"),
+        (grid.aggregators, registry.names("aggregators"), "aggregator"),
+        (grid.objectives, registry.names("objectives"), "objective"),
+    ):
+        for name in names:
+            check_known(name, known, what, path)
 
 
 def _cell(
@@ -110,22 +76,13 @@ def _cell(
             layers += [part, *(part.schemes[key] for key in keys if key in part.schemes)]
     dumps = [layer.model_dump(include=set(PARTS), exclude_unset=True) for layer in layers]
     merged = merge({part: {} for part in PARTS}, *dumps)
-    chosen = {"model": {"aggregator": aggregator, "prior": prior}, "objective": {"name": objective}}
-    merged = merge(merged, chosen)
     where = f"{where}: data set '{dataset}'"
-    kind = merged["data"].get("kind")
-    if kind is None:
-        raise UserError(f"{where}: 'data' lacks the key 'kind' ({did_you_mean('', DATA)})")
-    cell = Cell(
-        experiment=experiment,
-        dataset=dataset,
-        data=checked(DATA[kind], merged["data"], f"{where}: data"),
-        model=checked(ModelConfig, merged["model"], f"{where}: model"),
-        objective=checked(ObjectiveConfig, merged["objective"], f"{where}: objective"),
-        train=checked(TrainConfig, merged["train"], f"{where}: train"),
-        evaluation=checked(EvaluationConfig, merged["evaluation"], f"{where}: evaluation"),
-        seeds=tuple(range(scaled.seeds)) if isinstance(scaled.seeds, int) else scaled.seeds,
-    )
+    if merged["data"].get("kind") is None:
+        raise UserError(f"{where}: 'data' lacks the key 'kind' ({did_you_mean('', KINDS)})")
+    seeds = tuple(range(scaled.seeds)) if isinstance(scaled.seeds, int) else scaled.seeds
+    chosen = {"experiment": experiment, "dataset": dataset, "seeds": seeds, "objective": {"name": objective},
+              "model": {"aggregator": aggregator, "prior": prior}}  # fmt: skip
+    cell = checked(Cell, merge(merged, chosen), where)
     if cell.data.samples is not None and cell.train.batch_size > cell.data.samples:
         sizes = f"batch_size {cell.train.batch_size} exceeds data.samples {cell.data.samples}"
         raise UserError(f"{where}: train.{sizes}")

@@ -4,9 +4,11 @@ __all__ = ["by_time", "compared", "ending", "pictures", "summary"]
 
 import math
 
+from pimvae.claims.verdict import UNSETTLED
 from pimvae.config.catalogue import read_config
 from pimvae.report.pictures import PICTURES
-from pimvae.report.source import REPORT, UNSETTLED, Source, Verdicts
+from pimvae.report.prose import enumeration
+from pimvae.report.source import REPORT, Source, Verdicts
 
 CORES = 2  # for which waiting times are stated
 SHOWN = 4  # claims in the sample of a run's last lines
@@ -38,8 +40,8 @@ def _sentence(run: Verdicts) -> str:
     ]
     count = sum(map(len, found.values()))
     open_ = [claim.id for claim, row in run.decided() if str(row["verdict"]).endswith(UNSETTLED)]
-    moving = f" Half of the steps would give another verdict on {_listed(open_)}." if open_ else ""
-    return f"Of the {count} claims that are tested at scale `{run.scale}`, {_listed(parts)}.{moving}"
+    moving = f" Half of the steps would give another verdict on {enumeration(open_)}." if open_ else ""
+    return f"Of the {count} claims that are tested at scale `{run.scale}`, {enumeration(parts)}.{moving}"
 
 
 def pictures(source: Source) -> str:
@@ -81,10 +83,6 @@ def compared(source: Source) -> str:
     if source.compared is None:
         return ""
     return f'{source.compared}\n\n<img src="docs/figures/compare.png" alt="{source.compared}" width="70%">'
-
-
-def _listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _laptop(source: Source) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from pimvae.claims.selection import REPLICA, diverged_replicas, drop_diverged, select
 from pimvae.claims.statistics import format_estimate, format_number, mean_interval
 from pimvae.claims.status import COLLAPSED, UNTRAINED
-from pimvae.claims.verdict import Judgement
+from pimvae.claims.verdict import UNSETTLED, Judgement
 from pimvae.config.catalogue import catalogue
 from pimvae.report.checks import check_rows
 from pimvae.report.latex import escape
@@ -79,7 +79,7 @@ def _claim(judgement: Judgement) -> Iterator[tuple[str, str]]:
     name = f"Claim{letters(judgement.claim.id)}"
     effect, interval = effect_texts(judgement) if judgement.pairs else ("--", "--")
     said = SENTENCE.get(judgement.verdict, judgement.verdict)
-    yield f"{name}Verdict", said if judgement.settled else f"{said} (not settled)"
+    yield f"{name}Verdict", said if judgement.settled else f"{said}{UNSETTLED}"
     yield f"{name}Text", escape(judgement.claim.text.strip())
     yield f"{name}Effect", effect
     yield f"{name}Interval", interval

@@ -1,7 +1,7 @@
 """Words of the paper that depend on results: counts, lists, effects, and what became of the claims."""
 
-__all__ = ["count_word", "counted", "effect_texts", "enumeration", "exceptions", "spread", "unit", "verdict_sentences",
-           "verdict_summary"]  # fmt: skip
+__all__ = ["count_word", "counted", "effect_texts", "enumeration", "exceptions", "fixed", "rounded", "spread", "unit",
+           "verdict_sentences", "verdict_summary"]  # fmt: skip
 
 import math
 from collections.abc import Callable, Sequence
@@ -98,17 +98,23 @@ def unit(claim: Claim) -> str:
 
 
 def effect_texts(judgement: Judgement | pd.Series) -> tuple[str, str]:
-    """Mean effect and its interval as LaTeX, rounded to what the interval supports; also of a row of ``claims.csv``."""
-    low, high = judgement.low, judgement.high
+    """Mean effect and its interval as LaTeX; also of a row of ``claims.csv``."""
     if not math.isfinite(judgement.effect):  # a claim about verdicts has no effect of its own
         return "--", "--"
-    half = (high - low) / 2
-    places = min(max(decimals(half), 0), 6) if math.isfinite(half) and half > 0 else 2
+    effect, *ends = rounded(judgement)
+    return f"${effect}$", rf"$[{ends[0]},\,{ends[1]}]$" if ends else "--"
+
+
+def rounded(judgement: Judgement | pd.Series) -> list[str]:
+    """Effect and, where there is an interval, its ends, rounded to what it supports."""
+    half = (judgement.high - judgement.low) / 2
     if not math.isfinite(half):
-        return f"${judgement.effect:.{places}f}$", "--"
-    return f"${_fixed(judgement.effect, places)}$", f"$[{_fixed(low, places)},\\,{_fixed(high, places)}]$"
+        return [fixed(judgement.effect, 2)]
+    places = min(max(decimals(half), 0), 6) if half > 0 else 2
+    return [fixed(value, places) for value in (judgement.effect, judgement.low, judgement.high)]
 
 
-def _fixed(value: float, places: int) -> str:
+def fixed(value: float, places: int) -> str:
+    """A number with so many decimals; what rounds to 0 has no sign."""
     text = f"{value:.{places}f}"
     return text.lstrip("-") if float(text) == 0 else text

@@ -10,11 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from pimvae.claims.schema import Claim
-from pimvae.claims.statistics import decimals
 from pimvae.errors import UserError, did_you_mean
 from pimvae.report import first_screen, schemes
-from pimvae.report.prose import unit
-from pimvae.report.source import Source, Verdicts, experiments_of, verdict_at
+from pimvae.report.prose import fixed, rounded, unit
+from pimvae.report.source import Source, Verdicts, verdict_at
 from pimvae.results.files import write_text
 
 MARKED = re.compile(r"<!-- begin:(\w+)[^>]*-->\n(.*?)<!-- end:\1 -->", re.DOTALL)
@@ -76,9 +75,8 @@ def expected(source: Source) -> str:
     rows = []
     others = [{claim.id: verdict_at(run, claim, row) for claim, row in run.decided()} for run in source.before]
     for claim, row in source.decided():
-        experiments = experiments_of(claim)
-        command = f"`snakemake --config 'experiments=[{','.join(experiments)}]' -- claims`"
-        rows.append([row.claim, command, _minutes(source.minutes(experiments)),
+        command = f"`snakemake --config 'experiments=[{','.join(claim.experiments)}]' -- claims`"
+        rows.append([row.claim, command, _minutes(source.minutes(claim.experiments)),
                      *(verdicts.get(claim.id, "–") for verdicts in others), row.verdict, _expected(claim, row),
                      _exceptions(source.groups, claim)])  # fmt: skip
     heading = ["claim", "command", "core minutes", *(f"verdict, `{run.scale}`" for run in source.before),
@@ -129,10 +127,8 @@ def _expected(claim: Claim, row: pd.Series) -> str:
     """Effect and interval with their unit, rounded to what the interval supports."""
     if not row["pairs"] or not claim.measures:  # not run, or about verdicts
         return "–"
-    half = (row["high"] - row["low"]) / 2
-    places = max(decimals(half), 0) if math.isfinite(half) and half > 0 else 2
-    effect, low, high = (_fixed(row[key], places) for key in ("effect", "low", "high"))
-    return f"{effect} [{low}, {high}] {unit(claim)}" if math.isfinite(half) else f"{effect} {unit(claim)}"
+    effect, *ends = (text.replace("-", "−") for text in rounded(row))
+    return " ".join([effect, *([f"[{', '.join(ends)}]"] if ends else []), unit(claim)])
 
 
 def _star(row: pd.Series) -> str:
@@ -141,13 +137,10 @@ def _star(row: pd.Series) -> str:
 
 def _half(claim: Claim, row: pd.Series) -> str:
     """Effect and verdict after half of the steps."""
-    value = row["effect_half_budget"]
-    return f"{_fixed(value, 2)} {unit(claim)}, {row['verdict_half_budget']}" if math.isfinite(value) else "–"
-
-
-def _fixed(value: float, places: int) -> str:
-    text = f"{value:.{places}f}"
-    return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")
+    if not math.isfinite(row["effect_half_budget"]):
+        return "–"
+    effect = fixed(row["effect_half_budget"], 2).replace("-", "−")
+    return f"{effect} {unit(claim)}, {row['verdict_half_budget']}"
 
 
 def _counts(row: pd.Series) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 import pandas as pd
 
 from pimvae.claims.schema import Claim
+from pimvae.claims.verdict import UNSETTLED
 from pimvae.report.latex import escape
 from pimvae.report.prose import effect_texts, unit
-from pimvae.report.source import UNSETTLED, Verdicts, verdict_at
+from pimvae.report.source import Verdicts, verdict_at
 from pimvae.report.table import MISSING, Part, Table
 
 FIRST = ("workstation", "paper", "laptop")  # what is shown first; scales of one's own come last

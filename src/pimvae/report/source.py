@@ -1,6 +1,6 @@
 """What the marked blocks of Markdown files are written from: the results of one scale, verdicts, times of jobs."""
 
-__all__ = ["UNSETTLED", "Source", "Verdicts", "experiments_of", "read_jobs", "verdict_at"]
+__all__ = ["Source", "Verdicts", "read_jobs", "verdict_at"]
 
 import math
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,6 @@ from pimvae.report.job import judge, row_of
 from pimvae.results.files import BEYOND, Results, read_csv
 
 REPORT = "tables, figures, paper, notebooks"  # the part of jobs that belong to no experiment
-UNSETTLED = " (not settled)"  # of a verdict that half of the steps would change
 
 
 @dataclass(frozen=True)
@@ -126,13 +125,8 @@ def read_jobs(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["part", "seconds", "memory"])
 
 
-def experiments_of(claim: Claim) -> list[str]:
-    """The experiments that a claim is about."""
-    return [claim.experiment] if isinstance(claim.experiment, str) else list(claim.experiment)
-
-
 def verdict_at(run: Verdicts, claim: Claim, row: pd.Series) -> str:
     """The verdict; where only some of the claim's experiments were run, which."""
-    there = [name for name in experiments_of(claim) if name in run.experiments]
-    part = f", of {', '.join(there)} only" if row["pairs"] and len(there) < len(experiments_of(claim)) else ""
+    there = [name for name in claim.experiments if name in run.experiments]
+    part = f", of {', '.join(there)} only" if row["pairs"] and len(there) < len(claim.experiments) else ""
     return f"{row['verdict']}{part}"

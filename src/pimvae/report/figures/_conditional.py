@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pimvae.config.catalogue import catalogue
-from pimvae.report.figures._drawing import Drawing
-from pimvae.report.figures._pictures import COLUMNS, broken, cells_with_examples, encoded, tile, tile_figure
+from pimvae.report.figures._drawing import Drawing, broken_label
+from pimvae.report.figures._pictures import COLUMNS, LONGEST, encoded, tile, tile_figure, triples
 from pimvae.results.files import Results
 
 TRUTH = ""  # the aggregator column of the true triple
@@ -20,7 +20,7 @@ def conditional_grid(objective: str) -> Drawing:
     def data(results: Results) -> pd.DataFrame:
         """One row per picture triple: example, what is given, aggregator (empty: the truth), pixels and text."""
         rows = []
-        for aggregator, bound, pictures in cells_with_examples(results):
+        for aggregator, bound, pictures in triples(results):
             if bound != objective:
                 continue
             names = ["".join(letter for letter, given in zip("MST", subset, strict=True) if given)
@@ -48,6 +48,6 @@ def plot(table: pd.DataFrame) -> Figure:
             for place, name in enumerate(methods, start=1):
                 found = part[(part["aggregator"] == name) & (part["given"] == given)]
                 tile(axes[block, line, place], found.iloc[0])
-    for place, label in enumerate(["given", *map(broken, methods)]):
+    for place, label in enumerate(["given", *(broken_label(name, LONGEST) for name in methods)]):
         axes[0, 0, place].set_title(label, fontsize=7, pad=3, linespacing=0.9)
     return drawn

@@ -1,6 +1,7 @@
 """What every figure shares: its two functions, its lines and legend of methods, and a note where nothing was run."""
 
-__all__ = ["Drawing", "empty_figure", "line_handle", "line_style", "method_label", "objective_handles"]
+__all__ = ["Drawing", "broken_label", "empty_figure", "line_handle", "line_style", "method_label",
+           "objective_handles"]  # fmt: skip
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,15 +44,25 @@ def line_style(name: str) -> str:
     return "--" if name.startswith(PRIVATE) else "-"
 
 
-def line_handle(name: str, **marker: Any) -> Line2D:
-    """Legend entry of an aggregator whose values are joined by a line."""
+def line_handle(name: str, size: float = 0.0) -> Line2D:
+    """Legend entry of an aggregator whose values are joined by a line, with its marker where that has a size."""
     look = catalogue().aggregator(name)
+    marker: dict[str, Any] = {"marker": look.marker, "ms": size, "lw": 0.9} if size else {}
     return Line2D([], [], color=look.colour, ls=line_style(name), label=look.short, **marker)
 
 
 def method_label(name: str) -> str:
     """Label of an aggregator on an axis."""
     return catalogue().aggregator(name).short
+
+
+def broken_label(name: str, longest: int) -> str:
+    """The same in two lines: at its space, or before its last capital where it has so many letters or more."""
+    label = method_label(name)
+    if " " in label or len(label) < longest:
+        return label.replace(" ", "\n", 1)
+    last = max(index for index, letter in enumerate(label) if letter.isupper())
+    return f"{label[:last]}\n{label[last:]}".lstrip("\n")
 
 
 def objective_handles(objectives: Sequence[str]) -> list[Line2D]:

@@ -1,17 +1,33 @@
 """The examples that evaluations leave for figures: named arrays in one archive per cell."""
 
-__all__ = ["read_examples"]
+__all__ = ["cells_with_examples", "read_examples"]
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+import pandas as pd
 
 from pimvae.errors import UserError
+from pimvae.results.files import Results, cell_folder
+
+Arrays = dict[str, np.ndarray]
 
 
-def read_examples(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+def cells_with_examples(
+    results: Results, runs: pd.DataFrame, load: Callable[[Path], Arrays]
+) -> Iterator[tuple[dict[str, Any], Arrays]]:
+    """The cells among ``runs`` that have examples, sorted by scheme, with what ``load`` makes of their files."""
+    for cell in runs.sort_values(["aggregator", "objective", "prior"]).to_dict("records"):
+        path = cell_folder(results.folder, cell) / "examples.npz"
+        found = load(path) if path.is_file() else {}
+        if found:
+            yield cell, found
+
+
+def read_examples(path: Path, names: Sequence[str]) -> Arrays:
     """The arrays ``names`` of one cell; empty if every replica of it diverged. The file is never unpickled.
 
     Raises:

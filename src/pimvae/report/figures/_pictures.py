@@ -1,6 +1,6 @@
 """Triples of a digit, a house number and a word as small pictures: reading, a table of them, tiles."""
 
-__all__ = ["COLUMNS", "broken", "cells_with_examples", "empty_tile", "encoded", "load_triples", "tile", "tile_figure"]
+__all__ = ["COLUMNS", "LONGEST", "empty_tile", "encoded", "load_triples", "tile", "tile_figure", "triples"]
 
 import math
 from collections.abc import Iterator
@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pimvae.report.figures._drawing import method_label
-from pimvae.report.figures._examples import read_examples
+from pimvae.report.figures._examples import cells_with_examples, read_examples
 from pimvae.report.grid import in_grid
 from pimvae.report.style import figure, hide_frame
 from pimvae.results.files import Results
@@ -20,19 +19,16 @@ from pimvae.results.files import Results
 EXPERIMENT = "images"
 COLUMNS = ["mnist", "svhn", "text"]  # of the tables: bytes of the pixels as hexadecimal digits, and the text
 PARTS = [f"{prefix}_{name}" for prefix in ("true", "given", "prior") for name in COLUMNS]
+LONGEST = 10  # letters of a name that stands in one line above a column of tiles
 GAP, TEXT_ROOM = 0.08, 0.42  # in heights of a picture
 LEFT, TOP, LINE, BETWEEN = 0.34, 0.3, 0.4, 0.08  # inches: row labels, headings, one row, space between blocks
 
 
-def cells_with_examples(results: Results) -> Iterator[tuple[str, str, dict[str, np.ndarray]]]:
+def triples(results: Results) -> Iterator[tuple[str, str, dict[str, np.ndarray]]]:
     """Aggregator, bound and pictures of every cell whose first seed has any."""
     runs = in_grid(results.runs[results.runs["experiment"] == EXPERIMENT])
-    for cell in runs.sort_values(["aggregator", "objective"]).to_dict("records"):
-        name = f"{cell['dataset']}-{cell['aggregator']}-{cell['objective']}"
-        path = results.folder / EXPERIMENT / name / "examples.npz"
-        pictures = load_triples(path) if path.is_file() else {}
-        if pictures:
-            yield cell["aggregator"], cell["objective"], pictures
+    for cell, pictures in cells_with_examples(results, runs, load_triples):
+        yield cell["aggregator"], cell["objective"], pictures
 
 
 def load_triples(path: Path) -> dict[str, np.ndarray]:
@@ -91,14 +87,3 @@ def tile_figure(blocks: int, rows: int, columns: int) -> tuple[Figure, np.ndarra
         grid = drawn.add_gridspec(rows, columns, top=1 - top / height, bottom=1 - (top + rows * LINE) / height, **edge)
         axes.append([[drawn.add_subplot(grid[r, c]) for c in range(columns)] for r in range(rows)])
     return drawn, np.array(axes)
-
-
-def broken(name: str) -> str:
-    """Label of an aggregator in two lines where it is long."""
-    label = method_label(name)
-    if len(label) < 10:
-        return label
-    if " " in label:
-        return label.replace(" ", "\n", 1)
-    last = max(index for index, letter in enumerate(label) if letter.isupper())
-    return f"{label[:last]}\n{label[last:]}"

@@ -13,9 +13,9 @@ from matplotlib.patches import Rectangle
 from pimvae.config.catalogue import catalogue
 from pimvae.errors import UserError
 from pimvae.report.figures._drawing import Drawing
-from pimvae.report.figures._examples import read_examples
+from pimvae.report.figures._examples import cells_with_examples, read_examples
 from pimvae.report.style import figure, hide_frame
-from pimvae.results.files import Results, cell_folder
+from pimvae.results.files import Results
 
 DATASET, SIDE, LIMIT = "digits", 14, 6
 KEY = ["example", "given", "kind", "aggregator", "objective"]
@@ -27,11 +27,7 @@ def data(results: Results) -> pd.DataFrame:
     """One row per image: which example, given quadrant, kind (true, exact, inferred), cell, and 28·28 pixels."""
     cells = results.runs[results.runs["dataset"] == DATASET]
     rows = []
-    for cell in cells.sort_values(["aggregator", "objective"]).to_dict("records"):
-        path = cell_folder(results.folder, cell) / "examples.npz"
-        images = load_examples(path) if path.is_file() else {}
-        if not images:
-            continue
+    for cell, images in cells_with_examples(results, cells, load_examples):
         for kind in ("inferred",) if rows else ("true", "exact", "inferred"):
             who = (cell["aggregator"], cell["objective"]) if kind == "inferred" else ("", "")
             for index, image in enumerate(images[kind][:LIMIT]):

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from pimvae.claims.selection import drop_diverged, select
 from pimvae.claims.statistics import mean_interval
 from pimvae.config.catalogue import catalogue
-from pimvae.report.figures._drawing import Drawing, objective_handles
+from pimvae.report.figures._drawing import Drawing, line_handle, objective_handles
 from pimvae.report.style import MUTED, figure
 from pimvae.results.files import Results
 
@@ -58,7 +58,7 @@ def plot(table: pd.DataFrame) -> Figure:
         panel.minorticks_off()
         panel.set_xlabel("modalities")
     methods = catalogue().order("aggregators", table["aggregator"])
-    handles = [_handle(name) for name in methods]
+    handles = [line_handle(name, 3.6) for name in methods]
     handles += objective_handles(catalogue().order("objectives", table["objective"]))
     if SUBSETS in methods:
         handles.append(Line2D([], [], color=MUTED, ls="--", lw=0.9, label=r"in proportion to $2^M$"))
@@ -91,11 +91,6 @@ def _exponential(axes: plt.Axes, part: pd.DataFrame) -> None:
     end = min(last["modalities"] + np.log2(3 * limits[1] / last["mean"]), part["modalities"].max())
     reach = np.linspace(last["modalities"], max(end, last["modalities"]), 20)
     axes.plot(reach, last["mean"] * 2.0 ** (reach - last["modalities"]), color=MUTED, ls="--", lw=0.9)
-
-
-def _handle(name: str) -> Line2D:
-    look = catalogue().aggregator(name)
-    return Line2D([], [], color=look.colour, marker=look.marker, ms=3.6, lw=0.9, label=look.short)
 
 
 F10_SCALING = Drawing(data, plot)

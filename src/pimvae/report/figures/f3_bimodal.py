@@ -13,11 +13,11 @@ from matplotlib.lines import Line2D
 from pimvae.claims.selection import select
 from pimvae.config.catalogue import catalogue
 from pimvae.errors import UserError
-from pimvae.report.figures._drawing import Drawing, method_label
-from pimvae.report.figures._examples import read_examples
+from pimvae.report.figures._drawing import Drawing, broken_label
+from pimvae.report.figures._examples import cells_with_examples, read_examples
 from pimvae.report.grid import in_grid
 from pimvae.report.style import GRID, TEXT_WIDTH, figure
-from pimvae.results.files import Results, cell_folder
+from pimvae.results.files import Results
 
 EXPERIMENT, LIMIT = "bimodal", 400
 ARRAYS = ("labels", "latents", "x", "inferred", "reconstruction")
@@ -37,11 +37,7 @@ def data(results: Results) -> pd.DataFrame:
     cells = in_grid(results.runs[results.runs["experiment"] == EXPERIMENT])
     rows: list[list[object]] = []
     shown = None
-    for cell in cells.sort_values(["aggregator", "objective", "prior"]).to_dict("records"):
-        path = cell_folder(results.folder, cell) / "examples.npz"
-        found = load_points(path) if path.is_file() else {}
-        if not found:
-            continue
+    for cell, found in cells_with_examples(results, cells, load_points):
         if shown is None:
             shown = int(found["seed"])
             rows += _points("latents", TRUTH, shown, np.nan, found["labels"], found["latents"])
@@ -119,7 +115,7 @@ def plot(table: pd.DataFrame) -> Figure:
                      f"{catalogue().look('objectives', objective).label} bound", rule=True)  # fmt: skip
         for row, name in enumerate(methods[prior]):
             middle = TOP + LARGE + 2 * HEAD + row * (side + GAP) + side / 2
-            _text(drawn, left + LABEL - 0.04, middle, _broken(name), rotation=90, ha="right", va="center",
+            _text(drawn, left + LABEL - 0.04, middle, broken_label(name, 12), rotation=90, ha="right", va="center",
                   linespacing=0.95)  # fmt: skip
         left += LABEL + columns * (side + GAP) - GAP + BETWEEN
     return drawn
@@ -200,15 +196,6 @@ def _heading(drawn: Figure, left: float, width: float, top: float, text: str, ru
 def _text(drawn: Figure, left: float, top: float, text: str, **style: object) -> None:
     width, height = drawn.get_size_inches()
     drawn.text(left / width, 1 - top / height, text, **{"fontsize": 7, **style})
-
-
-def _broken(name: str) -> str:
-    """Label of an aggregator in two lines where it is long: before its last capital, or at its space."""
-    label = method_label(name)
-    if len(label) < 12 or " " in label:
-        return label.replace(" ", "\n", 1)
-    last = max(index for index, letter in enumerate(label) if letter.isupper())
-    return f"{label[:last]}\n{label[last:]}"
 
 
 F3_BIMODAL = Drawing(data, plot)

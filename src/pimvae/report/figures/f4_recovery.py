@@ -6,12 +6,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from pimvae.claims.selection import drop_diverged, select
 from pimvae.claims.statistics import mean_interval
 from pimvae.config.catalogue import catalogue
-from pimvae.report.figures._drawing import Drawing
+from pimvae.report.figures._drawing import Drawing, line_handle
 from pimvae.report.grid import in_grid
 from pimvae.report.style import figure
 from pimvae.results.files import Results
@@ -56,7 +55,7 @@ def plot(table: pd.DataFrame) -> Figure:
     for panel in axes[-1]:
         panel.set_xlabel("modalities given")
         panel.set_xticks(sorted(set(table["given"].astype(int).tolist())))
-    handles = [_handle(name) for name in methods]
+    handles = [line_handle(name, 3) for name in methods]
     drawn.legend(handles=handles, loc="outside lower center", ncols=(len(handles) + 1) // 2)
     return drawn
 
@@ -71,11 +70,6 @@ def _panel(axes: plt.Axes, part: pd.DataFrame) -> None:
         place = rows["given"] + shift
         axes.vlines(place, rows["low"], rows["high"], color=look.colour, lw=0.8, alpha=0.6)
         axes.plot(place, rows["mean"], color=look.colour, marker=look.marker, ms=3, lw=0.9)
-
-
-def _handle(name: str) -> Line2D:
-    look = catalogue().aggregator(name)
-    return Line2D([], [], color=look.colour, marker=look.marker, ms=3, lw=0.9, label=look.short)
 
 
 F4_RECOVERY = Drawing(data, plot, "experiment not run at this scale, or too few samples")

@@ -52,7 +52,7 @@ def plot(table: pd.DataFrame) -> Figure:
     for panel, objective in zip(axes[0], objectives, strict=True):
         panel.set_title(f"{catalogue().look('objectives', objective).label} bound", fontweight="bold")
     order = catalogue().order("aggregators", table["aggregator"])
-    handles = [line_handle(name, marker=catalogue().aggregator(name).marker, ms=3.5, lw=0.9) for name in order]
+    handles = [line_handle(name, 3.5) for name in order]
     handles += [Line2D([], [], ls="none", label=" ")] * (-len(handles) % ROWS)  # β has a column of its own
     handles += [Line2D([], [], ls="none", marker="o", color=MUTED, ms=size, label=rf"$\beta={beta:g}$")
                 for beta, size in _sizes(table).items()]  # fmt: skip
