@@ -67,10 +67,11 @@ def stages(root: Path) -> dict[str, tuple[list[str], tuple[Path, ...]]]:
             ["pimvae.evaluation.job", "pimvae.evaluation.linear", *registered],
             provenance.evaluation_sources(cell),
         ),
-        "ceiling": (["pimvae.evaluation.ceiling_job"], provenance.ceiling_sources()),
-        "baselines": (["pimvae.evaluation.baselines_job"], provenance.baselines_sources()),
-        "classifiers": (["pimvae.evaluation.classifiers_job"], provenance.classifiers_sources()),
-        "collect": (["pimvae.results.collect"], provenance.sources("pimvae.results.collect")),
+        **{
+            module.rpartition(".")[2]: ([module], provenance.sources(module))
+            for module in ("pimvae.evaluation.ceiling_job", "pimvae.evaluation.baselines_job",
+                           "pimvae.evaluation.classifiers_job", "pimvae.results.collect")
+        },
         **{
             stage: (
                 ["pimvae.report.job", *(f"pimvae.report.{part}" for part in parts[1:] if part not in STATED)],

@@ -1,6 +1,6 @@
 """The one exception that users see: its message is printed as a single line and the exit code is 1."""
 
-__all__ = ["UserError", "did_you_mean"]
+__all__ = ["UserError", "did_you_mean", "require"]
 
 import difflib
 from collections.abc import Iterable
@@ -8,6 +8,16 @@ from collections.abc import Iterable
 
 class UserError(Exception):
     """Bad input (a config key, a file, a device), told in one sentence that names the fault and the remedy."""
+
+
+def require(rule: object, message: str) -> None:
+    """Refuse input that breaks a rule.
+
+    Raises:
+        UserError: with the message.
+    """
+    if not rule:
+        raise UserError(message)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from pimvae.cli import main
 from pimvae.errors import UserError
 from pimvae.evaluation.names import SPLITS, is_subset
 from pimvae.report import job
-from pimvae.report.comparison import read_metrics
+from pimvae.results.files import read_collected
 
 NEW = """
 - id: C11
@@ -92,7 +92,7 @@ def test_what_was_not_run_is_no_error(root, tmp_path, names):
 def test_rows_have_known_subsets_and_splits(results, root):
     """Also those of the shipped results, where there are any."""
     shipped = sorted((root / "results" / "shipped").glob("*/metrics.csv*"))
-    for metrics in [results.metrics, *(read_metrics(path.parent) for path in shipped)]:
+    for metrics in [results.metrics, *(read_collected(path.parent) for path in shipped)]:
         assert all(is_subset(name) for name in metrics["subset"].unique())
         assert set(metrics["split"]) <= {*SPLITS}
 

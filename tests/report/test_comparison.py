@@ -10,9 +10,9 @@ from pimvae.claims.schema import read_claims
 from pimvae.cli import main
 from pimvae.errors import UserError
 from pimvae.report import job
-from pimvae.report.comparison import UNIT, compare, read_metrics
+from pimvae.report.comparison import UNIT, compare
 from pimvae.report.comparison_view import equal_numbers, equal_verdicts, figure_of
-from pimvae.results.files import COLUMNS
+from pimvae.results.files import COLUMNS, read_collected
 from pimvae.results.ship import ship
 
 SHIPPED = [1.0, 2.0, 3.5, 4.0]
@@ -142,7 +142,7 @@ def test_equal_numbers_are_counted_among_those_that_both_runs_have():
 
 def test_a_changed_shipped_file_is_refused(tmp_path):
     archive.pack({"metrics.csv": frame(SHIPPED).to_csv(index=False).encode()}, tmp_path / "shipped")
-    assert len(read_metrics(tmp_path / "shipped")) == 4
+    assert len(read_collected(tmp_path / "shipped")) == 4
     (tmp_path / "shipped" / "metrics.csv").write_text(frame([9.0]).to_csv(index=False))
     with pytest.raises(UserError, match="was changed after it was shipped"):
         job.compare(tmp_path / "shipped", tmp_path / "shipped", tmp_path / "out")
@@ -150,21 +150,21 @@ def test_a_changed_shipped_file_is_refused(tmp_path):
 
 def test_no_results_and_those_of_another_version_are_one_line(tmp_path):
     with pytest.raises(UserError, match="does not exist: no results lie there"):
-        read_metrics(tmp_path)
+        read_collected(tmp_path, "no results lie there")
     frame(SHIPPED).drop(columns="prior").to_csv(tmp_path / "metrics.csv", index=False)
     with pytest.raises(UserError, match=r"lacks the column\(s\) prior: it is not of this version"):
-        read_metrics(tmp_path)
+        read_collected(tmp_path)
     frame(SHIPPED).assign(value=["1.0", "x1", "", "2"]).to_csv(tmp_path / "metrics.csv", index=False)
     with pytest.raises(UserError, match=r"metrics\.csv, line 3: 'value' is 'x1', expected a number"):
-        read_metrics(tmp_path)
+        read_collected(tmp_path)
     frame(SHIPPED).assign(value=[True, False, True, True]).to_csv(tmp_path / "metrics.csv", index=False)
     with pytest.raises(UserError, match=r"line 2: 'value' is 'True', expected a number"):
-        read_metrics(tmp_path)
+        read_collected(tmp_path)
 
 
 def test_a_number_that_pandas_reads_as_text_is_a_number(tmp_path):
     """An integer of more than 64 bits makes pandas keep the whole column as text; an empty value is still missing."""
     frame(SHIPPED).assign(value=["1", "-" + "9" * 30, "", "2.5"]).to_csv(tmp_path / "metrics.csv", index=False)
-    found = read_metrics(tmp_path)["value"]
+    found = read_collected(tmp_path)["value"]
     assert found.dtype == float and found.isna().tolist() == [False, False, True, False]
     assert found.dropna().tolist() == [1.0, -1e30, 2.5]

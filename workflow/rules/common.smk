@@ -13,7 +13,6 @@ sys.path.insert(0, str(ROOT / "src"))
 from pimvae import archive
 from pimvae.results import provenance
 from pimvae.config import find_cell, load
-from pimvae.config.experiments import shared_model
 from pimvae.errors import UserError
 from pimvae.planning.graph import bundle
 from pimvae.planning.kept import Kept

@@ -68,7 +68,7 @@ for dataset in WORKFLOW.datasets:
             params:
                 command=f"{PIMVAE} ceiling {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
                 data=subpath(input.manifest, parent=True),
-                sources=provenance.digest(provenance.ceiling_sources()),
+                sources=provenance.digest(provenance.sources("pimvae.evaluation.ceiling_job")),
                 settings=as_json(dataset.evaluation, dataset.seeds),
             message:
                 f"likelihood of {dataset.experiment}/{dataset.name} under the true model"
@@ -99,8 +99,8 @@ for dataset in WORKFLOW.datasets:
         params:
             command=f"{PIMVAE} baselines {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
             data=subpath(input.manifest, parent=True),
-            sources=provenance.digest(provenance.baselines_sources()),
-            settings=as_json(shared_model(WORKFLOW, dataset), dataset.evaluation, dataset.seeds),
+            sources=provenance.digest(provenance.sources("pimvae.evaluation.baselines_job")),
+            settings=as_json(dataset.model, dataset.evaluation, dataset.seeds),
         message:
             f"simple models of {dataset.experiment}/{dataset.name}"
         shell:
@@ -130,7 +130,7 @@ for dataset in CONFIG.datasets:
             params:
                 command=f"{PIMVAE} classifiers {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
                 data=subpath(output.weights, parent=True),
-                sources=provenance.digest(provenance.classifiers_sources()),
+                sources=provenance.digest(provenance.sources("pimvae.evaluation.classifiers_job")),
             message:
                 f"train the classifiers of {dataset.experiment}/{dataset.name}"
             shell:

@@ -100,15 +100,10 @@ def baselines(options: argparse.Namespace) -> None:
     Writes tidy metrics of every seed, for the samples on which learned models are evaluated. Closed forms and EM,
     fitted to the training samples alone.
     """
-    from pimvae.config import find_dataset, load
-    from pimvae.config.experiments import shared_model
-
     with importing():
         from pimvae.data.job import check_drawn
         from pimvae.evaluation.baselines_job import run
 
-    config = load(options.scale, options.root, [options.experiment])
-    dataset = find_dataset(config, options.dataset)
-    model = shared_model(config, dataset)
+    dataset = _chosen(options)
     check_drawn(dataset.data, options.data, dataset.seeds)
-    run(options.experiment, dataset.name, model, dataset.evaluation, dataset.seeds, options.data, options.out)
+    run(options.experiment, dataset.name, dataset.model, dataset.evaluation, dataset.seeds, options.data, options.out)

@@ -34,11 +34,6 @@ class Metric:
     unit: str = ""
     factor: float = 1.0
 
-    @property
-    def axis(self) -> str:
-        """Label of an axis: name and unit."""
-        return f"{self.label} ({self.unit})" if self.unit else self.label
-
 
 @dataclass
 class Catalogue:

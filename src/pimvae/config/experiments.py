@@ -1,6 +1,6 @@
 """From YAML to cells: the grid of an experiment, laid over by one scale."""
 
-__all__ = ["Config", "DataSet", "find_cell", "find_dataset", "load", "shared_model"]
+__all__ = ["Config", "DataSet", "find_cell", "find_dataset", "load"]
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -12,24 +12,23 @@ from pimvae.archive import shipped_scales
 from pimvae.config.files import ExperimentFile, ScaleFile, Settings, checked, read
 from pimvae.config.grids import cells_of, check_known
 from pimvae.config.scale import resolve_device, resolve_scale, resolve_shipped
-from pimvae.config.schema import (
-    Cell,
-    DataConfig,
-    EvaluationConfig,
-    ModelConfig,
-)
+from pimvae.config.schema import Cell, DataConfig, EvaluationConfig, ModelConfig
 from pimvae.errors import UserError
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """One data set of an experiment, the seeds for which it is drawn and the sample sizes of its evaluation."""
+    """One data set of an experiment, the seeds for which it is drawn and the sample sizes of its evaluation.
+
+    ``model`` is that of a cell without private latents, if there is one: simple models have its size.
+    """
 
     experiment: str
     name: str
     data: DataConfig
     seeds: tuple[int, ...]
     evaluation: EvaluationConfig
+    model: ModelConfig
 
 
 @dataclass(frozen=True)
@@ -56,10 +55,12 @@ class Config:
     @property
     def datasets(self) -> tuple[DataSet, ...]:
         """The data sets that the cells use, each once; the evaluation is that of its first cell."""
-        found: dict[tuple[str, str], Cell] = {}
+        found: dict[tuple[str, str], list[Cell]] = {}
         for cell in self.cells:
-            found.setdefault((cell.experiment, cell.dataset), cell)
-        return tuple(DataSet(*key, cell.data, cell.seeds, cell.evaluation) for key, cell in found.items())
+            found.setdefault((cell.experiment, cell.dataset), []).append(cell)
+        plain = {key: min(cells, key=lambda cell: cell.model.private_latent > 0) for key, cells in found.items()}
+        return tuple(DataSet(*key, cells[0].data, cells[0].seeds, cells[0].evaluation, plain[key].model)
+                     for key, cells in found.items())  # fmt: skip
 
     def headline(self) -> str:
         """What is about to run, in one line."""
@@ -140,12 +141,6 @@ def find_dataset(config: Config, name: str) -> DataSet:
     known = {dataset.name: dataset for dataset in config.datasets}
     check_known(name, list(known), "data set")
     return known[name]
-
-
-def shared_model(config: Config, dataset: DataSet) -> ModelConfig:
-    """The model of the first cell of a data set that has no private latents, else of its first cell."""
-    cells = [cell for cell in config.of(dataset.experiment) if cell.dataset == dataset.name]
-    return min(cells, key=lambda cell: cell.model.private_latent > 0).model
 
 
 def _folder(root: Path) -> Path:

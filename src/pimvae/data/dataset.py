@@ -15,7 +15,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from pimvae.errors import UserError
+from pimvae.errors import UserError, require
 from pimvae.files import replacing, sha256
 
 GENERATOR_VERSION = "1"  # raise it whenever the same configuration and seed give other data
@@ -51,32 +51,32 @@ class Split:
         for s, values in enumerate(self.x):
             rows = self.mask[:, s] if self.pairs is None else np.unique(self.pairs[self.mask[:, s], s])
             finite = values.dtype == np.uint8 or np.isfinite(values[rows]).all()
-            _require(finite, f"modality {s} has observed values that are not finite")
+            require(finite, f"modality {s} has observed values that are not finite")
         empty = np.flatnonzero(~self.mask.any(axis=1))
-        _require(not empty.size, f"sample {empty[:1]} has no observed modality")
+        require(not empty.size, f"sample {empty[:1]} has no observed modality")
 
     def _check_shapes(self) -> None:
-        _require(len(self.x) > 0, "there is no modality")
+        require(len(self.x) > 0, "there is no modality")
         self._check_rows() if self.pairs is None else self._check_tables(self.pairs)
         expected = (len(self), len(self.x))
-        _require(self.mask.shape == expected, f"the mask has shape {self.mask.shape}, expected {expected}")
-        _require(self.mask.dtype == np.bool_, f"the mask has type {self.mask.dtype}, expected bool")
+        require(self.mask.shape == expected, f"the mask has shape {self.mask.shape}, expected {expected}")
+        require(self.mask.dtype == np.bool_, f"the mask has type {self.mask.dtype}, expected bool")
         for name, values in self.truth.items():
-            _require(values.shape[:1] == (len(self),), f"truth '{name}' does not have one row per sample")
+            require(values.shape[:1] == (len(self),), f"truth '{name}' does not have one row per sample")
 
     def _check_rows(self) -> None:
         for s, values in enumerate(self.x):
-            _require(values.ndim == 2 and values.dtype == np.float32, f"modality {s} is not a float32 [n, D] array")
-            _require(len(values) == len(self), f"modality {s} has {len(values)} samples, modality 0 has {len(self)}")
+            require(values.ndim == 2 and values.dtype == np.float32, f"modality {s} is not a float32 [n, D] array")
+            require(len(values) == len(self), f"modality {s} has {len(values)} samples, modality 0 has {len(self)}")
 
     def _check_tables(self, pairs: np.ndarray) -> None:
         whole = pairs.ndim == 2 and pairs.shape[1] == len(self.x) and pairs.dtype == np.int32
-        _require(whole, f"the pairs are not an int32 [n, {len(self.x)}] array")
+        require(whole, f"the pairs are not an int32 [n, {len(self.x)}] array")
         for s, values in enumerate(self.x):
             known = values.ndim == 2 and values.dtype in (np.float32, np.uint8)
-            _require(known, f"modality {s} is not a float32 or uint8 [rows, D] table")
+            require(known, f"modality {s} is not a float32 or uint8 [rows, D] table")
             inside = ((pairs[:, s] >= 0) & (pairs[:, s] < len(values))).all()
-            _require(inside, f"a pair points outside the {len(values)} rows of modality {s}")
+            require(inside, f"a pair points outside the {len(values)} rows of modality {s}")
 
     def __len__(self) -> int:
         return len(self.x[0] if self.pairs is None else self.pairs)
@@ -93,13 +93,16 @@ class Split:
         """D_s of every modality."""
         return tuple(values.shape[1] for values in self.x)
 
-    def spread(self, count: int) -> "Split":
-        """``count`` samples at equal distances, see `spread`."""
-        rows = spread(len(self), count)
+    def select(self, rows: np.ndarray | slice) -> "Split":
+        """Some of the samples."""
         truth = {name: values[rows] for name, values in self.truth.items()}
         if self.pairs is not None:
             return Split(self.x, self.mask[rows], truth, self.pairs[rows])
         return Split(tuple(x[rows] for x in self.x), self.mask[rows], truth)
+
+    def spread(self, count: int) -> "Split":
+        """``count`` samples at equal distances, see `spread`."""
+        return self.select(spread(len(self), count))
 
 
 @dataclass(frozen=True)
@@ -131,15 +134,15 @@ class Dataset:
     provenance: str = ""
 
     def __post_init__(self) -> None:
-        _require(self.provenance in PROVENANCES, f"unknown provenance '{self.provenance}'")
+        require(self.provenance in PROVENANCES, f"unknown provenance '{self.provenance}'")
         dims = self.train.dims
-        _require(len(self.likelihoods) == len(dims), f"{len(self.likelihoods)} likelihoods for {len(dims)} modalities")
+        require(len(self.likelihoods) == len(dims), f"{len(self.likelihoods)} likelihoods for {len(dims)} modalities")
         unknown = sorted(set(self.likelihoods) - set(LIKELIHOODS))
-        _require(not unknown, f"unknown likelihood {unknown} (known: {', '.join(LIKELIHOODS)})")
-        _require(max(dims) <= self.max_dim, f"a modality has {max(dims)} dimensions, more than max_dim {self.max_dim}")
+        require(not unknown, f"unknown likelihood {unknown} (known: {', '.join(LIKELIHOODS)})")
+        require(max(dims) <= self.max_dim, f"a modality has {max(dims)} dimensions, more than max_dim {self.max_dim}")
         scale = self.noise_scale
-        _require(scale is None or (math.isfinite(scale) and scale > 0), f"the noise scale {scale} is not positive")
-        _require(self.test is None or self.test.dims == dims, "train and test differ in their modalities")
+        require(scale is None or (math.isfinite(scale) and scale > 0), f"the noise scale {scale} is not positive")
+        require(self.test is None or self.test.dims == dims, "train and test differ in their modalities")
 
 
 def spread(total: int, count: int) -> np.ndarray:
@@ -179,8 +182,8 @@ def load(path: Path | str) -> Dataset:
     """
     try:
         header, tensors = _read(Path(path))
-        _require(header["format"] == FORMAT, f"its format is '{header['format']}', expected '{FORMAT}'")
-        _require(header["content"] == _digest(tensors), "its content does not match its checksum")
+        require(header["format"] == FORMAT, f"its format is '{header['format']}', expected '{FORMAT}'")
+        require(header["content"] == _digest(tensors), "its content does not match its checksum")
         test = _split(tensors, "test") if "test/mask" in tensors else None
         train, truth = _split(tensors, "train"), _below(tensors, "truth/")
         likelihoods = tuple(header["likelihoods"])
@@ -203,11 +206,6 @@ def write_manifest(path: Path | str, entries: Iterable[Mapping[str, Any]]) -> No
     """Write the entries (see `manifest_entry`) of a folder of data files as JSON, atomically."""
     text = json.dumps([dict(entry) for entry in entries], indent=2, sort_keys=True) + "\n"
     _write_atomically(Path(path), lambda temporary: temporary.write_text(text))
-
-
-def _require(rule: bool | np.bool_, message: str) -> None:
-    if not rule:
-        raise UserError(message)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

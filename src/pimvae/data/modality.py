@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pimvae.data.raw import Label, Raw, labelled, numbers, require, whole_rows
-from pimvae.errors import UserError, did_you_mean
+from pimvae.data.raw import Label, Raw, labelled, numbers, whole_rows
+from pimvae.errors import UserError, did_you_mean, require
 
 KINDS = ("gaussian", "categorical", "binary", "counts", "poisson", "image")  # counts: negative binomial
 COUNTED = ("counts", "poisson")

@@ -1,13 +1,13 @@
 """One modality as it was read, before anybody says what it means: numbers or labels, and where they are missing."""
 
-__all__ = ["Label", "Raw", "labelled", "numbers", "require", "whole_rows"]
+__all__ = ["Label", "Raw", "labelled", "numbers", "whole_rows"]
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pimvae.errors import UserError
+from pimvae.errors import UserError, require
 
 MISSING_CLASS = -1  # among labels that are numbers
 Label = str | int | float | bool
@@ -93,16 +93,6 @@ def _plain(label: Any) -> Label | None:
     if isinstance(label, float) and label.is_integer():
         return int(label)  # 1.0 and 1 are one class
     return label if isinstance(label, (str, int, float, bool)) else str(label)
-
-
-def require(rule: bool | np.bool_, message: str) -> None:
-    """Refuse data that break a rule.
-
-    Raises:
-        UserError: with the message.
-    """
-    if not rule:
-        raise UserError(message)
 
 
 def _others(faulty: np.ndarray) -> str:

@@ -56,10 +56,7 @@ def baseline_rows(data: Dataset, model: ModelConfig, evaluation: EvaluationConfi
 def held_out(test: Split, evaluation: EvaluationConfig) -> Split:
     """The triples on which cells report their likelihood: of the first of a test split, some at equal distances."""
     first = min(max(evaluation.samples, evaluation.llh_samples), len(test))
-    rows = spread(first, evaluation.llh_samples)
-    if test.pairs is not None:
-        return Split(test.x, test.mask[rows], {}, test.pairs[rows])
-    return Split(tuple(x[rows] for x in test.x), test.mask[rows])
+    return test.select(spread(first, evaluation.llh_samples))
 
 
 def _linear(data: Dataset, model: ModelConfig) -> Iterator[Row]:

@@ -2,7 +2,7 @@
 
 __all__ = ["Ceiling", "ceiling"]
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -61,14 +61,9 @@ def ceiling(dataset: Dataset, split: Split, particles: int = 256, seed: int = 0)
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, len(split.mask), particles])))
     parts = [
         _estimate(TrueDensity(dataset, part), part.truth["latents"].astype(np.float64), particles, rng)
-        for part in (_rows(split, slice(start, start + CHUNK)) for start in range(0, len(split.mask), CHUNK))
+        for part in (split.select(slice(start, start + CHUNK)) for start in range(0, len(split.mask), CHUNK))
     ]
     return Ceiling(*(np.concatenate(values) for values in zip(*parts, strict=True)))
-
-
-def _rows(split: Split, rows: slice) -> Split:
-    truth = {key: value[rows] for key, value in split.truth.items()}
-    return replace(split, x=tuple(x[rows] for x in split.x), mask=split.mask[rows], truth=truth)
 
 
 def _estimate(

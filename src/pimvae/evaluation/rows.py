@@ -31,11 +31,6 @@ class Rows:
         self.rows: list[tuple[object, ...]] = []
 
     @property
-    def objective(self) -> str:
-        """Name of the objective."""
-        return self.keys[COLUMNS.index("objective")]
-
-    @property
     def is_reference(self) -> bool:
         """Whether β = 1: what claims and tables of likelihoods read."""
         return self.keys[COLUMNS.index("beta")] == 1

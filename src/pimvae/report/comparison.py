@@ -1,20 +1,17 @@
 """A run held against a shipped one, number by number: every metric of every cell, paired by seed."""
 
-__all__ = ["DIFFERS", "IDENTICAL", "SAME", "SMALL", "UNIT", "VERDICTS", "compare", "compare_claims", "read_metrics"]
+__all__ = ["DIFFERS", "IDENTICAL", "SAME", "SMALL", "UNIT", "VERDICTS", "compare", "compare_claims"]
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from pimvae.archive import MANIFEST, verify
 from pimvae.claims.evaluate import evaluate
 from pimvae.claims.schema import Claim
 from pimvae.claims.statistics import LEVEL
 from pimvae.results.files import KEYS, final, flag_nonfinite
-from pimvae.results.files import read_metrics as read_file
 
 UNIT = [*KEYS, "share", "baseline", "split", "subset", "metric"]
 TOLERANCE = 1e-6  # relative: rounding of the files is 1e-9, of single precision 1e-7
@@ -22,18 +19,6 @@ IDENTICAL, SAME, SMALL, DIFFERS = "identical", "same within seed noise", "within
 OPEN, NEW, LOST = "one seed", "only in the fresh run", "only in the shipped run"
 VERDICTS = [IDENTICAL, SAME, SMALL, DIFFERS, OPEN, NEW, LOST]
 COMPARED = [*UNIT, "paired", "seeds", "fresh", "shipped", "difference", "half", "seed_half", "verdict"]
-
-
-def read_metrics(folder: Path | str) -> pd.DataFrame:
-    """``metrics.csv`` of a run, or of shipped results that are as they were written.
-
-    Raises:
-        UserError: if it is missing or damaged, or a shipped file does not match its manifest.
-    """
-    folder = Path(folder)
-    if (folder / MANIFEST).is_file():
-        verify(folder)
-    return read_file(folder / "metrics.csv", "no results lie there")
 
 
 def compare(fresh: pd.DataFrame, shipped: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from pimvae.claims.verdict import Judgement
 from pimvae.files import write_json
 from pimvae.registry import lookup, names
 from pimvae.report.table import SCALES, Table
-from pimvae.results.files import Results, write_frame, write_text
+from pimvae.results.files import Results, read_collected, write_frame, write_text
 
 YOUNGER = "* statement or rule younger than the run"
 KINDS = {"tex": Table.to_latex, "html": Table.to_html, "csv": Table.to_csv}
@@ -156,7 +156,7 @@ def compare(
     from pimvae.report import comparison, comparison_view
     from pimvae.report.style import save
 
-    fresh, shipped = (comparison.read_metrics(folder) for folder in (fresh_dir, shipped_dir))
+    fresh, shipped = (read_collected(Path(folder), "no results lie there") for folder in (fresh_dir, shipped_dir))
     numbers = comparison.compare(fresh, shipped)
     claims = comparison.compare_claims(fresh, shipped, read_claims(claims_path))
     out = Path(out_dir)

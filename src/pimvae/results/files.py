@@ -1,6 +1,7 @@
 """Results as tables in memory, and atomic writing of what is made from them."""
 
-__all__ = ["COLUMNS", "KEYS", "Results", "cell_folder", "final", "read_csv", "read_metrics", "write_frame", "write_text"]
+__all__ = ["COLUMNS", "KEYS", "Results", "cell_folder", "final", "read_collected", "read_csv", "read_metrics",
+           "write_frame", "write_text"]  # fmt: skip
 
 import io
 from collections.abc import Mapping
@@ -60,9 +61,7 @@ class Results:
             UserError: if a file is missing, lacks columns, or was changed after it was shipped.
         """
         folder = Path(folder)
-        if (folder / MANIFEST).is_file():
-            verify(folder)
-        everything = read_metrics(folder / "metrics.csv", COLLECT_FIRST)
+        everything = read_collected(folder)
         simple = everything["baseline"] != ""
         budget = flag_nonfinite(everything[~simple])
         metrics = final(budget)
@@ -79,6 +78,17 @@ def cell_folder(folder: Path, cell: Mapping[str, Any]) -> Path:
     """Where the files of a cell lie below the folder of its scale; ``cell`` holds the columns ``CELL``."""
     suffix = "" if cell["prior"] == "standard" else f"-{cell['prior']}_prior"
     return folder / cell["experiment"] / f"{cell['dataset']}-{cell['aggregator']}-{cell['objective']}{suffix}"
+
+
+def read_collected(folder: Path, remedy: str = COLLECT_FIRST) -> pd.DataFrame:
+    """``metrics.csv`` of collected results, or of shipped ones that are as they were written.
+
+    Raises:
+        UserError: if it is missing or damaged, or a shipped file does not match its manifest.
+    """
+    if (folder / MANIFEST).is_file():
+        verify(folder)
+    return read_metrics(folder / "metrics.csv", remedy)
 
 
 def read_metrics(path: Path, remedy: str, whole: bool = False) -> pd.DataFrame:

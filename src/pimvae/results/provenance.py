@@ -5,8 +5,8 @@ others. As inputs they would be looked at again whenever a job is started, and a
 Imports inside functions count. Registry look-ups are invisible to this reading: a caller names those modules itself.
 """
 
-__all__ = ["baselines_sources", "ceiling_sources", "classifiers_sources", "data_sources", "digest",
-           "evaluation_sources", "notebook_sources", "report_sources", "sources", "training_sources"]  # fmt: skip
+__all__ = ["data_sources", "digest", "evaluation_sources", "notebook_sources", "report_sources", "sources",
+           "training_sources"]  # fmt: skip
 
 import ast
 import hashlib
@@ -88,21 +88,6 @@ def training_sources(cell: Cell) -> tuple[Path, ...]:
 def evaluation_sources(cell: Cell) -> tuple[Path, ...]:
     """Sources of the evaluation of a cell."""
     return sources("pimvae.evaluation.job", f"pimvae.evaluation.{cell.evaluator}", *_registered(cell))
-
-
-def ceiling_sources() -> tuple[Path, ...]:
-    """Sources of the log-likelihood under the true model."""
-    return sources("pimvae.evaluation.ceiling_job")
-
-
-def baselines_sources() -> tuple[Path, ...]:
-    """Sources of the simple models."""
-    return sources("pimvae.evaluation.baselines_job")
-
-
-def classifiers_sources() -> tuple[Path, ...]:
-    """Sources of the classifiers of images."""
-    return sources("pimvae.evaluation.classifiers_job")
 
 
 def report_sources(function: str, *modules: str) -> tuple[Path, ...]:
