@@ -69,8 +69,12 @@ def stages(root: Path) -> dict[str, tuple[list[str], tuple[Path, ...]]]:
         ),
         **{
             module.rpartition(".")[2]: ([module], provenance.sources(module))
-            for module in ("pimvae.evaluation.ceiling_job", "pimvae.evaluation.baselines_job",
-                           "pimvae.evaluation.classifiers_job", "pimvae.results.collect")
+            for module in (
+                "pimvae.evaluation.ceiling_job",
+                "pimvae.evaluation.baselines_job",
+                "pimvae.evaluation.classifiers_job",
+                "pimvae.results.collect",
+            )
         },
         **{
             stage: (

@@ -7,7 +7,7 @@ data sets, its function). Adding an entry is adding a file. Names can be listed 
 which the function ``stated`` of that package makes.
 """
 
-__all__ = ["add_folder", "lookup", "names", "page", "summary"]
+__all__ = ["add_folder", "check", "lookup", "names", "page", "source", "summary"]
 
 import ast
 import importlib
@@ -42,23 +42,41 @@ def lookup(package: str, name: str) -> Any:
     Raises:
         UserError: if there is no such entry; the message lists the known names.
     """
-    if name not in names(package):
-        raise UserError(f"unknown {package.rstrip('s')} '{name}' ({did_you_mean(name, names(package))})")
+    check(package, name)
     if name in page(package):
         return importlib.import_module(f"pimvae.{package}").stated(page(package)[name])
     module = importlib.import_module(f"pimvae.{package}.{name}")
     return getattr(module, module.__all__[0])
 
 
+def check(package: str, *wanted: str) -> None:
+    """Refuse names that are no entries of ``pimvae.<package>``.
+
+    Raises:
+        UserError: for the first one; the message lists the known names.
+    """
+    for name in wanted:
+        if name not in names(package):
+            kind = package.rpartition(".")[2].rstrip("s")
+            raise UserError(f"unknown {kind} '{name}' ({did_you_mean(name, names(package))})")
+
+
+def source(package: str, name: str) -> ast.Module:
+    """The file of an entry, parsed and not imported.
+
+    Raises:
+        UserError: if there is no such entry.
+    """
+    check(package, name)
+    paths = (Path(folder, f"{name}.py") for folder in importlib.import_module(f"pimvae.{package}").__path__)
+    return ast.parse(next(path for path in paths if path.is_file()).read_bytes())
+
+
 def summary(package: str, name: str) -> str:
-    """The first line of an entry's docstring, read without importing it, or the summary on the page."""
+    """The first line of an entry's docstring, or the summary on the page."""
     if name in page(package):
         return page(package)[name]["summary"]
-    for folder in importlib.import_module(f"pimvae.{package}").__path__:
-        path = Path(folder) / f"{name}.py"
-        if path.is_file():
-            return (ast.get_docstring(ast.parse(path.read_bytes())) or name).splitlines()[0]
-    raise UserError(f"unknown {package.rstrip('s')} '{name}' ({did_you_mean(name, names(package))})")
+    return (ast.get_docstring(source(package, name)) or name).splitlines()[0]
 
 
 def add_folder(package: str, folder: Path | str) -> None:

@@ -3,12 +3,11 @@
 __all__ = ["REPORT"]
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from pimvae.cli.options import CLAIMS, OUT_FILE, OUT_FOLDER, RESULTS, SCALE_NAME, written_by
 from pimvae.cli.parser import Group, option
-from pimvae.errors import UserError, did_you_mean
+from pimvae.errors import UserError
 
 REPORT = Group("From cells to the paper")
 
@@ -56,9 +55,10 @@ def tables(options: argparse.Namespace) -> None:
 
     One file per table: LaTeX, or the same cells for a browser or a program.
     """
+    from pimvae.registry import check
     from pimvae.report import job
 
-    _check_names("report.tables", options.names)
+    check("report.tables", *options.names)
     if options.before and not options.scale:
         raise UserError("--before needs --scale, the name of the scale of --results")
     names = options.names or None
@@ -75,19 +75,11 @@ def figures(options: argparse.Namespace) -> None:
 
     One PDF and PNG per figure, and the CSV of what it shows.
     """
+    from pimvae.registry import check
     from pimvae.report import job
 
-    _check_names("report.figures", options.names)
+    check("report.figures", *options.names)
     job.figures(options.results, options.out, options.claims, options.names or None)
-
-
-def _check_names(registry: str, names: Sequence[str]) -> None:
-    from pimvae.registry import names as known
-
-    for name in names:
-        if name not in known(registry):
-            kind = registry.rpartition(".")[2].rstrip("s")
-            raise UserError(f"unknown {kind} '{name}' ({did_you_mean(name, known(registry))})")
 
 
 @REPORT.command(

@@ -3,18 +3,16 @@
 __all__ = ["Scheme", "describe", "listing", "markdown", "schemes"]
 
 import ast
-import importlib
 import inspect
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from pimvae.config.catalogue import read_experiments
 from pimvae.errors import UserError, did_you_mean
-from pimvae.registry import names, summary
+from pimvae.registry import names, source, summary
 
 KINDS = {"aggregators": "Aggregators", "objectives": "Bounds"}
 SHORT = 60  # characters of an equation whose terms are defined below it
@@ -59,7 +57,7 @@ def describe(kind: str, name: str) -> Scheme:
     Raises:
         UserError: if there is none of this name.
     """
-    parts = _sections(_docstring(kind, name))
+    parts = _sections(_docstring(source(kind, name)))
     used = tuple(
         experiment
         for experiment, content in _experiments().items()
@@ -125,16 +123,7 @@ def _sections(docstring: str) -> dict[str, str]:
     return {name: inspect.cleandoc("\n".join(lines)).strip() for name, lines in found.items()}
 
 
-def _docstring(kind: str, name: str) -> str:
-    """The docstring of an entry: of the first name in the ``__all__`` of its file."""
-    for folder in importlib.import_module(f"pimvae.{kind}").__path__:
-        path = Path(folder) / f"{name}.py"
-        if path.is_file():
-            return _of_tree(ast.parse(path.read_bytes()))
-    raise UserError(f"unknown {kind.rstrip('s')} '{name}' ({did_you_mean(name, names(kind))})")
-
-
-def _of_tree(tree: ast.Module) -> str:
+def _docstring(tree: ast.Module) -> str:
     """The docstring of the exported class or function (or bound), else what the module's says after its first line."""
     exported = ""
     for node in tree.body:

@@ -74,9 +74,4 @@ def _decoder(config: ModelConfig, dim: int, kind: str) -> nn.Module:
     return MLP([start, max(dim, start), dim], "leaky_relu_0.1")
 
 
-def decoder(config: ModelConfig, modalities: Modalities) -> nn.Module:
-    """See `MixedDecoder`."""
-    return MixedDecoder(config, modalities)
-
-
-MIXED = Networks(encoder, decoder)
+MIXED = Networks(encoder, MixedDecoder)
