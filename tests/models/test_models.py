@@ -9,6 +9,7 @@ from pimvae import registry
 from pimvae.errors import UserError
 from pimvae.models import decoders
 from pimvae.models.decoders import VectorDecoder
+from pimvae.models.networks._base import Modalities
 from pimvae.models.vae import build_model, parameter_count, seeded
 
 float64 = pytest.fixture(double_precision, autouse=True)
@@ -21,7 +22,7 @@ MIXED = ("gaussian", "categorical", "gaussian")
 def decoder(likelihoods=GAUSSIAN, noise_scale=0.7, **changes):
     config = model_config("poe", **changes)
     with seeded(0):
-        module = VectorDecoder(config, DIMS, MAX_DIM, likelihoods, noise_scale)
+        module = VectorDecoder(config, Modalities(tuple(DIMS), MAX_DIM, likelihoods, noise_scale))
     return randomised(module, 1)
 
 

@@ -6,20 +6,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from pimvae.config.catalogue import catalogue, config_path, experiments
-from pimvae.config.plain_yaml import parse
+from pimvae.config.files import checked, parse
+from pimvae.config.strict import Strict
 from pimvae.errors import UserError, did_you_mean
 from pimvae.evaluation.names import SPLITS, is_subset, subset_names
 from pimvae.registry import names
 from pimvae.results.files import KEYS
-
-
-class Strict(BaseModel):
-    """Unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Measure(Strict):
@@ -38,14 +33,14 @@ class Claim(Strict):
     short: str
     text: str
     experiment: str | list[str]
-    where: dict[str, Any] = {}
-    better: dict[str, Any] = {}
-    worse: dict[str, Any] = {}
+    where: dict[str, Any] = Field(default_factory=dict)
+    better: dict[str, Any] = Field(default_factory=dict)
+    worse: dict[str, Any] = Field(default_factory=dict)
     measures: list[Measure] = Field(min_length=1)
     effect: Literal["relative", "difference"]
     relevant: float = Field(default=0.0, ge=0)
     quantifier: Literal["every", "average", "some", "none_best"] = "every"
-    group_by: list[str] = ["aggregator"]
+    group_by: list[str] = Field(default_factory=lambda: ["aggregator"])
 
     @property
     def experiments(self) -> list[str]:
@@ -57,9 +52,9 @@ class AuditClaim(Claim):
     """A claim about the verdicts of other claims, ``audits``: see `pimvae.claims.audit`."""
 
     audits: list[str] = Field(min_length=1)
-    better: dict[str, Any] = {}
-    worse: dict[str, Any] = {}
-    measures: list[Measure] = []
+    better: dict[str, Any] = Field(default_factory=dict)
+    worse: dict[str, Any] = Field(default_factory=dict)
+    measures: list[Measure] = Field(default_factory=list)
     effect: Literal["relative", "difference"] = "difference"
 
 
@@ -139,12 +134,7 @@ def _listed(claim: Claim, column: str, wanted: Any) -> Iterable[Any]:
 
 def _parse(entry: dict[str, Any]) -> Claim:
     name = entry.get("id", "(no id)")
-    try:
-        claim = AuditClaim(**entry) if "audits" in entry else Claim(**entry)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UserError(f"claims.yaml, claim {name}: {place}: {first['msg']}") from None
+    claim = checked(AuditClaim if "audits" in entry else Claim, entry, f"claims.yaml, claim {name}")
     if not isinstance(claim, AuditClaim) and (claim.quantifier == "none_best") == bool(claim.better or claim.worse):
         raise UserError(f"claims.yaml, claim {name}: 'better' and 'worse' are for every quantifier but none_best")
     for column in [*claim.where, *claim.better, *claim.worse, *claim.group_by]:

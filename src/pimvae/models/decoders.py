@@ -3,7 +3,6 @@
 __all__ = ["VectorDecoder"]
 
 import math
-from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -12,6 +11,7 @@ from torch.nn import functional
 
 from pimvae.config.schema import ModelConfig
 from pimvae.models.layers import ModalityDense
+from pimvae.models.networks._base import Modalities
 
 CHUNK = 2**18  # numbers of the widest layer that are held at once where no gradient needs them: what fits the cache
 
@@ -24,25 +24,22 @@ class VectorDecoder(nn.Module):
 
     Args:
         config: the model's configuration.
-        dims: true size D_s of every modality.
-        max_dim: padded size.
-        likelihoods: ``gaussian`` or ``categorical`` per modality.
-        noise_scale: σ if fixed, its start if learned.
+        modalities: true and padded sizes, likelihoods (``gaussian`` or ``categorical``), σ if fixed, its start if
+            learned.
     """
 
-    def __init__(
-        self, config: ModelConfig, dims: Sequence[int], max_dim: int, likelihoods: Sequence[str], noise_scale: float
-    ) -> None:
+    def __init__(self, config: ModelConfig, modalities: Modalities) -> None:
         super().__init__()
+        dims, max_dim = modalities.dims, modalities.max_dim
         latent = [config.latent + config.private_latent] * len(dims)
         self.layers = nn.ModuleList([ModalityDense(latent, dims, padded_out=max_dim)])
         if config.decoder == "injective":
             self.layers.append(ModalityDense(dims, dims, padded_in=max_dim, padded_out=max_dim))
-        self.categorical = [kind == "categorical" for kind in likelihoods]
+        self.categorical = [kind == "categorical" for kind in modalities.likelihoods]
         valid = torch.arange(max_dim) < torch.tensor(list(dims)).unsqueeze(-1)
         self.register_buffer("valid", valid.float(), persistent=False)
         self.floor = config.decoder_floor
-        log_scale = torch.full((len(dims), max_dim), math.log(noise_scale))
+        log_scale = torch.full((len(dims), max_dim), math.log(modalities.noise_scale))
         self.learned_scale = config.decoder_scale == "learned"
         if self.learned_scale:
             self.log_scale = nn.Parameter(log_scale)

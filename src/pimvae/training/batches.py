@@ -1,9 +1,8 @@
 """The batches of a stack: every replica its own data, in its own order."""
 
-__all__ = ["Batches", "IndexedBatches", "PackedBatches", "batches"]
+__all__ = ["IndexedBatches", "PackedBatches", "batches"]
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,19 +13,11 @@ from pimvae.training.packing import IndexedSplit, PackedSplit
 Batch = tuple[Float[Tensor, "replica modality batch dim"], Bool[Tensor, "replica batch modality"]]
 
 
-@runtime_checkable
-class Batches(Protocol):
-    """What the loop needs of the data of all replicas."""
-
-    size: int  # samples of each replica
-
-    def start(self, order: Tensor) -> None: ...  # an epoch with the samples in this order, [R, n]
-
-    def batch(self, rows: slice) -> Batch: ...  # these places of the order
-
-
 class PackedBatches:
-    """Data small enough to be reordered as a whole once per epoch, so that batches are views."""
+    """Data small enough to be reordered as a whole once per epoch, so that batches are views.
+
+    ``size`` is the number of samples of each replica.
+    """
 
     def __init__(self, data: Sequence[PackedSplit], device: torch.device | str) -> None:
         self.x = torch.stack([split.x for split in data]).to(device)
@@ -70,7 +61,9 @@ class IndexedBatches:
         return torch.stack(x), torch.stack(mask)
 
 
-def batches(data: Sequence[PackedSplit] | Sequence[IndexedSplit], device: torch.device | str) -> Batches:
+def batches(
+    data: Sequence[PackedSplit] | Sequence[IndexedSplit], device: torch.device | str
+) -> PackedBatches | IndexedBatches:
     """The batches of replicas with these training splits, one per replica and all of one size."""
     if isinstance(data[0], IndexedSplit):
         return IndexedBatches(data)

@@ -16,9 +16,4 @@ def encoder(config: ModelConfig, modalities: Modalities, features: int, factor: 
     return VectorEncoder(modalities.dims, modalities.max_dim, widths, features)
 
 
-def decoder(config: ModelConfig, modalities: Modalities) -> nn.Module:
-    """See `pimvae.models.decoders.VectorDecoder`."""
-    return VectorDecoder(config, modalities.dims, modalities.max_dim, modalities.likelihoods, modalities.noise_scale)
-
-
-VECTOR = Networks(encoder, decoder)
+VECTOR = Networks(encoder, VectorDecoder)
