@@ -18,12 +18,9 @@ class GaussianPosterior:
 
     def log_prob(self, z: Float[Tensor, "*draw sample latent"]) -> Float[Tensor, "*draw sample"]:
         """log N(z; mean, covariance)."""
-        return self._distribution().log_prob(z)
+        factor = torch.linalg.cholesky(self.covariance)
+        return torch.distributions.MultivariateNormal(self.mean, scale_tril=factor, validate_args=False).log_prob(z)
 
     def sample(self, noise: Float[Tensor, "*draw sample latent"]) -> Float[Tensor, "*draw sample latent"]:
         """mean + C ε, C the Cholesky factor of the covariance and ε the given standard-normal draws."""
         return self.mean + (torch.linalg.cholesky(self.covariance) @ noise.unsqueeze(-1)).squeeze(-1)
-
-    def _distribution(self) -> torch.distributions.MultivariateNormal:
-        factor = torch.linalg.cholesky(self.covariance)
-        return torch.distributions.MultivariateNormal(self.mean, scale_tril=factor, validate_args=False)

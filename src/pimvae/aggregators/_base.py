@@ -5,9 +5,7 @@ __all__ = [
     "MixtureHead",
     "PooledAggregator",
     "expert_parameters",
-    "gaussian_head",
     "masked_sum",
-    "mixture_head",
     "moe_posterior",
     "present_experts",
     "weighted_posterior",
@@ -83,18 +81,6 @@ def expert_parameters(tokens: Tensor, floor: float) -> tuple[Tensor, Tensor]:
     return loc, floor + log_scale.clamp(max=LARGEST_LOG_SCALE).exp()
 
 
-def gaussian_head(output: Tensor, config: ModelConfig) -> Mixture:
-    """One component from a network output [*batch, 2·latent]."""
-    return single(*expert_parameters(output, config.encoder_floor), family=config.family)
-
-
-def mixture_head(output: Tensor, config: ModelConfig) -> Mixture:
-    """K components from a network output [*batch, K·(1 + 2·latent)]: logits, then per component location, log-scale."""
-    logits, rest = output.split([config.components, output.shape[-1] - config.components], dim=-1)
-    rest = rest.unflatten(-1, (config.components, 2 * config.latent))
-    return Mixture(logits, *expert_parameters(rest, config.encoder_floor), config.family)
-
-
 class PooledAggregator(Aggregator):
     """What learned schemes share: embeddings χ(h_s), and ρ, whose numbers are one Gaussian component.
 
@@ -109,8 +95,8 @@ class PooledAggregator(Aggregator):
         return 2 * self.config.latent
 
     def head(self, output: Tensor) -> Mixture:
-        """The posterior from the numbers that ρ emits."""
-        return gaussian_head(output, self.config)
+        """The posterior from the numbers that ρ emits, [*batch, outputs]."""
+        return single(*expert_parameters(output, self.config.encoder_floor), family=self.config.family)
 
     def embed(self, h: Tensor) -> Tensor:
         return self.chi(h)
@@ -123,7 +109,11 @@ class MixtureHead(PooledAggregator):
         return self.config.components * (1 + 2 * self.config.latent)
 
     def head(self, output: Tensor) -> Mixture:
-        return mixture_head(output, self.config)
+        """K components: their logits, then of each location and log-scale."""
+        components = self.config.components
+        logits, rest = output.split([components, output.shape[-1] - components], dim=-1)
+        rest = rest.unflatten(-1, (components, 2 * self.config.latent))
+        return Mixture(logits, *expert_parameters(rest, self.config.encoder_floor), self.config.family)
 
 
 def present_experts(loc: Tensor, scale: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -116,7 +116,7 @@ def format_number(value: float, digits: int = 3) -> str:
         return "0"
     exponent = math.floor(math.log10(abs(value)))
     if exponent >= 5 or exponent < -4:
-        return _scientific(value, exponent, max(digits - 1, 0))
+        return rf"\ensuremath{{{value / 10.0**exponent:.{max(digits - 1, 0)}f}\cdot 10^{{{exponent}}}}}"
     return _signed(f"{value:.{max(digits - 1 - exponent, 0)}f}")
 
 
@@ -144,7 +144,3 @@ def _signed(text: str) -> str:
     if float(text) == 0:
         text = text.lstrip("-")
     return text.replace("-", r"\ensuremath{-}")
-
-
-def _scientific(value: float, exponent: int, digits: int) -> str:
-    return rf"\ensuremath{{{value / 10.0**exponent:.{digits}f}\cdot 10^{{{exponent}}}}}"

@@ -45,6 +45,11 @@ class Judgement:
     younger: bool = False
 
     @property
+    def name(self) -> str:
+        """The id of the claim, with an asterisk where it is younger than its run."""
+        return f"{self.claim.id}{'*' * self.younger}"
+
+    @property
     def as_claimed(self) -> int:
         """Number of comparisons of trained schemes whose interval lies beyond the smallest relevant effect."""
         return int((self._judged["low"] > self.claim.relevant).sum())

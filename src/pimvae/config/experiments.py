@@ -92,10 +92,14 @@ def load(
         UserError: for any unknown key, name or value; the message names the key, the file and what is allowed.
     """
     folder = _folder(Path(root))
-    chosen = _settings(folder, settings)
-    wished = device or chosen.device
+    path = folder / "config.yaml"
+    chosen = read(path, Settings) if settings is None else checked(Settings, settings, str(path))
+    wished, scale = device or chosen.device, scale or chosen.scale
     device, _ = resolve_device(wished)
-    name, reason = _scale(scale or chosen.scale, chosen.results, wished, root)
+    if chosen.results == "shipped":
+        name, reason = resolve_shipped(scale, shipped_scales(root), wished)
+    else:
+        name, reason = resolve_scale(scale, wished)
     extra = chosen.beyond if beyond or name == "paper" else ()
     wanted = tuple(experiments or (*chosen.experiments, *extra))
     check_known(name, _stems(folder / "scales"), "scale")
@@ -147,19 +151,6 @@ def _folder(root: Path) -> Path:
     """``root/config``; where there is none in the working directory, the one in an installed wheel (see setup.py)."""
     folder, packaged = root / "config", Path(__file__).resolve().parents[1] / "configuration"
     return packaged if root == Path(".") and not folder.is_dir() and packaged.is_dir() else folder
-
-
-def _scale(scale: str, results: str, device: str, root: Path | str) -> tuple[str, str]:
-    if results == "shipped":
-        return resolve_shipped(scale, shipped_scales(root), device)
-    return resolve_scale(scale, device)
-
-
-def _settings(folder: Path, settings: Mapping[str, Any] | None) -> Settings:
-    path = folder / "config.yaml"
-    if settings is None:
-        return read(path, Settings)
-    return checked(Settings, settings, str(path))
 
 
 def _stems(folder: Path) -> list[str]:

@@ -13,8 +13,6 @@ from pimvae.config.schema import DataConfig
 from pimvae.data.dataset import GENERATOR_VERSION, Dataset, manifest_entry, save, write_manifest
 from pimvae.files import sha256
 
-OWN = "npz"  # the user's own data are read where they are used, so nothing was drawn: the run keeps their sha256
-
 
 def data_file(folder: Path | str, seed: int) -> Path:
     """The file of one seed's data."""
@@ -38,9 +36,8 @@ def check_drawn(config: DataConfig, folder: Path | str, seeds: Sequence[int]) ->
     Raises:
         UserError: see `pimvae.chain.check_manifest`.
     """
-    if config.kind != OWN:
-        files = {seed: data_file(folder, seed) for seed in seeds}
-        chain.check_manifest(folder, config.model_dump(mode="json"), seeds, GENERATOR_VERSION, files)
+    files = {seed: data_file(folder, seed) for seed in seeds}
+    chain.check_manifest(folder, config.model_dump(mode="json"), seeds, GENERATOR_VERSION, files)
 
 
 def run(config: DataConfig, seeds: Sequence[int], out: Path | str) -> None:

@@ -102,12 +102,8 @@ def claims(
         full = [frame for frame in parts if len(frame)]
         write_frame(out / f"claims_{part}.csv", pd.concat(full, ignore_index=True) if full else parts[0])
     width = max((len(judgement.stated) for judgement in judgements), default=0)
-    lines = [f"{_marked(judgement):4}  {judgement.stated:{width}}  {judgement.claim.short}" for judgement in judgements]
+    lines = [f"{judgement.name:4}  {judgement.stated:{width}}  {judgement.claim.short}" for judgement in judgements]
     return [*lines, YOUNGER] if any(judgement.younger for judgement in judgements) else lines
-
-
-def _marked(judgement: Judgement) -> str:
-    return f"{judgement.claim.id}{'*' * judgement.younger}"
 
 
 def _entry(judgement: Judgement) -> dict[str, object]:

@@ -70,11 +70,8 @@ def _by_verdict(judgements: Sequence[Judgement], say: Callable[[Judgement], str]
         if claims:
             count = count_word(len(claims)).capitalize()
             sentences.append(f"{count} {one if len(claims) == 1 else several}: {'; '.join(claims)}.")
-    return f"Of the {counted(len(examined), 'claim')} examined, " + _lower_first(" ".join(sentences))
-
-
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
+    text = " ".join(sentences)
+    return f"Of the {counted(len(examined), 'claim')} examined, {text[0].lower()}{text[1:]}"
 
 
 def exceptions(judgement: Judgement, against: bool) -> str:

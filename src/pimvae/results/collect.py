@@ -42,7 +42,7 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, references: Sequen
         _check_replicas(frame, record, folder)
         trained[keys["experiment"], keys["dataset"]] = record.get("data_sha256")
         metrics.append(frame)
-        history.append(_with_keys(_read_csv(folder / "history.csv"), keys))
+        history.append(_with_keys(read_csv(folder / "history.csv", [], NOT_RUN), keys))
         runs.append({**keys, **_run_row(record, folder / "run.json")})
         settings.extend({**keys, "key": key, "value": value} for key, value in _settings(record, folder / "run.json"))
         if (keys["experiment"], record.get(RULES)) not in rules:  # one set for all cells with the same rules
@@ -70,10 +70,6 @@ def _reference(path: Path, trained: Mapping[tuple[str, str], Any]) -> pd.DataFra
         if isinstance(data, dict) and any(data.get(seed, digest) != digest for seed, digest in known.items()):
             raise UserError(f"{path} was computed from other data than the cells of '{key[1]}': make it again")
     return frame
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    return read_csv(path, [], NOT_RUN)
 
 
 def _cell_files(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -22,8 +22,7 @@ def table_claims(judgements: Sequence[Judgement]) -> Table:
 
 
 def _cells(judgement: Judgement) -> list[str]:
-    name = f"{judgement.claim.id}{'*' * judgement.younger}"
-    start = [name, escape(judgement.claim.short), rf"\verdict{{{judgement.stated}}}"]
+    start = [judgement.name, escape(judgement.claim.short), rf"\verdict{{{judgement.stated}}}"]
     if not judgement.pairs:
         return [*start, "", "", "", ""]
     open_groups = len(judgement.groups) - judgement.as_claimed - judgement.against
