@@ -1,6 +1,7 @@
 """Shipped results: the collected results of one scale under a sha256 manifest, small enough for version control."""
 
-__all__ = ["FORMAT", "MANIFEST", "Manifest", "pack", "read_manifest", "recover", "shipped_scales", "unpack", "verify"]
+__all__ = ["FORMAT", "MANIFEST", "Manifest", "contents", "pack", "read_manifest", "recover", "shipped_scales", "unpack",
+           "verify"]  # fmt: skip
 
 import gzip
 import json
@@ -134,13 +135,24 @@ def unpack(folder: Path | str, out: Path | str) -> list[Path]:
     Raises:
         UserError: see `verify`.
     """
-    written = []
     if (Path(out) / MANIFEST).exists():
         raise UserError(f"{out} holds shipped results: unpack into another folder")
+    files = contents(folder)
+    for name, content in files.items():
+        with replacing(Path(out) / name) as temporary:
+            temporary.write_bytes(content)
+    return [Path(out) / name for name in files]
+
+
+def contents(folder: Path | str) -> dict[str, bytes]:
+    """What a shipped folder holds, by name, uncompressed.
+
+    Raises:
+        UserError: see `verify`.
+    """
+    found = {}
     for name in verify(folder).files:
         content = (Path(folder) / name).read_bytes()
-        path = Path(out) / name.removesuffix(PACKED)
-        with replacing(path) as temporary:
-            temporary.write_bytes(gunzip(content, f"{Path(folder) / name}") if name.endswith(PACKED) else content)
-        written.append(path)
-    return written
+        packed = name.endswith(PACKED)
+        found[name.removesuffix(PACKED)] = gunzip(content, f"{Path(folder) / name}") if packed else content
+    return found

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pimvae.archive import MANIFEST, PACKED, pack, recover, verify
+from pimvae import archive
+from pimvae.archive import PACKED
 from pimvae.errors import UserError
-from pimvae.limits import gunzip
 from pimvae.results.collected import check_collected
 from pimvae.results.files import Results, cell_folder
 from pimvae.results.weights import shipped_weights, weights_in
@@ -56,15 +56,15 @@ def ship(
     check_collected(folder)
     results = Results.load(folder)
     fresh = sorted(set(results.runs["experiment"]))
-    recover(Path(out))
+    archive.recover(Path(out))
     contents = _contents(folder, results)
-    before = _files(Path(out)) if keep else {}
+    before = archive.contents(out) if keep and (Path(out) / archive.MANIFEST).is_file() else {}
     former = _former(before, lambda experiment: experiment not in fresh)
     kept = sorted({_experiment(cell) for cell in json.loads(former.get(RECORDS, b"{}"))})
     for name, content in former.items():
         contents[name] = _joined(name, contents[name], content) if name in contents else content
     contents |= shipped_weights(results.folder, json.loads(contents[RECORDS]), before, weights or {})
-    pack(contents, out)
+    archive.pack(contents, out)
     return Shipment({name: len(content) for name, content in contents.items()}, fresh, kept, weights_in(contents))
 
 
@@ -79,17 +79,6 @@ def _contents(folder: Path, results: Results) -> dict[str, bytes]:
         if (cell / "examples.npz").is_file():
             contents[f"{name}/examples.npz"] = (cell / "examples.npz").read_bytes()
     return contents
-
-
-def _files(folder: Path) -> dict[str, bytes]:
-    """What a shipped folder holds, uncompressed; nothing where it holds no shipped results."""
-    if not (folder / MANIFEST).is_file():
-        return {}
-    files = {}
-    for name in verify(folder).files:
-        content = (folder / name).read_bytes()
-        files[name.removesuffix(PACKED)] = gunzip(content, f"{folder / name}") if name.endswith(PACKED) else content
-    return files
 
 
 def _former(files: Mapping[str, bytes], wanted: Wanted) -> dict[str, bytes]:
