@@ -164,7 +164,7 @@ MISTAKES = {
     "grid's data set": (GRID, "datasets: [sparse]", "datasets: [sprse]", "'sprse'", "did you mean 'sparse'?"),
     "duplicate": (GRID, "[private_poe,", "[private_poe, poe,", "same cell", "'sparse-poe-masked'"),
     "grid's choice": (GRID, "decoder: linear", "aggregator: poe", "unknown key 'model.aggregator'", "known: "),
-    "missing": (GRID, "model: {latent: 5}", "model: {}", "data set 'dense'", "'latent' is missing"),
+    "missing": (GRID, "model: {latent: 5}", "model: {}", "data set 'dense'", "'model.latent' is missing"),
     "device": ("config.yaml", "device: auto", "device: gpu", "'device' must be 'auto', 'cpu' or 'cuda'", "got 'gpu'"),
     "settings": ("config.yaml", "scale: auto", "scal: auto", "unknown key 'scal'", "did you mean 'scale'?"),
     "no experiment": ("config.yaml", "[linear,", "[liner,", "unknown experiment 'liner'", "did you mean 'linear'?"),
