@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pimvae.errors import UserError
-from pimvae.files import sha256, write_json
+from pimvae.files import read_json, sha256, write_json
 
 RECORD, METRICS, MANIFEST = "run.json", "metrics.csv", "manifest.json"
 HISTORY, EXAMPLES = "history.csv", "examples.npz"
@@ -150,7 +150,7 @@ def seal(folder: Path | str, evaluation: Mapping[str, Any] | None = None) -> Non
     facts = {"run_sha256": _sha256(record), "evaluation": dict(evaluation or {})}
     if (Path(folder) / EXAMPLES).is_file():
         facts["examples_sha256"] = _sha256(Path(folder) / EXAMPLES)
-    facts["weights_sha256"] = json.loads(record.read_text(encoding="utf-8")).get("weights_sha256", {})
+    facts["weights_sha256"] = read_json(record).get("weights_sha256", {})
     seal_file(Path(folder) / METRICS, **facts)
 
 
@@ -183,7 +183,7 @@ def check_metrics(path: Path, record: Path | None = None) -> dict[str, Any]:
 
 def _read(path: Path, absent: str, damaged: str, kind: type = dict) -> Any:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: {absent}") from None
     except (ValueError, RecursionError) as error:  # no JSON, bytes that are no text, or brackets without end

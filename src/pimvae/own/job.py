@@ -19,6 +19,7 @@ from urllib.parse import quote
 from pimvae import chain
 from pimvae.data.readers import Collection
 from pimvae.errors import UserError, did_you_mean
+from pimvae.files import read_json
 from pimvae.own.source import Source, describe_source, kinds_of, load_own, settings_of, training_data
 from pimvae.own.tables import encode, impute
 from pimvae.signals import deferred
@@ -136,7 +137,7 @@ def _refuse_other_run(folder: Path, cell: Mapping[str, Any], record: Mapping[str
         return
     remedy = "name this run with --name, or its folder with --out"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         before, data = found["cell"], found.get("data") or {}
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{folder} holds a run that cannot be read: remove it, or {remedy}") from None
