@@ -23,6 +23,7 @@ WEIGHTS = "weights*.safetensors"
 STALE = (RECORD, METRICS, "metrics.json", EXAMPLES, HISTORY, WEIGHTS)  # what a new training replaces
 DIGEST = "record_sha256"  # key of run.json: checksum of all other keys
 CUT = "cut_from"  # key of run.json: the run that this one replica is of; absent where a cell was trained
+TRAIN = ("train the cell first", "train the cell again")  # of a record that is absent, that is damaged
 EARLIER = "share="  # of the names of weights after a part of the steps, see `pimvae.training.job.at_share`
 Keys = tuple[Any, ...]
 
@@ -70,7 +71,7 @@ def read_record(folder: Path | str, cut: bool = False) -> dict[str, Any]:
         UserError: if there is no ``run.json``, it is not as it was written, or it is of a cut replica.
     """
     path = Path(folder) / RECORD
-    record = _read(path, "train the cell first", "train the cell again")
+    record = _read(path, *TRAIN)
     if not {"cell", "replicas"} <= record.keys():
         raise UserError(f"{path} is not the record of a run of this version, train the cell again")
     rest = {key: value for key, value in record.items() if key != DIGEST}
@@ -145,12 +146,15 @@ def seal(folder: Path | str, evaluation: Mapping[str, Any] | None = None) -> Non
     Args:
         folder: of the run.
         evaluation: the settings of this evaluation, which may be others than those that the training recorded.
+
+    Raises:
+        UserError: if ``run.json`` is absent or damaged.
     """
     record = Path(folder) / RECORD
     facts = {"run_sha256": _sha256(record), "evaluation": dict(evaluation or {})}
     if (Path(folder) / EXAMPLES).is_file():
         facts["examples_sha256"] = _sha256(Path(folder) / EXAMPLES)
-    facts["weights_sha256"] = read_json(record).get("weights_sha256", {})
+    facts["weights_sha256"] = _read(record, *TRAIN).get("weights_sha256", {})
     seal_file(Path(folder) / METRICS, **facts)
 
 
