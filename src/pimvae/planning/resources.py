@@ -21,6 +21,7 @@ OPTIMISER = 6  # numbers per parameter: itself, two moments of Adam, the gradien
 HELD = 4  # numbers of a step for each that is kept for the backward pass: itself, its gradient, work space
 SPLITS, ALONE = {"bimodal": 2}, {"images": 1}  # that are evaluated; likelihoods of modalities one by one, as whole ones
 GRID = 64**2  # passes of the decoder for the likelihood of a point with one or two latents: cells of its first grid
+REPLICA, SAMPLE = 0.2, 2e-5  # seconds of an evaluation beside its operations: correlations, assignments
 MARGIN = 1.5  # what a job asks for over what it should need
 START, JOB = 10.0, 2.0  # seconds until a job works: at most, as it is asked for, and as a rule
 GPU_MIB = 16_000  # memory of a GPU that nobody looked at
@@ -45,7 +46,8 @@ class Speed:
 
     def evaluation_seconds(self, cell: Cell, counts: Counts) -> float:
         """Seconds of the evaluation of all replicas."""
-        return replicas(cell) + len(cell.seeds) * evaluation_operations(cell, counts) / self.evaluation
+        simple = replicas(cell) * (REPLICA + SAMPLE * shape(cell.data).samples)
+        return simple + len(cell.seeds) * evaluation_operations(cell, counts) / self.evaluation
 
 
 # A slow core, or a modest GPU: a limit that is too low costs a job, one that is too high some minutes in a queue.
