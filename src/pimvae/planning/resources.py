@@ -83,7 +83,7 @@ def evaluation_operations(cell: Cell, counts: Counts) -> int:
     passes = drawn = 0
     for share, beta in product(cell.train.shares, cell.objective.betas):
         last, splits = share == 1, SPLITS.get(kind, 1) if share == 1 else 1
-        if last or (kind in ("linear", "images") and share >= 0.5):
+        if last or (kind == "images" and share >= 0.5):
             drawn += splits * subsets
         if (last or kind != "linear") and (beta == 1 or kind == "multimodal" or (last and kind == "bimodal")):
             passes += (splits + last * ALONE.get(kind, 0)) * (_near_exact_passes(cell) + last * sizes.particles)
