@@ -31,6 +31,8 @@ def test_the_variable_is_torchs_own_and_as_before_afterwards(tmp_path, monkeypat
             compiled._keep_kernels()
             assert os.environ[compiled.KERNELS] == str(tmp_path / "run")
         assert os.environ[KERNELS] == str(tmp_path / "run")
+    with kernels_in(tmp_path / "run"):
+        (tmp_path / "run").mkdir()  # as torch does before it knows whether it compiles
     with kernels_in(None):
         compiled._keep_kernels()
         assert os.environ[KERNELS] == str(tmp_path / "cache" / "pimvae" / "kernels")

@@ -4,19 +4,17 @@ __all__ = ["COMPILED", "KERNELS", "kernels_in"]
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 KERNELS = "TORCHINDUCTOR_CACHE_DIR"  # torch's own variable, which it reads whenever it compiles
 COMPILED = "compiled"  # the folder beside what a run writes
-
-
 DEFAULT = "torchinductor_"  # how torch's own folder begins, in that of temporary files; torch sets the variable to it
 
 
 @contextmanager
 def kernels_in(folder: Path | None) -> Iterator[None]:
-    """What is compiled meanwhile has its kernels in ``folder``, which is made with the first of them.
+    """What is compiled meanwhile has its kernels in ``folder``, which is there afterwards if it has any.
 
     Where the variable is set, by the user or around this, it stays as it is. Without a folder they go to the user's
     cache (`pimvae.training.compiled`). Afterwards the variable is as before.
@@ -32,3 +30,6 @@ def kernels_in(folder: Path | None) -> Iterator[None]:
             os.environ.pop(KERNELS, None)
         else:
             os.environ[KERNELS] = before
+        if free and folder is not None:
+            with suppress(OSError):  # there are kernels, or there is no folder
+                folder.rmdir()
