@@ -12,6 +12,7 @@ import numpy as np
 from pimvae.config.schema import Cell
 from pimvae.data.modality import Modality
 from pimvae.data.readers import read_memory
+from pimvae.kernels import COMPILED, kernels_in
 from pimvae.library import settings as sizes
 from pimvae.library.answers import Answers
 from pimvae.library.data import divided, modalities_of, start_at_means
@@ -110,7 +111,7 @@ class MultimodalVAE(Answers):
             device: ``auto``, ``cpu`` or ``cuda``.
             polish: whether the decoders are then fitted to posteriors refined sample by sample, and the encoders once
                 more to these decoders (`pimvae.training.fit`); default: yes, where no modality is an image.
-            checkpoint: from where a training that was cut off goes on, as ``pimvae train`` does.
+            checkpoint: from where a cut-off training goes on, as ``pimvae train`` does; compiled kernels lie beside it.
 
         Raises:
             UserError: if the data are not of these modalities, or a number is out of range.
@@ -125,12 +126,12 @@ class MultimodalVAE(Answers):
         self.models = [self.fresh(seed) for seed in chosen]
         for model, part in zip(self.models, train, strict=True):
             start_at_means(model, part)
-        self.fitted = found = fit(self.cell, self.models, train, held_out if share else None, choose_device(device),
-                                  callbacks, progress, self._refines(polish), checkpoint)  # fmt: skip
+        with kernels_in(checkpoint.path.parent / COMPILED if checkpoint and checkpoint.path else None):
+            self.fitted = found = fit(self.cell, self.models, train, held_out if share else None, choose_device(device),
+                                      callbacks, progress, self._refines(polish), checkpoint)  # fmt: skip
         if all(found.diverged):
             raise Diverged(divergence(len(chosen), len(chosen), self.cell))
-        self.training = {"step": found.step, "bound": found.bound, "log_likelihood": found.log_likelihood}
-        self.training["diverged"] = found.diverged
+        self.training = {name: getattr(found, name) for name in ("step", "bound", "log_likelihood", "diverged")}
         self.seconds = time.perf_counter() - start
         self.choose_best()
         return self
