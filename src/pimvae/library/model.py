@@ -66,7 +66,7 @@ class MultimodalVAE(Answers):
             data: training samples; kinds, classes, means and standard deviations are learned from them.
             aggregator: name of a file in ``pimvae/aggregators``.
             objective: name of a file in ``pimvae/objectives``.
-            latent: size of z; default: half of the columns, 2 … 16.
+            latent: size of z; default: half of the columns, 4 … 16, and no more than columns.
             kinds: name → kind, where the values leave a doubt (`pimvae.data.modality.KINDS`).
             mask: [n, M], 0 where a modality is missing.
             standardise: whether Gaussian columns are centred and scaled inside the model (log-likelihoods are those of
@@ -108,8 +108,9 @@ class MultimodalVAE(Answers):
             callbacks: called with (step, {term: one number per seed}); True ends the training.
             progress: whether to show a bar.
             device: ``auto``, ``cpu`` or ``cuda``.
-            polish: whether the decoders are then fitted to posteriors refined sample by sample, and the encoders once
-                more to these decoders (`pimvae.training.fit`); default: yes, where no modality is an image.
+            polish: whether the decoders are then fitted to posteriors refined sample by sample, with a mixture as prior
+                where the validation samples of every seed prefer it (and ``model.prior`` is not set), and the encoders
+                once more to these (`pimvae.training.fit`); default: yes, where no modality is an image.
             checkpoint: from where a training that was cut off goes on, as ``pimvae train`` does.
 
         Raises:
@@ -120,6 +121,9 @@ class MultimodalVAE(Answers):
         packed = self._pack(read_memory(data, mask))
         chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
         self.cell = sizes.for_training(self.cell, len(packed), steps, chosen, validation)
+        if self.cell.data.chooses_prior:  # an earlier call may have left a mixture
+            standard = self.cell.model.model_copy(update={"prior": "standard"})
+            self.cell = self.cell.model_copy(update={"model": standard})
         share = self.cell.data.validation
         train, held_out = zip(*(divided(packed, share, seed) for seed in chosen), strict=True)
         self.models = [self.fresh(seed) for seed in chosen]
@@ -130,7 +134,8 @@ class MultimodalVAE(Answers):
         if all(found.diverged):
             raise Diverged(divergence(len(chosen), len(chosen), self.cell))
         self.training = {"step": found.step, "bound": found.bound, "log_likelihood": found.log_likelihood}
-        self.training["diverged"] = found.diverged
+        self.training |= {"diverged": found.diverged, "priors": found.priors}
+        self.cell = self.cell.model_copy(update={"model": self.models[0].config})  # the prior may be another one
         self.seconds = time.perf_counter() - start
         self.choose_best()
         return self
