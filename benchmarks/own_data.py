@@ -16,7 +16,7 @@ CUTS = {BREAST_CANCER: {"mean": (0, 10), "error": (10, 20), "worst": (20, 30)},
         "wine": {"acids": (0, 6), "phenols": (6, 13)}, "iris": {"sepal": (0, 2), "petal": (2, 4)}}  # fmt: skip
 INKED = 0.1  # share of the digits in which a pixel that is kept is not white
 METRICS = ("llh", "r2", "accuracy")
-COLUMNS = ["data", "split", "seeds", "prior", "metric", "subset", "baseline", "value"]
+COLUMNS = ["data", "split", "seeds", "prior", "metric", "subset", "baseline", "value", "error"]
 Blocks = dict[str, np.ndarray]
 
 
@@ -63,33 +63,45 @@ def _parts(name: str) -> tuple[Blocks, Blocks]:
 
 
 def measured(name: str, split: int, seeds: int = 3) -> Iterator[list[object]]:
-    """Rows of the table: held-out numbers of one split, means over seeds, beside simple models; and the prior taken."""
+    """Rows of the table: held-out numbers of one split, means over seeds, beside simple models; and the prior taken.
+
+    ``error`` stands beside a simple model: the standard error of the difference from it, paired sample by sample.
+    """
     from pimvae import MultimodalVAE
     from pimvae.data.readers import read_memory
-    from pimvae.evaluation.own import evaluate
+    from pimvae.evaluation.own import AHEAD_ERROR, evaluate
 
     train, test = blocks(name, split)
     model = MultimodalVAE.from_data(train, name=name).fit(train, seeds=seeds, progress=False)
     found: dict[tuple[str, str, str], list[float]] = {}
+    errors: dict[tuple[str, str, str], float] = {}
     for row in evaluate(model, read_memory(train), read_memory(test)):
         baseline, part, subset, metric, value = row[8:]
-        if part == "test" and metric in METRICS and (metric != "llh" or subset == "all"):
+        plain = metric.removesuffix(AHEAD_ERROR)
+        if part == "test" and plain in METRICS and plain != metric:
+            errors[plain, subset.removeprefix("modality:"), baseline] = value
+        elif part == "test" and metric in METRICS and (metric != "llh" or subset == "all"):
             found.setdefault((metric, subset.removeprefix("modality:"), baseline), []).append(value)
     for (metric, subset, baseline), values in found.items():
         prior = model.cell.model.prior
-        yield [name, split, seeds, prior, metric, subset, baseline or "model", f"{np.mean(values):.5f}"]
+        numbers = (_number(np.mean(values)), _number(errors.get((metric, subset, baseline))))
+        yield [name, split, seeds, prior, metric, subset, baseline or "model", *numbers]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.5f}"
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure what the table lacks; print, for every number, the difference from each simple model over splits."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.own_data", description=__doc__)
-    parser.add_argument("names", nargs="*", default=SETS, choices=SETS)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SETS)}; default: all")
     parser.add_argument("--splits", type=int, nargs="*", default=[1], help="none: only print the table")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/own_data.csv"))
     options = parser.parse_args(arguments)
     table = pd.read_csv(options.out) if options.out.is_file() else pd.DataFrame(columns=COLUMNS)
     for split in options.splits:
-        for name in options.names:
+        for name in options.names or SETS:
             if not ((table["data"] == name) & (table["split"] == split)).any():
                 rows = pd.DataFrame(measured(name, split), columns=COLUMNS)
                 rows.to_csv(options.out, mode="a", header=not options.out.is_file(), index=False)

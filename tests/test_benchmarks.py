@@ -84,7 +84,7 @@ def test_real_data_are_standardised_by_the_training_samples_of_each_split(name):
 
 
 def test_differences_from_simple_models_are_paired_by_split():
-    rows = [["wine", split, 3, "mixture", "llh", "all", baseline, value]
+    rows = [["wine", split, 3, "mixture", "llh", "all", baseline, value, 0.1]
             for split, model, simple in ((1, -10.0, -12.0), (2, -14.0, -15.0), (3, -11.0, -14.0))
             for baseline, value in (("model", model), ("gaussian", simple))]  # fmt: skip
     (line,) = own_data.differences(pd.DataFrame(rows, columns=own_data.COLUMNS))

@@ -6,6 +6,7 @@ import copy
 import warnings
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from pimvae.models.mode import at_mode
@@ -25,7 +26,8 @@ def with_mixture(model: MultimodalVAE, data: PackedSplit | None, seed: int) -> M
 
     Args:
         model: with the standard prior, without private latents.
-        data: training samples; None, where the model has no usable weights: the components start as they come.
+        data: training samples; None, where the model has no usable weights: the components then start as they come, as
+            they do with fewer samples than components.
         seed: of the draws and of the fit.
     """
     from sklearn.mixture import GaussianMixture
@@ -43,6 +45,8 @@ def with_mixture(model: MultimodalVAE, data: PackedSplit | None, seed: int) -> M
         posterior = at_mode(work, x, mask, work.posterior(x, mask).mean())
         noise = torch.randn(*posterior.mean.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         drawn = posterior.sample(noise).numpy()
+        if len(drawn) < COMPONENTS or not np.isfinite(drawn).all():
+            return found
         fit = GaussianMixture(COMPONENTS, covariance_type="diag", init_params="k-means++", n_init=STARTS,
                               reg_covar=SMALLEST, random_state=seed % 2**31)  # fmt: skip
         with warnings.catch_warnings():
