@@ -117,7 +117,8 @@ def differences(table: pd.DataFrame) -> Iterator[str]:
         line = f"{name} {metric} {subset}: {model.mean():.3f} ({len(model)} splits)"
         for baseline, values in wide.items():
             ahead = model - values
-            line += f"; {baseline} {values.mean():.3f} ({ahead.mean():+.3f} ± {ahead.sem():.3f})"
+            spread = f" ± {ahead.sem():.3f}" if len(ahead) > 1 else ""
+            line += f"; {baseline} {values.mean():.3f} ({ahead.mean():+.3f}{spread})"
         yield line
 
 
