@@ -108,9 +108,8 @@ class MultimodalVAE(Answers):
             callbacks: called with (step, {term: one number per seed}); True ends the training.
             progress: whether to show a bar.
             device: ``auto``, ``cpu`` or ``cuda``.
-            polish: whether the decoders are then fitted to posteriors refined sample by sample, with a mixture as prior
-                where the validation samples of every seed prefer it (and ``model.prior`` is not set), and the encoders
-                once more to these (`pimvae.training.fit`); default: yes, where no modality is an image.
+            polish: whether the decoders (and, unless it was set, the prior) are then fitted to posteriors refined sample by
+                sample, and the encoders once more to these (`pimvae.training.fit`); default: without images, yes.
             checkpoint: from where a training that was cut off goes on, as ``pimvae train`` does.
 
         Raises:
@@ -121,9 +120,6 @@ class MultimodalVAE(Answers):
         packed = self._pack(read_memory(data, mask))
         chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
         self.cell = sizes.for_training(self.cell, len(packed), steps, chosen, validation)
-        if self.cell.data.chooses_prior:  # an earlier call may have left a mixture
-            standard = self.cell.model.model_copy(update={"prior": "standard"})
-            self.cell = self.cell.model_copy(update={"model": standard})
         share = self.cell.data.validation
         train, held_out = zip(*(divided(packed, share, seed) for seed in chosen), strict=True)
         self.models = [self.fresh(seed) for seed in chosen]
@@ -133,8 +129,8 @@ class MultimodalVAE(Answers):
                                   callbacks, progress, self._refines(polish), checkpoint)  # fmt: skip
         if all(found.diverged):
             raise Diverged(divergence(len(chosen), len(chosen), self.cell))
-        self.training = {"step": found.step, "bound": found.bound, "log_likelihood": found.log_likelihood}
-        self.training |= {"diverged": found.diverged, "priors": found.priors}
+        kept = ("step", "bound", "log_likelihood", "diverged", "priors")
+        self.training = {name: getattr(found, name) for name in kept}
         self.cell = self.cell.model_copy(update={"model": self.models[0].config})  # the prior may be another one
         self.seconds = time.perf_counter() - start
         self.choose_best()

@@ -111,7 +111,9 @@ def for_training(cell: Cell, samples: int, steps: int | None, seeds: Sequence[in
     train = train.model_copy(update={"batch_size": min(train.batch_size, rest),
                                      "history_every": min(train.history_every, train.steps)})  # fmt: skip
     data = cell.data.model_copy(update={"samples": samples, "validation": share})
-    return cell.model_copy(update={"train": train, "data": data, "seeds": tuple(seeds)})
+    # An earlier training may have left a mixture.
+    model = cell.model.model_copy(update={"prior": "standard"}) if data.chooses_prior else cell.model
+    return cell.model_copy(update={"train": train, "data": data, "seeds": tuple(seeds), "model": model})
 
 
 def _nested(changes: Mapping[str, Any]) -> dict[str, Any]:

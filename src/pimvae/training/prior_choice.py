@@ -11,7 +11,7 @@ import torch
 
 from pimvae.models.mode import at_mode
 from pimvae.models.priors import build_prior
-from pimvae.models.vae import MultimodalVAE
+from pimvae.models.vae import MultimodalVAE, seeded
 from pimvae.training.packing import PackedSplit
 
 COMPONENTS = 3  # few: small data decide between this and one Gaussian
@@ -34,8 +34,7 @@ def with_mixture(model: MultimodalVAE, data: PackedSplit | None, seed: int) -> M
 
     found = copy.deepcopy(model)
     found.config = model.config.model_copy(update={"prior": "mixture", "prior_components": COMPONENTS})
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeded(seed):
         found.prior = build_prior(found.config).to(next(model.parameters()).dtype)
     if data is None:
         return found
