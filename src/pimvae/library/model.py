@@ -24,6 +24,8 @@ from pimvae.training.divergence import Diverged, divergence
 from pimvae.training.fit import Fitted, fit
 from pimvae.training.streams import Purpose, derived_seed
 
+TOLD = ("step", "bound", "log_likelihood", "diverged", "priors")  # of `Fitted`, in run.json
+
 
 class MultimodalVAE(Answers):
     """A multi-modal VAE of one's own modalities: p(z) ∏_s p(x_s | z) with a posterior q(z | x_S) for every subset S.
@@ -108,8 +110,8 @@ class MultimodalVAE(Answers):
             callbacks: called with (step, {term: one number per seed}); True ends the training.
             progress: whether to show a bar.
             device: ``auto``, ``cpu`` or ``cuda``.
-            polish: whether the decoders (and, unless it was set, the prior) are then fitted to posteriors refined sample by
-                sample, and the encoders once more to these (`pimvae.training.fit`); default: without images, yes.
+            polish: whether the decoders (and the prior, unless it was set) are then fitted to posteriors refined sample
+                by sample, and the encoders once more to these (`pimvae.training.fit`); default: without images, yes.
             checkpoint: from where a training that was cut off goes on, as ``pimvae train`` does.
 
         Raises:
@@ -129,8 +131,7 @@ class MultimodalVAE(Answers):
                                   callbacks, progress, self._refines(polish), checkpoint)  # fmt: skip
         if all(found.diverged):
             raise Diverged(divergence(len(chosen), len(chosen), self.cell))
-        kept = ("step", "bound", "log_likelihood", "diverged", "priors")
-        self.training = {name: getattr(found, name) for name in kept}
+        self.training = {name: getattr(found, name) for name in TOLD}
         self.cell = self.cell.model_copy(update={"model": self.models[0].config})  # the prior may be another one
         self.seconds = time.perf_counter() - start
         self.choose_best()
