@@ -56,7 +56,7 @@ run_locally() {
 keep() {
     mkdir -p "$work/$1"
     cp paper/tables/smoke/*.tex results/smoke/metrics.csv results/smoke/history.csv "$work/$1/"
-    rm -f "$work/$1/t9_compute.tex" "$work/$1/macros.tex"
+    rm -f "$work/$1"/t9_compute*.tex "$work/$1/macros.tex"
     "$bin/python" -c 'import csv
 measured = {"ms_per_step", "seconds", "memory_mib"}
 for row in csv.DictReader(open("results/smoke/runs.csv")):

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from pimvae import files
-from pimvae.files import remove_leftovers, replacing, write_json
+from pimvae.files import read_json, remove_leftovers, replacing, write_json
 
 
 @pytest.fixture(params=[0o022, 0o002, 0o077], ids=oct)
@@ -91,3 +91,16 @@ def test_what_is_printed_into_a_pipe_is_utf8(root, settings):
     command = [sys.executable, "-m", "pimvae.cli", "schemes", "poe"]
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, check=True)
     assert "∏_{s∈S}" in done.stdout.decode("utf-8")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, f"[1{'0' * 400}]", f"[{'9' * 10_000}]"], ids=lambda t: t[:3])
+def test_json_that_no_program_of_ours_writes_is_a_value_error(tmp_path, text):
+    """Brackets without end, and integers that no float can hold, would fail elsewhere, as other errors."""
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ValueError):
+        read_json(tmp_path / "a.json")
+
+
+def test_integers_of_any_seed_are_read_as_they_are(tmp_path):
+    write_json(tmp_path / "a.json", [2**63, -(2**64), 10**299])
+    assert read_json(tmp_path / "a.json") == [2**63, -(2**64), 10**299]

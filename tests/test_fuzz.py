@@ -141,7 +141,7 @@ def test_records(cell, data, cut, as_text):
             record = grafted(data, json.loads(before))
             rest = {key: record[key] for key in record if key != chain.DIGEST} if isinstance(record, dict) else {}
             chain.write_record(cell, rest)
-            chain.seal(cell)
+            one_line(lambda: chain.seal(cell))
         one_line(lambda: collect.run([cell], cell.parent / "out"))
     finally:
         path.write_bytes(before)
@@ -157,7 +157,7 @@ def test_metrics(cell, cut, resealed):
     try:
         path.write_bytes(spoil(before, cut))
         if resealed:
-            chain.seal(cell)
+            one_line(lambda: chain.seal(cell))
         one_line(lambda: collect.run([cell], cell.parent / "out"))
     finally:
         path.write_bytes(before)

@@ -3,7 +3,6 @@
 __all__ = ["FORMAT", "MANIFEST", "Manifest", "pack", "read_manifest", "recover", "shipped_scales", "unpack", "verify"]
 
 import gzip
-import json
 import os
 import re
 import shutil
@@ -13,7 +12,7 @@ from typing import NamedTuple
 
 from pimvae import __version__
 from pimvae.errors import UserError
-from pimvae.files import alive, replacing, sha256, write_json
+from pimvae.files import alive, read_json, replacing, sha256, write_json
 from pimvae.limits import gunzip
 
 MANIFEST = "manifest.json"
@@ -93,7 +92,7 @@ def read_manifest(folder: Path | str) -> Manifest:
     """
     path = Path(folder) / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         found, version, files = content["format"], content["pimvae"], content["files"]
         names = [PurePosixPath(name) for name in files]
     except FileNotFoundError:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pimvae.errors import UserError
-from pimvae.files import sha256, write_json
+from pimvae.files import read_json, sha256, write_json
 
 RECORD, METRICS, MANIFEST = "run.json", "metrics.csv", "manifest.json"
 HISTORY, EXAMPLES = "history.csv", "examples.npz"
@@ -23,6 +23,7 @@ WEIGHTS = "weights*.safetensors"
 STALE = (RECORD, METRICS, "metrics.json", EXAMPLES, HISTORY, WEIGHTS)  # what a new training replaces
 DIGEST = "record_sha256"  # key of run.json: checksum of all other keys
 CUT = "cut_from"  # key of run.json: the run that this one replica is of; absent where a cell was trained
+TRAIN = ("train the cell first", "train the cell again")  # of a record that is absent, that is damaged
 EARLIER = "share="  # of the names of weights after a part of the steps, see `pimvae.training.job.at_share`
 Keys = tuple[Any, ...]
 
@@ -70,7 +71,7 @@ def read_record(folder: Path | str, cut: bool = False) -> dict[str, Any]:
         UserError: if there is no ``run.json``, it is not as it was written, or it is of a cut replica.
     """
     path = Path(folder) / RECORD
-    record = _read(path, "train the cell first", "train the cell again")
+    record = _read(path, *TRAIN)
     if not {"cell", "replicas"} <= record.keys():
         raise UserError(f"{path} is not the record of a run of this version, train the cell again")
     rest = {key: value for key, value in record.items() if key != DIGEST}
@@ -145,12 +146,15 @@ def seal(folder: Path | str, evaluation: Mapping[str, Any] | None = None) -> Non
     Args:
         folder: of the run.
         evaluation: the settings of this evaluation, which may be others than those that the training recorded.
+
+    Raises:
+        UserError: if ``run.json`` is absent or damaged.
     """
     record = Path(folder) / RECORD
     facts = {"run_sha256": _sha256(record), "evaluation": dict(evaluation or {})}
     if (Path(folder) / EXAMPLES).is_file():
         facts["examples_sha256"] = _sha256(Path(folder) / EXAMPLES)
-    facts["weights_sha256"] = json.loads(record.read_text(encoding="utf-8")).get("weights_sha256", {})
+    facts["weights_sha256"] = _read(record, *TRAIN).get("weights_sha256", {})
     seal_file(Path(folder) / METRICS, **facts)
 
 
@@ -183,7 +187,7 @@ def check_metrics(path: Path, record: Path | None = None) -> dict[str, Any]:
 
 def _read(path: Path, absent: str, damaged: str, kind: type = dict) -> Any:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: {absent}") from None
     except (ValueError, RecursionError) as error:  # no JSON, bytes that are no text, or brackets without end

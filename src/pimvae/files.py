@@ -1,6 +1,6 @@
 """Atomic writing: a file is complete under its name or not there, also after a loss of power."""
 
-__all__ = ["alive", "remove_leftovers", "replacing", "sha256", "write_csv", "write_json"]
+__all__ = ["alive", "parse_json", "read_json", "remove_leftovers", "replacing", "sha256", "write_csv", "write_json"]
 
 import csv
 import hashlib
@@ -17,6 +17,29 @@ def sha256(path: str | Path) -> str:
     """Checksum of a file, as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a text that anybody may have written holds.
+
+    Raises:
+        ValueError: if it is no JSON, is nested without end, or has an integer that no float can hold.
+    """
+    try:
+        return json.loads(text, parse_int=_integer)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def read_json(path: Path) -> Any:
+    """What a file holds; errors as those of `parse_json`, and OSError."""
+    return parse_json(path.read_text(encoding="utf-8"))
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 300:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 @contextmanager

@@ -1,18 +1,24 @@
 """Counts against the models that are trained, steps that are run, and a count by hand."""
 
 import ast
+import math
 from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
 from builders import training_cell
 from torch.utils.flop_counter import FlopCounterMode
 
 from pimvae import planning, registry
-from pimvae.config import load
+from pimvae.config import find_cell, load
 from pimvae.config.schema import ImagesData, MultimodalData
+from pimvae.evaluation import near_exact
+from pimvae.evaluation.evaluation import evaluation_of
+from pimvae.evaluation.rows import Rows
 from pimvae.models.layers import parameter_count
 from pimvae.models.vae import build_model
+from pimvae.planning import measure
 from pimvae.planning.counts import Problem, bound
 from pimvae.planning.datasets import shape
 from pimvae.planning.model_counts import count
@@ -179,3 +185,23 @@ def test_nothing_here_names_a_scheme():
                 assert node.value not in schemes, (path.name, node.lineno)
             if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(packages):
                 assert node.module.rpartition(".")[2] not in schemes, (path.name, node.lineno)
+
+
+@pytest.mark.parametrize("name", ["complete-poe-masked", "half-moe-mixture-mixture_prior"])
+def test_the_operations_of_an_evaluation_are_those_that_its_likelihoods_do(root, monkeypatch, name):
+    """Of every share of the steps, with the refinement of near-exact likelihoods, which is most of the work."""
+    monkeypatch.setattr(near_exact, "TRUSTED", math.inf)  # annealing is not foreseen
+    cell = find_cell(load("workstation", root, ["multimodal"]), "multimodal", name)
+    data = measure._data(cell)
+    model = measure._model(cell, data).to(torch.float64).requires_grad_(False).eval()
+    done, planned = [], []
+    for points in (4, 12):
+        sizes = {"samples": 4, "llh_samples": points, "draws": 2}
+        sized = cell.model_copy(update={"evaluation": cell.evaluation.model_copy(update=sizes)})
+        with FlopCounterMode(display=False) as counter:
+            for share in sized.train.shares:
+                rows = Rows(sized, 0, 1.0, share)
+                evaluation_of(sized)(cell=sized, model=model, data=data, rows=rows, seed=0).measure()
+        done.append(counter.get_total_flops())
+        planned.append(evaluation_operations(sized, count(sized)))
+    assert planned[1] - planned[0] == pytest.approx(done[1] - done[0], rel=0.3)

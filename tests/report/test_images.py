@@ -53,9 +53,9 @@ def test_likelihoods_by_hand(results):
 
 
 def test_coherence_by_hand(results):
-    """The third subset is text alone, the fourth MNIST and SVHN; panels are what is generated."""
+    """The third subset is text alone, the fourth MNIST and SVHN."""
     for place, name in ((2, "text_to_svhn"), (3, "mnist_svhn_to_svhn")):
-        row = shown(results, "t7_coherence", "SVHN generated", "SelfAttention (private)")
+        row = shown(results, "t7_coherence_svhn", None, "SelfAttention (private)")
         mean = sum(values(results, "private_self_attention", "masked", "coherence", name)) / 3
         assert row[place] == format_number(100 * mean)
 

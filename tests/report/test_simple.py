@@ -18,7 +18,7 @@ BLOCKS = {
     **dict.fromkeys(("t3_bimodal", "t4_multimodal", "t5_missing", "t5_laplace"), CLUSTERED),
     "t6_images": ["independent", "independent given the class"],
     "t1_rates": [],
-    "t7_coherence": [],
+    "t7_coherence_mnist": [],
 }
 LABELS = {label for labels in BLOCKS.values() for label in labels}
 

@@ -29,11 +29,17 @@ SAMPLES = {"strong": ("mcc_strong_sample", "all"), "weak": ("mcc_weak_sample", "
 IMAGES = {"mnist": "M", "svhn": "S", "text": "T"}
 LIKELIHOODS = {"M+S+T": ("llh", "all"), **{short: ("llh", name) for name, short in IMAGES.items()},
                r"$\hat k>.7$": ("k_hat_above", "all")}  # fmt: skip
-COHERENCE = {"+".join(IMAGES[name] for name in given): ("coherence", "_".join(given) + "_to_{panel}")
-             for size in (1, 2, 3) for given in combinations(IMAGES, size)}  # fmt: skip
 PRIOR = {"coh.": ("coherence", "prior"), "FD$_M$": ("frechet", "mnist"), "FD$_S$": ("frechet", "svhn"),
          **{f"acc$_{{{short}}}$": ("latent_accuracy", name) for name, short in IMAGES.items()},
          "acc$_{all}$": ("latent_accuracy", "mnist_svhn_text")}  # fmt: skip
+
+
+def coherence(to: str) -> dict[str, tuple[str, str]]:
+    """From every subset to one modality."""
+    subsets = [given for size in (1, 2, 3) for given in combinations(IMAGES, size)]
+    return {"+".join(IMAGES[name] for name in given): ("coherence", f"{'_'.join(given)}_to_{to}") for given in subsets}
+
+
 # Of every table: experiment, data sets, split, and the metric and subset below each heading (β where it is not 1).
 TABLES = {
     "t1_dense_digits": ("linear", ["dense", "digits"], "train", GAPS),
@@ -49,7 +55,7 @@ TABLES = {
     "t5_missing": ("multimodal", ["half"], "test", VIEWS),
     "t5_laplace": ("multimodal", ["laplace"], "test", VIEWS),
     "t6_images": ("images", ["triples"], "test", LIKELIHOODS),
-    "t7_coherence": ("images", ["triples"], "test", COHERENCE),
+    **{f"t7_coherence_{to}": ("images", ["triples"], "test", coherence(to)) for to in IMAGES},
     "t8_unconditional": ("images", ["triples"], "test", PRIOR),
 }
 # Panels below the grid, whose rows have an objective of their own: that of the panel, or the one that the row names.
@@ -125,7 +131,6 @@ def values_of(
     first, _, second = panel.rpartition(", ")
     dataset = names_of("datasets")[first or panel] if len(datasets) > 1 else datasets[0]
     prior = "standard" if experiment in ("linear", "images") else names_of("priors")[second]
-    subset = subset.format(panel=panel.partition(" ")[0].lower())  # of T7, whose panels are what is generated
     where = {"experiment": experiment, "dataset": dataset, "prior": "standard" if block else prior}
     if block and not BLOCKS[block]:
         where |= {"objective": names_of("objectives")[row]}
@@ -170,7 +175,7 @@ def test_random_cells_are_found_again_in_the_metrics(source, table):
 
 # Not traced here, as their cells are not the mean of one metric of one cell, or stand elsewhere than under a bound.
 OTHERS = {
-    "t9_compute",  # times and sizes, of runs.csv
+    "t9_compute", "t9_compute_images",  # times and sizes, of runs.csv
     "t10_claims", "t11_verdicts",  # verdicts, which test_claims.py and test_audit.py decide by hand
     "ceiling_check", "likelihood_check",  # largest and mean errors of estimates
     "t11_audit",  # differences of arms, means over schemes paired by seed: see test_audit.py

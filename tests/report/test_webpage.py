@@ -56,7 +56,7 @@ def test_headings_and_marks_are_explained_once_where_they_occur():
 
 def test_what_is_said_of_one_table_stands_below_it_alone():
     said = "the share of generated samples"
-    assert said in page("title", TABLE, "laptop", "t7_coherence") and said not in page("title", TABLE, "laptop")
+    assert said in page("title", TABLE, "laptop", "t7_coherence_text") and said not in page("title", TABLE, "laptop")
 
 
 def test_sorting_is_offered_where_every_column_has_a_heading():

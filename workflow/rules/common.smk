@@ -15,6 +15,7 @@ from pimvae.results import provenance
 from pimvae.config import find_cell, load
 from pimvae.config.experiments import shared_model
 from pimvae.errors import UserError
+from pimvae.kernels import COMPILED, KERNELS
 from pimvae.planning.graph import bundle
 from pimvae.planning.kept import Kept
 from pimvae.planning.resources import (
@@ -83,7 +84,9 @@ shell.prefix(
     " MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=4000000000"
     # These two change no result; as parameters of a rule, a change of them would train everything again.
     f" PIMVAE_CHECKPOINT_SECONDS={CONFIG.settings.checkpoint_seconds}"
-    f" PIMVAE_BAD_CHECKPOINT={CONFIG.settings.bad_checkpoint}; "
+    f" PIMVAE_BAD_CHECKPOINT={CONFIG.settings.bad_checkpoint}"
+    # Cells of equal shape share what torch.compile made.
+    f" {KERNELS}={shlex.quote(os.environ.get(KERNELS) or os.path.abspath(f'{RESULTS}/{COMPILED}'))}; "
 )
 
 

@@ -9,6 +9,7 @@ from pimvae.cli import own
 from pimvae.cli.options import ROOT, SCALE, check_writable, experiment_name, importing
 from pimvae.cli.parser import Group, option, variable
 from pimvae.errors import UserError
+from pimvae.kernels import COMPILED, kernels_in
 
 MODELS = Group("Models")
 CELL = (
@@ -75,7 +76,8 @@ def train(options: argparse.Namespace) -> None:
 
     strict, notes = options.bad_checkpoint == "stop", record(options.root)
     saved = options.checkpoint, options.checkpoint_seconds
-    run(cell, options.data[0], options.out, options.device, *saved, strict, notes)
+    with kernels_in(options.out / COMPILED):
+        run(cell, options.data[0], options.out, options.device, *saved, strict, notes)
 
 
 @MODELS.command(

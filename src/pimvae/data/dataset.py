@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from pimvae.errors import UserError
-from pimvae.files import replacing, sha256
+from pimvae.files import parse_json, replacing, sha256
 
 GENERATOR_VERSION = "1"  # raise it whenever the same configuration and seed give other data
 FORMAT = "pimvae-dataset-1"
@@ -213,7 +213,7 @@ def _require(rule: bool | np.bool_, message: str) -> None:
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     with safe_open(path, framework="numpy") as file:
         names = file.keys()
-        return json.loads((file.metadata() or {})["pimvae"]), {name: file.get_tensor(name) for name in names}
+        return parse_json((file.metadata() or {})["pimvae"]), {name: file.get_tensor(name) for name in names}
 
 
 def _digest(tensors: Mapping[str, np.ndarray]) -> str:

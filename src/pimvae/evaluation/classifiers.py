@@ -19,7 +19,7 @@ from torch.nn import functional
 from pimvae.data._text import templates
 from pimvae.data.dataset import Dataset, Split
 from pimvae.errors import UserError
-from pimvae.files import replacing
+from pimvae.files import parse_json, replacing
 from pimvae.models.layers import Dense, fresh
 from pimvae.models.vae import seeded
 
@@ -166,7 +166,7 @@ def load_classifiers(path: Path) -> Classifiers:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            shapes = json.loads(file.metadata()["shapes"])
+            shapes = parse_json(file.metadata()["shapes"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         images = []
         for s, (channels, side, _) in enumerate(shapes):

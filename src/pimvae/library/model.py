@@ -12,6 +12,7 @@ import numpy as np
 from pimvae.config.schema import Cell
 from pimvae.data.modality import Modality
 from pimvae.data.readers import read_memory
+from pimvae.kernels import COMPILED, kernels_in
 from pimvae.library import settings as sizes
 from pimvae.library.answers import Answers
 from pimvae.library.data import divided, modalities_of, start_at_means
@@ -110,9 +111,8 @@ class MultimodalVAE(Answers):
             callbacks: called with (step, {term: one number per seed}); True ends the training.
             progress: whether to show a bar.
             device: ``auto``, ``cpu`` or ``cuda``.
-            polish: whether the decoders (and the prior, unless it was set) are then fitted to posteriors refined sample
-                by sample, and the encoders once more to these (`pimvae.training.fit`); default: without images, yes.
-            checkpoint: from where a training that was cut off goes on, as ``pimvae train`` does.
+            polish: whether decoders, prior and encoders are then refined (`pimvae.training.fit`); default: without images.
+            checkpoint: from where a cut-off training goes on, as ``pimvae train`` does; compiled kernels lie beside it.
 
         Raises:
             UserError: if the data are not of these modalities, or a number is out of range.
@@ -127,8 +127,9 @@ class MultimodalVAE(Answers):
         self.models = [self.fresh(seed) for seed in chosen]
         for model, part in zip(self.models, train, strict=True):
             start_at_means(model, part)
-        self.fitted = found = fit(self.cell, self.models, train, held_out if share else None, choose_device(device),
-                                  callbacks, progress, self._refines(polish), checkpoint)  # fmt: skip
+        with kernels_in(checkpoint.path.parent / COMPILED if checkpoint and checkpoint.path else None):
+            self.fitted = found = fit(self.cell, self.models, train, held_out if share else None, choose_device(device),
+                                      callbacks, progress, self._refines(polish), checkpoint)  # fmt: skip
         if all(found.diverged):
             raise Diverged(divergence(len(chosen), len(chosen), self.cell))
         self.training = {name: getattr(found, name) for name in TOLD}

@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch comes: models are 
 
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,8 @@ from urllib.parse import quote
 from pimvae import chain
 from pimvae.data.readers import Collection
 from pimvae.errors import UserError, did_you_mean
+from pimvae.files import read_json
+from pimvae.kernels import COMPILED, kernels_in
 from pimvae.own.source import Source, describe_source, kinds_of, load_own, settings_of, training_data
 from pimvae.own.tables import encode, impute
 from pimvae.signals import deferred
@@ -71,7 +74,8 @@ def train(
     if tune:
         from pimvae.own.tuning import tuned
 
-        model, told = tuned(model, data, device)
+        with kernels_in(folder / COMPILED):
+            model, told = tuned(model, data, device)
         print("\n".join(told), file=sys.stderr)
     cell = model.cell.model_dump(mode="json", exclude={"evaluation"})
     decides = [cell, [modality.record() for modality in model.modalities], record["sha256"], decisive(chosen)]
@@ -94,9 +98,11 @@ def _fit(model: "MultimodalVAE", data: Collection, device: str, saved: "Checkpoi
     from pimvae.training.fit import forget
 
     try:
-        model.fit(data, seeds=model.seeds, device=device, progress=sys.stderr.isatty(), checkpoint=saved)
+        with kernels_in(folder / COMPILED):
+            model.fit(data, seeds=model.seeds, device=device, progress=sys.stderr.isatty(), checkpoint=saved)
     except Diverged:
         forget(saved)
+        shutil.rmtree(folder / COMPILED, ignore_errors=True)
         with suppress(OSError):
             folder.rmdir()  # unless something else is in it
         raise
@@ -136,7 +142,7 @@ def _refuse_other_run(folder: Path, cell: Mapping[str, Any], record: Mapping[str
         return
     remedy = "name this run with --name, or its folder with --out"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         before, data = found["cell"], found.get("data") or {}
         if before["data"].get("chooses_prior") and cell["data"]["chooses_prior"]:  # the prior is found, not set
             before["model"] |= {key: cell["model"][key] for key in ("prior", "prior_components")}

@@ -2,7 +2,6 @@
 
 __all__ = ["Kept"]
 
-import json
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from typing import Any
 
 from pimvae.config.experiments import Config
 from pimvae.config.schema import Cell
-from pimvae.files import write_json
+from pimvae.files import read_json, write_json
 from pimvae.planning.counts import Counts, Problem, bound
 from pimvae.planning.resources import CAUTIOUS, GPU_MIB, Job, Speed, evaluation_job, gpu_share, training_job
 
@@ -27,7 +26,7 @@ class Kept:
         self.path = path
         self.content: dict[str, Any] = {}
         with suppress(OSError, ValueError, AttributeError):
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
             self.content = {key: part for key, part in content.items() if isinstance(part, dict)}
 
     def write(self) -> None:

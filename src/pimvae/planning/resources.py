@@ -4,6 +4,7 @@ __all__ = ["CAUTIOUS", "GPU_MIB", "JOB", "START", "Job", "Speed", "baselines_job
            "device_memory", "evaluation_job", "evaluation_operations", "gpu_share", "training_job"]  # fmt: skip
 
 from dataclasses import dataclass
+from itertools import product
 from math import ceil
 
 from pimvae.config.experiments import DataSet
@@ -18,7 +19,9 @@ PROCESS_MIB = {"cpu": 400, "cuda": 1500}
 CHUNKS_MIB = 350  # of the chunks in which an evaluation goes through near-exact likelihoods and quadratures
 OPTIMISER = 6  # numbers per parameter: itself, two moments of Adam, the gradient, a clean copy of it, a work space
 HELD = 4  # numbers of a step for each that is kept for the backward pass: itself, its gradient, work space
-ROUNDS = {"bimodal": 2, "images": 2}  # splits that are evaluated; images: all modalities at once, then one by one
+SPLITS, ALONE = {"bimodal": 2}, {"images": 1}  # that are evaluated; likelihoods of modalities one by one, as whole ones
+GRID = 64**2  # passes of the decoder for the likelihood of a point with one or two latents: cells of its first grid
+REPLICA, SAMPLE = 0.2, 2e-5  # seconds of an evaluation beside its operations: correlations, assignments
 MARGIN = 1.5  # what a job asks for over what it should need
 START, JOB = 10.0, 2.0  # seconds until a job works: at most, as it is asked for, and as a rule
 GPU_MIB = 16_000  # memory of a GPU that nobody looked at
@@ -43,7 +46,8 @@ class Speed:
 
     def evaluation_seconds(self, cell: Cell, counts: Counts) -> float:
         """Seconds of the evaluation of all replicas."""
-        return replicas(cell) * (1.0 + evaluation_operations(cell, counts) / self.evaluation)
+        simple = replicas(cell) * (REPLICA + SAMPLE * shape(cell.data).samples)
+        return simple + len(cell.seeds) * evaluation_operations(cell, counts) / self.evaluation
 
 
 # A slow core, or a modest GPU: a limit that is too low costs a job, one that is too high some minutes in a queue.
@@ -69,12 +73,29 @@ class Job:
 
 
 def evaluation_operations(cell: Cell, counts: Counts) -> int:
-    """Operations of the evaluation of one replica: particles of the log-likelihood, draws from every posterior."""
-    form, evaluation = shape(cell.data), cell.evaluation
-    given = form.modalities + 1  # all modalities, and each alone
-    draws = evaluation.samples * evaluation.draws * given * counts.draw
-    particles = min(evaluation.llh_samples, form.samples) * evaluation.particles * counts.particle
-    return ROUNDS.get(cell.data.kind, 1) * (particles + draws)
+    """Operations of the evaluation of one seed: every β after every share of the steps, as `pimvae.evaluation` has it.
+
+    Near-exact likelihoods, those with the encoder as proposal, and draws from posteriors. Points whose heavy-tailed
+    weights call for annealing are not foreseen.
+    """
+    form, sizes, kind = shape(cell.data), cell.evaluation, cell.evaluator
+    points, subsets = min(sizes.llh_samples, form.samples), form.modalities + 1  # all modalities, and each alone
+    passes = drawn = 0
+    for share, beta in product(cell.train.shares, cell.objective.betas):
+        last, splits = share == 1, SPLITS.get(kind, 1) if share == 1 else 1
+        if last or (kind == "images" and share >= 0.5):
+            drawn += splits * subsets
+        if (last or kind != "linear") and (beta == 1 or kind == "multimodal" or (last and kind == "bimodal")):
+            passes += (splits + last * ALONE.get(kind, 0)) * (_near_exact_passes(cell) + last * sizes.particles)
+    return points * passes * counts.particle + sizes.samples * sizes.draws * drawn * counts.draw
+
+
+def _near_exact_passes(cell: Cell) -> int:
+    """Passes of the decoder for the near-exact likelihood of a point; a gradient in z is one more."""
+    latent, sizes = cell.model.latent + shape(cell.data).modalities * cell.model.private_latent, cell.evaluation
+    if latent <= 2:
+        return GRID
+    return 2 * 2 * max(8, ceil(latent / 5)) * sizes.refinement_steps + sizes.refined_particles
 
 
 def data_job(dataset: DataSet) -> Job:

@@ -17,7 +17,10 @@ SIMPLE = "Last block: simple models fitted to the same training samples."
 SORT = "A click on a heading sorts the rows below it."
 ABOUT = {  # tables whose title does not say what their numbers are
     "t6_images": "In nats.",
-    "t7_coherence": "In %: the share of generated samples (panels) that show the digit of what is given (columns).",
+    **dict.fromkeys(
+        ["t7_coherence_mnist", "t7_coherence_svhn", "t7_coherence_text"],
+        "In %: the share of generated samples that show the digit of what is given (columns).",
+    ),
     "t8_unconditional": "Samples of the prior, and accuracies of the digit that is read from latents.",
     "t10_claims": "Not settled: half of the steps would give another verdict; *: the rule is younger than its run.",
     "t11_audit": "Each arm minus the corrected one, mean over schemes; bold: the interval excludes 0.",

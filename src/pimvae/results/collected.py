@@ -2,14 +2,13 @@
 
 __all__ = ["check_collected", "seal_collected"]
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pimvae.errors import UserError
-from pimvae.files import sha256, write_json
+from pimvae.files import read_json, sha256, write_json
 
 SEAL = "collected.json"
 TABLES = ("metrics.csv", "history.csv", "runs.csv", "settings.csv")
@@ -48,7 +47,7 @@ def check_collected(folder: Path) -> None:
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = read_json(path)
         tables, cells = dict(found["tables"]), {name: dict(digests) for name, digests in found["cells"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is damaged: collect the cells again ({error!r})") from None

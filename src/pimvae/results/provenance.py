@@ -11,14 +11,13 @@ __all__ = ["baselines_sources", "ceiling_sources", "classifiers_sources", "data_
 import ast
 import hashlib
 import importlib.util
-import json
 import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from pimvae.config.schema import Cell
-from pimvae.files import sha256
+from pimvae.files import read_json, sha256
 from pimvae.registry import page
 
 PACKAGE = "pimvae"
@@ -121,7 +120,7 @@ def _maker(name: str) -> str:
 
 def notebook_sources(path: Path, *extra: str) -> tuple[Path, ...]:
     """Sources of what the code cells of a notebook import, and of ``extra``, which they look up in a registry."""
-    cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    cells = [cell for cell in read_json(path)["cells"] if cell["cell_type"] == "code"]
     lines = [line for cell in cells for line in "".join(cell["source"]).splitlines() if not line.startswith("%")]
     named = _named(ast.parse("\n".join(lines)), "")
     return sources(*dict.fromkeys([*extra, *(name for name in named if _path(name) is not None)]))

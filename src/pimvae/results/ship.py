@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from pimvae.archive import MANIFEST, PACKED, pack, recover, verify
 from pimvae.errors import UserError
+from pimvae.files import parse_json, read_json
 from pimvae.limits import gunzip
 from pimvae.results.collected import check_collected
 from pimvae.results.files import Results, cell_folder
@@ -60,10 +61,10 @@ def ship(
     contents = _contents(folder, results)
     before = _files(Path(out)) if keep else {}
     former = _former(before, lambda experiment: experiment not in fresh)
-    kept = sorted({_experiment(cell) for cell in json.loads(former.get(RECORDS, b"{}"))})
+    kept = sorted({_experiment(cell) for cell in parse_json(former.get(RECORDS, b"{}"))})
     for name, content in former.items():
         contents[name] = _joined(name, contents[name], content) if name in contents else content
-    contents |= shipped_weights(results.folder, json.loads(contents[RECORDS]), before, weights or {})
+    contents |= shipped_weights(results.folder, parse_json(contents[RECORDS]), before, weights or {})
     pack(contents, out)
     return Shipment({name: len(content) for name, content in contents.items()}, fresh, kept, weights_in(contents))
 
@@ -98,7 +99,7 @@ def _former(files: Mapping[str, bytes], wanted: Wanted) -> dict[str, bytes]:
         return {}
     records = {
         name: record
-        for name, record in json.loads(files[RECORDS.removesuffix(PACKED)]).items()
+        for name, record in parse_json(files[RECORDS.removesuffix(PACKED)]).items()
         if wanted(_experiment(name))
     }
     if not records:
@@ -115,7 +116,7 @@ def _experiment(name: str) -> str:
 def _joined(name: str, fresh: bytes, former: bytes) -> bytes:
     """Both runs' rows of a table, or records."""
     if name == RECORDS:
-        return _one_per_line(json.loads(former) | json.loads(fresh))
+        return _one_per_line(parse_json(former) | parse_json(fresh))
     (header, *rows), (columns, *others) = _table(fresh), _table(former)
     if sorted(header) != sorted(columns):
         raise UserError(f"{name.removesuffix(PACKED)} of the shipped experiments has other columns: ship all again")
@@ -142,7 +143,7 @@ def _text(rows: list[list[str]]) -> bytes:
 
 def _record(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: the results are not complete") from None
     except ValueError as error:

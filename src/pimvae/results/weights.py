@@ -15,6 +15,7 @@ from pimvae.chain import CUT, DIGEST, EARLIER, RECORD, check_weights, read_recor
 from pimvae.data.dataset import load
 from pimvae.data.job import data_file, sizes_of
 from pimvae.errors import UserError, did_you_mean
+from pimvae.files import parse_json
 
 FOLDER = "weights"  # below a shipped folder; there, <experiment>/<cell> as in results/<scale>
 WEIGHTS = "weights.safetensors"
@@ -71,7 +72,7 @@ def shipped_weights(
     """
     files: Files = {}
     for name in weights_in(former):
-        record = json.loads(former[f"{FOLDER}/{name}/{RECORD}"])
+        record = parse_json(former[f"{FOLDER}/{name}/{RECORD}"])
         if records.get(name, {}).get(DIGEST) == record[CUT][DIGEST]:
             files |= {f"{FOLDER}/{name}/{file}": former[f"{FOLDER}/{name}/{file}"] for file in (WEIGHTS, RECORD)}
         elif name in records and (folder / name / WEIGHTS).is_file():

@@ -2,7 +2,6 @@
 
 __all__ = ["Choice", "Gain", "choose", "pays"]
 
-import json
 import platform
 import sys
 import time
@@ -15,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from pimvae.files import write_json
+from pimvae.files import read_json, write_json
 from pimvae.training.compiled import Compiled, NotCompiledError, cache_folder
 from pimvae.training.origin import cpu_model
 from pimvae.training.replay import Operations
@@ -112,7 +111,7 @@ def _known(parameters: Tensor) -> Gain | None:
     """The gain that was measured on this machine; a file that is absent or damaged is no error."""
     path = _file()
     with suppress(OSError, ValueError, KeyError, TypeError):
-        found = json.loads(path.read_text(encoding="utf-8"))[_machine(parameters)] if path else None
+        found = read_json(path)[_machine(parameters)] if path else None
         return found and Gain(float(found["ratio"]), float(found["seconds"]))
     return None
 
@@ -123,7 +122,7 @@ def _keep(parameters: Tensor, gain: Gain) -> None:
     if path is None:
         return
     with suppress(OSError, ValueError):
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_json(path)
     with suppress(OSError):
         write_json(path, {**(kept if isinstance(kept, dict) else {}), _machine(parameters): asdict(gain)})
 

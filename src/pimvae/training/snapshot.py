@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pimvae.errors import UserError
-from pimvae.files import replacing
+from pimvae.files import parse_json, replacing
 
 FORMAT = "pimvae-checkpoint-3"
 
@@ -56,7 +56,7 @@ def read(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})["pimvae"])
+            facts = parse_json((file.metadata() or {})["pimvae"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         content = facts.pop("content")
     except (SafetensorError, OSError, KeyError, ValueError, AttributeError) as error:

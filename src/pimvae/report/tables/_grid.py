@@ -7,7 +7,6 @@ from itertools import islice
 from typing import Annotated, Any
 
 import pandas as pd
-from pydantic import Field
 
 from pimvae.claims.selection import select
 from pimvae.claims.statistics import format_number
@@ -42,7 +41,7 @@ class Grid(Strict):
     datasets: Annotated[tuple[str, ...], AsList]
     columns: Annotated[tuple[Measure, ...], AsList]
     split: str | None = None
-    panels: dict[str, str] = Field(default_factory=lambda: {"": ""})
+    target: str = ""
     by_prior: bool = False
     digits: int = 4
 
@@ -51,17 +50,17 @@ class Grid(Strict):
         """The rows of all results that belong to the table."""
         return {"experiment": self.experiment, "dataset": list(self.datasets)}
 
-    def group(self, panel: str, objective: str | None = None) -> list[Column]:
+    def group(self, objective: str | None = None) -> list[Column]:
         """The columns under one bound; of any objective without one."""
         bound = () if objective is None else (("objective", objective),)
         return [
-            Column(m.metric, m.subset.format(panel=panel), (*bound, ("beta", m.beta)), m.interval, self.digits)
+            Column(m.metric, m.subset.format(target=self.target), (*bound, ("beta", m.beta)), m.interval, self.digits)
             for m in self.columns
         ]
 
 
 def grid_table(grid: Grid, results: Results) -> Table:
-    """The table; a panel per data set, per entry of ``panels`` and per prior, as far as there are several.
+    """The table; a panel per data set and per prior, as far as there are several.
 
     Best values are marked per column and data set, over both priors.
     """
@@ -82,20 +81,19 @@ def grid_table(grid: Grid, results: Results) -> Table:
     parts: list[Part] = []
     for name in catalogue().order("datasets", shown["dataset"]):
         own, beside, models, true = (rows[rows["dataset"] == name] for rows in (shown, trained, simple, metrics))
-        for panel, title in grid.panels.items():
-            columns = [column for objective in objectives for column in grid.group(panel, objective)]
-            titles = [catalogue().look("datasets", name).label if len(grid.datasets) > 1 else "", title]
-            parts += _panels(own, columns, low[low["dataset"] == name], titles, grid.by_prior)
-            parts += published_parts(beside, grid.group(panel), width)
-            parts += simple_parts(models, columns)
-            parts += _ceiling(true, columns)
+        columns = [column for objective in objectives for column in grid.group(objective)]
+        title = catalogue().look("datasets", name).label if len(grid.datasets) > 1 else ""
+        parts += _panels(own, columns, low[low["dataset"] == name], title, grid.by_prior)
+        parts += published_parts(beside, grid.group(), width)
+        parts += simple_parts(models, columns)
+        parts += _ceiling(true, columns)
     return Table("l" + "r" * width, head, parts)
 
 
 def _panels(
-    metrics: pd.DataFrame, columns: Sequence[Column], low: pd.DataFrame, titles: Sequence[str], by_prior: bool
+    metrics: pd.DataFrame, columns: Sequence[Column], low: pd.DataFrame, title: str, by_prior: bool
 ) -> Iterator[Part]:
-    """The trained models of one data set; ``titles`` are the parts of a title that are not the prior's."""
+    """The trained models of one data set; ``title`` is its name, where there are several."""
     priors: Sequence[str | None] = catalogue().order("priors", metrics["prior"]) if by_prior else [None]
     selections: list[tuple[str, list[tuple[str, Mapping[str, Any]]]]] = []
     for prior in priors:
@@ -104,7 +102,7 @@ def _panels(
         selections.append(("" if prior is None else catalogue().look("priors", prior).label, rows))
     cells = iter(body(metrics, [row for _, rows in selections for row in rows], columns, low))
     for label, rows in selections:
-        yield Part(list(islice(cells, len(rows))), ", ".join(filter(None, [*titles, label])))
+        yield Part(list(islice(cells, len(rows))), ", ".join(filter(None, [title, label])))
 
 
 def _ceiling(metrics: pd.DataFrame, columns: Sequence[Column]) -> list[Part]:

@@ -1,6 +1,6 @@
 """Parts of a table for objectives beside its grid: each has its own bound, so its numbers stand in one group only."""
 
-__all__ = ["published_parts"]
+__all__ = ["TITLES", "published_parts", "published_rows"]
 
 from collections.abc import Sequence
 
@@ -24,11 +24,11 @@ def published_parts(metrics: pd.DataFrame, columns: Sequence[Column], width: int
     """
     blocks = [(title, in_block(metrics, name)) for name, title in TITLES.items()]
     rest = [""] * (width - len(columns))
-    return [Part([[*row, *rest] for row in body(found, _rows(found), columns)], title)
+    return [Part([[*row, *rest] for row in body(found, published_rows(found), columns)], title)
             for title, found in blocks if len(found)]  # fmt: skip
 
 
-def _rows(metrics: pd.DataFrame) -> Rows:
+def published_rows(metrics: pd.DataFrame) -> Rows:
     """A row per pair of objective and aggregator: the objective's name, or the aggregator's where one has several."""
     rows: Rows = []
     for objective in catalogue().order("objectives", metrics["objective"]):

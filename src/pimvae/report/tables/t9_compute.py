@@ -1,42 +1,55 @@
-"""T9: parameters, time per step and device time of the trainings."""
+"""T9: parameters, time per step and device time of the trainings, of all but the images."""
 
-__all__ = ["table_compute"]
+__all__ = ["table_compute", "table_of"]
 
 import pandas as pd
 
+from pimvae.claims.selection import select
 from pimvae.claims.statistics import format_number
 from pimvae.config.catalogue import catalogue
+from pimvae.report.grid import in_block, in_grid
 from pimvae.report.latex import escape
 from pimvae.report.table import MISSING, NOT_RUN, Part, Table, bound_headings, grouped_headings
+from pimvae.report.tables._cells import aggregator_rows
+from pimvae.report.tables._published import TITLES, published_rows
 from pimvae.results.files import Results
 
-ELSEWHERE = ["audit", "aggregators", "scaling"]  # as their data set; in the table of all schemes; in a figure
 HEADINGS = ["ms/step", "time (s)", r"clipped (\%)"]
 
 
 def table_compute(results: Results) -> Table:
+    """Of linear and identifiable data."""
+    return table_of(results, ["linear", "bimodal", "multimodal"])
+
+
+def table_of(results: Results, experiments: list[str]) -> Table:
     """Per data set and aggregator: parameters of one replica; per bound ms per replica-step and time of the cell.
 
-    Where an aggregator has cells with either prior: parameters with the fixed one, means of all else.
+    Where an aggregator has cells with either prior: parameters with the fixed one, means of all else. Objectives that
+    are no bound of the grid stand below it, with their numbers in the first group.
     """
-    runs = results.runs[~results.runs["experiment"].isin(ELSEWHERE)]
-    if runs.empty:
+    runs = results.runs[results.runs["experiment"].isin(experiments)]
+    if runs.empty or (shown := in_grid(runs)).empty:
         return NOT_RUN
-    objectives = catalogue().order("objectives", runs["objective"])
+    bounds = catalogue().order("objectives", shown["objective"])
     parts = []
     for dataset in catalogue().order("datasets", runs["dataset"]):
-        part = runs[runs["dataset"] == dataset]
-        rows = [_row(part[part["aggregator"] == name], name, objectives)
-                for name in catalogue().order("aggregators", part["aggregator"])]  # fmt: skip
-        parts.append(Part(rows, catalogue().look("datasets", dataset).label))
-    head = grouped_headings([("", ["parameters"]), *bound_headings(objectives, HEADINGS)])
-    return Table("lr" + "r" * len(HEADINGS) * len(objectives), head, parts)
+        own, title = select(runs, {"dataset": dataset}), catalogue().look("datasets", dataset).label
+        rows = [_row(label, select(own, where), bounds) for label, where in aggregator_rows(in_grid(own))]
+        parts.append(Part(rows, title))
+        for name, block in TITLES.items():
+            found = published_rows(in_block(own, name))
+            empty = [""] * (len(HEADINGS) * (len(bounds) - 1))
+            rows = [[*_row(label, select(own, where), [where["objective"]]), *empty] for label, where in found]
+            parts += [Part(rows, f"{title}: {block}")] if rows else []
+    head = grouped_headings([("", ["parameters"]), *bound_headings(bounds, HEADINGS)])
+    return Table("lr" + "r" * len(HEADINGS) * len(bounds), head, parts)
 
 
-def _row(part: pd.DataFrame, name: str, objectives: list[str]) -> list[str]:
+def _row(label: str, part: pd.DataFrame, objectives: list[str]) -> list[str]:
     counts = part.sort_values("prior", ascending=False)["parameters"].dropna()  # "standard" comes before "mixture"
     parameters = f"{int(counts.iloc[0]):,}".replace(",", r"\,") if len(counts) else MISSING
-    cells = [escape(catalogue().aggregator(name).label), parameters]
+    cells = [escape(label), parameters]
     for objective in objectives:
         run = part[part["objective"] == objective]
         values = [run["ms_per_step"].mean(), run["seconds"].mean(), 100 * run["clipped_fraction"].mean()]

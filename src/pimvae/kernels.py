@@ -1,0 +1,35 @@
+"""Where torch.compile keeps its kernels: in the folder of a run, unless the user named another."""
+
+__all__ = ["COMPILED", "KERNELS", "kernels_in"]
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+KERNELS = "TORCHINDUCTOR_CACHE_DIR"  # torch's own variable, which it reads whenever it compiles
+COMPILED = "compiled"  # the folder beside what a run writes
+DEFAULT = "torchinductor_"  # how torch's own folder begins, in that of temporary files; torch sets the variable to it
+
+
+@contextmanager
+def kernels_in(folder: Path | None) -> Iterator[None]:
+    """What is compiled meanwhile has its kernels in ``folder``, which is there afterwards if it has any.
+
+    Where the variable is set, by the user or around this, it stays as it is. Without a folder they go to the user's
+    cache (`pimvae.training.compiled`). Afterwards the variable is as before.
+    """
+    before = os.environ.get(KERNELS)
+    free = before is None or Path(before).name.startswith(DEFAULT)
+    if free and folder is not None:
+        os.environ[KERNELS] = str(folder.absolute())
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(KERNELS, None)
+        else:
+            os.environ[KERNELS] = before
+        if free and folder is not None:
+            with suppress(OSError):  # there are kernels, or there is no folder
+                folder.rmdir()
