@@ -111,7 +111,7 @@ class MultimodalVAE(Answers):
             callbacks: called with (step, {term: one number per seed}); True ends the training.
             progress: whether to show a bar.
             device: ``auto``, ``cpu`` or ``cuda``.
-            polish: whether decoders, prior and encoders are then refined (`pimvae.training.fit`); default: if no images.
+            polish: whether decoders, prior, encoders are then refined (`pimvae.training.fit`); default: if no images.
             checkpoint: from where a cut-off training goes on, as ``pimvae train`` does; compiled kernels lie beside it.
 
         Raises:
