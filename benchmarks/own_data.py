@@ -1,39 +1,40 @@
 """Own data by default settings on real, small data of scikit-learn, beside simple models: held-out numbers."""
 
-__all__ = ["BREAST_CANCER", "blocks", "main"]
+__all__ = ["BREAST_CANCER", "SETS", "blocks", "differences", "main", "measured"]
 
-import sys
+import argparse
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 BREAST_CANCER = "breast_cancer"
-SETS = (BREAST_CANCER, "wine", "diabetes")
-HELD_OUT = {BREAST_CANCER: 169, "wine": 48, "diabetes": 110}
+SETS = (BREAST_CANCER, "wine", "diabetes", "iris", "digits")
+HELD_OUT = {BREAST_CANCER: 169, "wine": 48, "diabetes": 110, "iris": 50, "digits": 1197}
+CUTS = {BREAST_CANCER: {"mean": (0, 10), "error": (10, 20), "worst": (20, 30)},
+        "wine": {"acids": (0, 6), "phenols": (6, 13)}, "iris": {"sepal": (0, 2), "petal": (2, 4)}}  # fmt: skip
+INKED = 0.1  # share of the digits in which a pixel that is kept is not white
+METRICS = ("llh", "r2", "accuracy")
+COLUMNS = ["data", "split", "seeds", "prior", "metric", "subset", "baseline", "value", "error"]
 Blocks = dict[str, np.ndarray]
 
 
-def blocks(name: str) -> tuple[Blocks, Blocks]:
-    """Training and held-out samples: blocks of columns (logarithms, standardised by the training samples) and a class.
+def blocks(name: str, split: int = 0) -> tuple[Blocks, Blocks]:
+    """Training and held-out samples: blocks of columns, standardised by the training samples, and a class.
 
     Breast cancer: three blocks of ten (means, errors, worst) and the diagnosis; wine: two blocks (6 and 7 columns) and
-    the cultivar; diabetes: body (age, body-mass index, pressure), six blood values, and how the disease went on.
-    """
-    from sklearn import datasets
+    the cultivar; iris: sepal and petal (2 columns each) and the species, all three in logarithms; diabetes: body (age,
+    body-mass index, pressure), six blood values, how the disease went on, and the sex; digits: the quadrants of 8 × 8
+    pixels without those that are nearly always white, and the digit.
 
-    data = getattr(datasets, f"load_{name}")()
-    x = np.asarray(data.data, dtype=float)
-    order = np.random.default_rng(0).permutation(len(x))
+    Args:
+        name: one of `SETS`.
+        split: seed of the order of the samples, of which the last ones are held out.
+    """
+    parts, labels = _parts(name)
+    order = np.random.default_rng(split).permutation(len(next(iter(parts.values()))))
     test, train = order[-HELD_OUT[name] :], order[: -HELD_OUT[name]]
-    if name == "diabetes":
-        parts = {"body": x[:, [0, 2, 3]], "blood": x[:, 4:], "progression": np.log(data.target)[:, None]}
-        labels = {"sex": np.where(x[:, 1] > 0, "b", "a")}
-    else:
-        x = np.log1p(x)
-        cuts = {BREAST_CANCER: {"mean": (0, 10), "error": (10, 20), "worst": (20, 30)},
-                "wine": {"acids": (0, 6), "phenols": (6, 13)}}[name]  # fmt: skip
-        parts = {key: x[:, low:high] for key, (low, high) in cuts.items()}
-        labels = {"class": np.array([str(data.target_names[k]) for k in data.target])}
 
     def some(rows: np.ndarray) -> Blocks:
         scaled = {key: (v[rows] - v[train].mean(0)) / v[train].std(0) for key, v in parts.items()}
@@ -42,22 +43,84 @@ def blocks(name: str) -> tuple[Blocks, Blocks]:
     return some(train), some(test)
 
 
-def main(names: tuple[str, ...] = SETS, seeds: int = 3) -> Iterator[str]:
-    """Lines of a table: data, metric, subset, mean over seeds; simple models, and whether the model is better."""
+def _parts(name: str) -> tuple[Blocks, Blocks]:
+    """All samples: blocks of columns, and the class."""
+    from sklearn import datasets
+
+    data = getattr(datasets, f"load_{name}")()
+    x = np.asarray(data.data, dtype=float)
+    if name == "diabetes":
+        parts = {"body": x[:, [0, 2, 3]], "blood": x[:, 4:], "progression": np.log(data.target)[:, None]}
+        return parts, {"sex": np.where(x[:, 1] > 0, "b", "a")}
+    labels = {"class": np.array([str(data.target_names[k]) for k in data.target])}
+    if name == "digits":
+        halves, inked = {"top": slice(0, 4), "bottom": slice(4, 8)}, (x > 0).mean(0) >= INKED
+        sides = {"left": slice(0, 4), "right": slice(4, 8)}
+        pixels = np.arange(64).reshape(8, 8)
+        places = {f"{h} {s}": pixels[halves[h], sides[s]].ravel() for h in halves for s in sides}
+        return {key: x[:, place[inked[place]]] for key, place in places.items()}, labels
+    return {key: np.log1p(x[:, low:high]) for key, (low, high) in CUTS[name].items()}, labels
+
+
+def measured(name: str, split: int, seeds: int = 3) -> Iterator[list[object]]:
+    """Rows of the table: held-out numbers of one split, means over seeds, beside simple models; and the prior taken.
+
+    ``error`` stands beside a simple model: the standard error of the difference from it, paired sample by sample.
+    """
     from pimvae import MultimodalVAE
     from pimvae.data.readers import read_memory
-    from pimvae.evaluation.own import AHEAD, evaluate
-    from pimvae.report.own_summary import summary
+    from pimvae.evaluation.own import AHEAD_ERROR, evaluate
 
-    for name in names:
-        train, test = blocks(name)
-        model = MultimodalVAE.from_data(train, name=name).fit(train, seeds=seeds, progress=False)
-        rows = [row for row in evaluate(model, read_memory(train), read_memory(test)) if row[9] == "test"]
-        shown = [row for row in rows if row[11].split(AHEAD)[0] in ("llh", "r2", "accuracy")]
-        yield from (f"{name:14} {line}" for line in summary(shown)[:-1])
-        yield f"{name:14} {model.seconds:.0f} s for {seeds} seeds"
+    train, test = blocks(name, split)
+    model = MultimodalVAE.from_data(train, name=name).fit(train, seeds=seeds, progress=False)
+    found: dict[tuple[str, str, str], list[float]] = {}
+    errors: dict[tuple[str, str, str], float] = {}
+    for row in evaluate(model, read_memory(train), read_memory(test)):
+        baseline, part, subset, metric, value = row[8:]
+        plain = metric.removesuffix(AHEAD_ERROR)
+        if part == "test" and plain in METRICS and plain != metric:
+            errors[plain, subset.removeprefix("modality:"), baseline] = value
+        elif part == "test" and metric in METRICS and (metric != "llh" or subset == "all"):
+            found.setdefault((metric, subset.removeprefix("modality:"), baseline), []).append(value)
+    for (metric, subset, baseline), values in found.items():
+        prior = model.cell.model.prior
+        numbers = (_number(np.mean(values)), _number(errors.get((metric, subset, baseline))))
+        yield [name, split, seeds, prior, metric, subset, baseline or "model", *numbers]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.5f}"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure what the table lacks; print, for every number, the difference from each simple model over splits."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.own_data", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SETS)}; default: all")
+    parser.add_argument("--splits", type=int, nargs="*", default=[1], help="none: only print the table")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/own_data.csv"))
+    options = parser.parse_args(arguments)
+    table = pd.read_csv(options.out) if options.out.is_file() else pd.DataFrame(columns=COLUMNS)
+    for split in options.splits:
+        for name in options.names or SETS:
+            if not ((table["data"] == name) & (table["split"] == split)).any():
+                rows = pd.DataFrame(measured(name, split), columns=COLUMNS)
+                rows.to_csv(options.out, mode="a", header=not options.out.is_file(), index=False)
+    print("\n".join(differences(pd.read_csv(options.out))))
+
+
+def differences(table: pd.DataFrame) -> Iterator[str]:
+    """A line per data set, metric and subset: means over splits, and model minus simple model ± standard error."""
+    keys = ["data", "metric", "subset"]
+    for (name, metric, subset), part in table.groupby(keys, sort=False):
+        wide = part.astype({"value": float}).pivot_table("value", "split", "baseline")
+        model = wide.pop("model")
+        line = f"{name} {metric} {subset}: {model.mean():.3f} ({len(model)} splits)"
+        for baseline, values in wide.items():
+            ahead = model - values
+            spread = f" ± {ahead.sem():.3f}" if len(ahead) > 1 else ""
+            line += f"; {baseline} {values.mean():.3f} ({ahead.mean():+.3f}{spread})"
+        yield line
 
 
 if __name__ == "__main__":
-    for text in main(tuple(sys.argv[1:]) or SETS):
-        print(text, flush=True)
+    main()

@@ -3,9 +3,11 @@
 import csv
 import json
 
+import pandas as pd
 import pytest
 import torch
 
+from benchmarks import own_data
 from benchmarks.__main__ import NAMES, main
 from benchmarks.measure import MINIMAL, Result, Timing, linear_fit, peak_bytes
 from benchmarks.trainings import cell, stacked, step_flops
@@ -66,3 +68,24 @@ def test_ratios_are_taken_repetition_by_repetition():
 
 def test_a_line_is_fitted_exactly():
     assert linear_fit([1, 2, 4], [5.0, 7.0, 11.0]) == pytest.approx((3.0, 2.0, 1.0))
+
+
+@pytest.mark.parametrize("name", own_data.SETS)
+def test_real_data_are_standardised_by_the_training_samples_of_each_split(name):
+    train, test = own_data.blocks(name, 1)
+    assert list(train) == list(test) and len(train) >= 3
+    sizes = {len(values) for values in test.values()}
+    assert sizes == {own_data.HELD_OUT[name]}
+    numbers = [values for values in train.values() if values.dtype == float]
+    assert all(abs(values.mean(0)).max() < 1e-9 and abs(values.std(0) - 1).max() < 1e-9 for values in numbers)
+    again, other = own_data.blocks(name, 1)[0], own_data.blocks(name, 2)[0]
+    label = next(key for key, values in train.items() if values.dtype != float)
+    assert (again[label] == train[label]).all() and (other[label] != train[label]).any()
+
+
+def test_differences_from_simple_models_are_paired_by_split():
+    rows = [["wine", split, 3, "mixture", "llh", "all", baseline, value, 0.1]
+            for split, model, simple in ((1, -10.0, -12.0), (2, -14.0, -15.0), (3, -11.0, -14.0))
+            for baseline, value in (("model", model), ("gaussian", simple))]  # fmt: skip
+    (line,) = own_data.differences(pd.DataFrame(rows, columns=own_data.COLUMNS))
+    assert line == "wine llh all: -11.667 (3 splits); gaussian -13.667 (+2.000 ± 0.577)"

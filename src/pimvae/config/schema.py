@@ -83,6 +83,7 @@ class OwnData(Strict):
     source: str  # files, or what they are called
     samples: PositiveInt
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of the samples that decides when training stops
+    chooses_prior: bool = False  # whether these samples also decide between the standard prior and a mixture
 
 
 DataConfig = Annotated[

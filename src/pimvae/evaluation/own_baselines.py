@@ -118,7 +118,7 @@ class Baselines:
             return LogisticRegression(max_iter=1000).fit(x, classes) if len(np.unique(classes)) > 1 else None
 
     def _covariances(self) -> dict[str, np.ndarray]:
-        """Of the Gaussian modalities: all of it, and of rank k plus noise, k as large as the VAE's default latent."""
+        """Of the Gaussian modalities: all of it, and of rank k plus noise, k half of the columns, 1 … 16."""
         if not self.places:
             return {}
         joint = self._inputs(self.places, self.x, self.mask)

@@ -25,6 +25,8 @@ from pimvae.training.divergence import Diverged, divergence
 from pimvae.training.fit import Fitted, fit
 from pimvae.training.streams import Purpose, derived_seed
 
+TOLD = ("step", "bound", "log_likelihood", "diverged", "priors")  # of `Fitted`, in run.json
+
 
 class MultimodalVAE(Answers):
     """A multi-modal VAE of one's own modalities: p(z) ∏_s p(x_s | z) with a posterior q(z | x_S) for every subset S.
@@ -67,7 +69,7 @@ class MultimodalVAE(Answers):
             data: training samples; kinds, classes, means and standard deviations are learned from them.
             aggregator: name of a file in ``pimvae/aggregators``.
             objective: name of a file in ``pimvae/objectives``.
-            latent: size of z; default: half of the columns, 2 … 16.
+            latent: size of z; default: half of the columns, 4 … 16, and no more than columns.
             kinds: name → kind, where the values leave a doubt (`pimvae.data.modality.KINDS`).
             mask: [n, M], 0 where a modality is missing.
             standardise: whether Gaussian columns are centred and scaled inside the model (log-likelihoods are those of
@@ -109,8 +111,7 @@ class MultimodalVAE(Answers):
             callbacks: called with (step, {term: one number per seed}); True ends the training.
             progress: whether to show a bar.
             device: ``auto``, ``cpu`` or ``cuda``.
-            polish: whether the decoders are then fitted to posteriors refined sample by sample, and the encoders once
-                more to these decoders (`pimvae.training.fit`); default: yes, where no modality is an image.
+            polish: whether decoders, prior, encoders are then refined (`pimvae.training.fit`); default: if no images.
             checkpoint: from where a cut-off training goes on, as ``pimvae train`` does; compiled kernels lie beside it.
 
         Raises:
@@ -131,7 +132,8 @@ class MultimodalVAE(Answers):
                                       callbacks, progress, self._refines(polish), checkpoint)  # fmt: skip
         if all(found.diverged):
             raise Diverged(divergence(len(chosen), len(chosen), self.cell))
-        self.training = {name: getattr(found, name) for name in ("step", "bound", "log_likelihood", "diverged")}
+        self.training = {name: getattr(found, name) for name in TOLD}
+        self.cell = self.cell.model_copy(update={"model": self.models[0].config})  # the prior may be another one
         self.seconds = time.perf_counter() - start
         self.choose_best()
         return self

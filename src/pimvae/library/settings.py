@@ -13,7 +13,8 @@ from pimvae.config.schema import Cell, EvaluationConfig, ModelConfig, ObjectiveC
 from pimvae.config.strict import Strict
 from pimvae.data.modality import Modality
 from pimvae.errors import UserError, did_you_mean
-from pimvae.registry import names
+from pimvae.objectives._base import as_objective
+from pimvae.registry import lookup, names
 
 AGGREGATOR, OBJECTIVE = "sum_pooling", "masked"
 PARTS: dict[str, type[Strict]] = {
@@ -65,7 +66,7 @@ def cell(
         if chosen not in names(kind):
             raise UserError(f"unknown {kind.rstrip('s')} '{chosen}' ({did_you_mean(chosen, names(kind))})")
     columns = sum(1 if m.kind == "categorical" else m.dim for m in modalities)
-    model = {"aggregator": aggregator, "latent": latent or max(2, min(16, columns // 2))}
+    model = {"aggregator": aggregator, "latent": latent or min(columns, max(4, min(16, columns // 2)))}
     steps = max(1000, min(20000, EPOCHS * samples // SIZES["train"]["batch_size"]))
     values = merge(
         SIZES, {"model": model, "train": {"steps": steps}, "objective": {"name": objective}}, _nested(changes)
@@ -78,8 +79,16 @@ def cell(
             raise UserError(f"{part}: {one_line(error, schema)}") from None
     if len(parts["objective"].betas) > 1:
         raise UserError("objective.betas: own data take one β at a time")
-    data = OwnData(source=source, samples=samples, validation=VALIDATION if samples >= FEWEST else 0.0)
+    share = VALIDATION if samples >= FEWEST else 0.0
+    chooses = "model.prior" not in changes and _may_learn_prior(parts["model"], objective)
+    data = OwnData(source=source, samples=samples, validation=share, chooses_prior=chooses)
     return Cell(experiment="own", dataset=name, data=data, seeds=(0,), **parts)
+
+
+def _may_learn_prior(model: ModelConfig, objective: str) -> bool:
+    """Whether a mixture of Gaussians can take the place of the prior."""
+    trained = as_objective(lookup("objectives", objective)).trains_prior
+    return trained and model.prior == "standard" and model.family == "gaussian" and not model.private_latent
 
 
 def for_training(cell: Cell, samples: int, steps: int | None, seeds: Sequence[int], validation: float | None) -> Cell:
@@ -102,7 +111,9 @@ def for_training(cell: Cell, samples: int, steps: int | None, seeds: Sequence[in
     train = train.model_copy(update={"batch_size": min(train.batch_size, rest),
                                      "history_every": min(train.history_every, train.steps)})  # fmt: skip
     data = cell.data.model_copy(update={"samples": samples, "validation": share})
-    return cell.model_copy(update={"train": train, "data": data, "seeds": tuple(seeds)})
+    # An earlier training may have left a mixture.
+    model = cell.model.model_copy(update={"prior": "standard"}) if data.chooses_prior else cell.model
+    return cell.model_copy(update={"train": train, "data": data, "seeds": tuple(seeds), "model": model})
 
 
 def _nested(changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -144,6 +144,8 @@ def _refuse_other_run(folder: Path, cell: Mapping[str, Any], record: Mapping[str
     try:
         found = read_json(path)
         before, data = found["cell"], found.get("data") or {}
+        if before["data"].get("chooses_prior") and cell["data"]["chooses_prior"]:  # the prior is found, not set
+            before["model"] |= {key: cell["model"][key] for key in ("prior", "prior_components")}
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{folder} holds a run that cannot be read: remove it, or {remedy}") from None
     if data.get("sha256") != record["sha256"]:

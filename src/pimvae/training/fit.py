@@ -22,9 +22,10 @@ from pimvae.training.early_stopping import EarlyStopping
 from pimvae.training.loop import Trainer
 from pimvae.training.packing import PackedSplit
 from pimvae.training.polish import ROUNDS, polish
+from pimvae.training.prior_choice import preferred, take_prior, with_mixture
 from pimvae.training.streams import Purpose, derived_seed
 
-BOUND, DECODERS, ENCODERS = PARTS = "bound", "decoders", "encoders"  # each has a checkpoint of its own
+BOUND, DECODERS, PRIORS, ENCODERS = PARTS = "bound", "decoders", "priors", "encoders"  # with a checkpoint each
 Callback = Callable[[int, dict[str, list[float]]], bool | None]
 
 
@@ -37,6 +38,7 @@ class Fitted:
         step: the step that each replica's weights are from, per part.
         bound: validation bound of the last part, nats per sample in the model's units; empty without validation.
         log_likelihood: of the validation samples before and after better decoders; empty without that part.
+        priors: name → log-likelihoods of the validation samples with this prior, per replica; empty if none was chosen.
         curve: (step, validation bounds of all replicas), over both parts.
         diverged: whether there are no usable weights, per replica.
     """
@@ -45,6 +47,7 @@ class Fitted:
     step: list[list[int]] = field(default_factory=list)
     bound: list[float] = field(default_factory=list)
     log_likelihood: list[tuple[float, float]] = field(default_factory=list)
+    priors: dict[str, list[float]] = field(default_factory=dict)
     curve: list[tuple[int, list[float]]] = field(default_factory=list)
     diverged: list[bool] = field(default_factory=list)
 
@@ -75,8 +78,9 @@ def fit(
 
     Every ``history_every`` steps the bound of the validation samples is computed, with the same subsets and noise each
     time; the weights with the best one are kept, and training ends when no replica has had a better one for a while.
-    With ``polished``, the decoders then become better (`pimvae.training.polish`), and the encoders are trained once
-    more, for at most half of the steps, with the decoders fixed. Nothing more is done where every replica diverged.
+    With ``polished``, the decoders then become better (`pimvae.training.polish`), with a mixture as prior where the
+    validation samples of every replica prefer it, and the encoders are trained once more, for at most half of the
+    steps, with decoders and prior fixed. Nothing more is done where every replica diverged.
 
     Args:
         cell: the configuration.
@@ -172,13 +176,30 @@ class _Session:
         return ended
 
     def polish(self, cell: Cell) -> None:
-        """Better decoders of every replica that did not diverge."""
-        decoders, saved = _Decoders(self.models), self.checkpoint.part(DECODERS)
+        """Better decoders of every replica that did not diverge, and another prior where that is the better one."""
+        others: list[MultimodalVAE] = []
+        if self.validation and cell.data.chooses_prior:  # from weights that no validation sample has touched
+            rows = zip(self.models, self.data, cell.seeds, self.result.diverged, strict=True)
+            others = [with_mixture(model, None if lost else train, derived_seed(seed, Purpose.VALIDATION))
+                      for model, train, seed, lost in rows]  # fmt: skip
+        self.result.log_likelihood = found = self._decoders(self.models, cell, DECODERS)
+        if others:
+            learned = self._decoders(others, cell, PRIORS)
+            both = {"standard": found, "mixture": learned}
+            self.result.priors = {name: [after for _, after in values] for name, values in both.items()}
+            if preferred(*self.result.priors.values()):
+                self.result.log_likelihood = learned
+                for model, other in zip(self.models, others, strict=True):
+                    take_prior(model, other)
+
+    def _decoders(self, models: Sequence[MultimodalVAE], cell: Cell, part: str) -> list[tuple[float, float]]:
+        """Better decoders in place; log-likelihoods of the validation samples before and after."""
+        decoders, saved = _Decoders(models), self.checkpoint.part(part)
         self._resume(decoders, saved)
         rounds = max(1, min(ROUNDS, cell.train.steps // 16))
-        validation = self.validation or [None] * len(self.models)
-        rows = list(zip(self.models, self.data, validation, cell.seeds, strict=True))
-        for model, train, held_out, seed in tqdm(rows[len(decoders.found):], desc=DECODERS, unit="seed",
+        validation = self.validation or [None] * len(models)
+        rows = list(zip(models, self.data, validation, cell.seeds, strict=True))
+        for model, train, held_out, seed in tqdm(rows[len(decoders.found):], desc=part, unit="seed",
                                                  disable=not self.progress):  # fmt: skip
             if self.result.diverged[len(decoders.found)]:
                 decoders.found.append((math.nan, math.nan))
@@ -187,7 +208,7 @@ class _Session:
             model.load_state_dict(better.model.state_dict())
             decoders.found.append((better.before, better.after))
             self._settle(decoders, saved)
-        self.result.log_likelihood = decoders.found
+        return decoders.found
 
     @property
     def _steps(self) -> int:
