@@ -104,7 +104,7 @@ def _panel(panel: plt.Axes, rows: pd.DataFrame, metrics: list[str]) -> None:
         panel.plot(_in_intervals(part), heights, "o", ms=2, color=colour, alpha=0.5, mew=0)
     panel.set_xscale("symlog", linthresh=1)
     panel.set_xlim(-1.2 * LIMIT, 1.2 * LIMIT)
-    panel.set_xticks([-LIMIT, -10, -1, 0, 1, 10, LIMIT], ["−100", "−10", "−1", "0", "1", "10", "100"])
+    panel.set_xticks([-LIMIT, -1, 0, 1, LIMIT], ["−100", "−1", "0", "1", "100"])
     panel.minorticks_off()
 
 

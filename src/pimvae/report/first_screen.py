@@ -79,10 +79,11 @@ def ending(source: Source) -> str:
 
 
 def compared(source: Source) -> str:
-    """How a run of another machine compares with this one, with the picture; empty if nothing new is known."""
+    """How a run of another machine compares with this one, with the picture behind a click; empty if nothing new is known."""
     if source.compared is None:
         return ""
-    return f'{source.compared}\n\n<img src="docs/figures/compare.png" alt="{source.compared}" width="70%">'
+    picture = f'<img src="docs/figures/compare.png" alt="{source.compared}" width="70%">'
+    return f"{source.compared}\n\n<details><summary>every number</summary>\n\n{picture}\n\n</details>"
 
 
 def _laptop(source: Source) -> str:
