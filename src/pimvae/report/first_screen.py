@@ -79,7 +79,7 @@ def ending(source: Source) -> str:
 
 
 def compared(source: Source) -> str:
-    """How a run of another machine compares with this one, with the picture behind a click; empty if nothing new is known."""
+    """How another run compares with this one, its picture behind a click; empty if nothing is known."""
     if source.compared is None:
         return ""
     picture = f'<img src="docs/figures/compare.png" alt="{source.compared}" width="70%">'
