@@ -39,8 +39,7 @@ except UserError as error:
     sys.exit(f"pimvae: error: {error}")
 
 SCALE = CONFIG.scale
-# Shipped results of other scales, whose verdicts are shown beside those of this run.
-OTHER_SCALES = [SHIPPED.with_name(name) for name in archive.shipped_scales(ROOT) if name != SCALE]
+OTHER_SCALES = [SHIPPED.with_name(name) for name in archive.shipped_scales(ROOT) if name != SCALE]  # shown beside
 # Where this run writes; what is made from shipped results never mixes with what was trained here.
 RESULTS = f"results/from_shipped/{SCALE}" if CONFIG.shipped else f"results/{SCALE}"
 # What is collected and reported together, by the part of a path that tells it: 'all' reports its own cells, and 'beyond'
@@ -81,10 +80,9 @@ shell.prefix(
     f" PIMVAE_PYTHON={shlex.quote(PYTHON)} PIMVAE_ROOT={shlex.quote(str(ROOT))}"
     # glibc else gives the large tensors of a step back to the system and faults them in again at the next step.
     " MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=4000000000"
-    # These two change no result; as parameters of a rule, a change of them would train everything again.
+    # These change no result; as parameters of a rule, a change of them would train everything again.
     f" PIMVAE_CHECKPOINT_SECONDS={CONFIG.settings.checkpoint_seconds}"
     f" PIMVAE_BAD_CHECKPOINT={CONFIG.settings.bad_checkpoint}"
-    # Cells of equal shape share what torch.compile made.
     f" {KERNELS}={shlex.quote(os.environ.get(KERNELS) or os.path.abspath(f'{RESULTS}/{COMPILED}'))}; "
 )
 
