@@ -18,7 +18,7 @@ export LC_ALL := $(firstword $(filter C.UTF-8 C.utf8 en_US.UTF-8,$(shell locale 
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce rebuild report readme notebooks schemas rulegraph ship plan install test latex lint unit smoke \
+.PHONY: help reproduce rebuild report readme notebooks schemas rulegraph ship plan install test latex lint unit smoke spot-check \
 	test-slurm test-environment bench gpu-bundle gpu-check clean distclean
 
 help: ## this list
@@ -58,6 +58,9 @@ ship: install ## after 'make reproduce': make its results the shipped ones
 rebuild: install ## no training: tables, figures, claims and paper from the shipped results
 	@bash scripts/ensure_latex.sh
 	$(BIN)/snakemake --cores $(CORES) --config results=shipped $(if $(SCALE),scale=$(SCALE))
+
+spot-check: install ## two cells of the shipped scale trained here: how many of their numbers are the shipped ones?
+	@bash scripts/spot_check.sh $(BIN) $(or $(SCALE),laptop) $(CELLS)
 
 plan: install ## what 'make reproduce' will take (time, memory, disk), and its jobs
 	$(BIN)/pimvae plan $(if $(SCALE),--scale $(SCALE))

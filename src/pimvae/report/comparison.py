@@ -37,7 +37,8 @@ def compare(fresh: pd.DataFrame, shipped: pd.DataFrame) -> pd.DataFrame:
 
     Values that are not finite count as absent.
     """
-    sides = [frame[np.isfinite(frame["value"].astype(float))] for frame in (fresh, shipped)]
+    numbers = {"beta": float, "share": float}  # whole ones of a few cells are read as integers
+    sides = [frame[np.isfinite(frame["value"].astype(float))].astype(numbers) for frame in (fresh, shipped)]
     both = sides[0].merge(sides[1], on=[*UNIT, "seed"], suffixes=("_fresh", "_shipped"))
     paired = _paired(both)
     summaries = [_summary(frame, side) for frame, side in zip(sides, ("fresh", "shipped"), strict=True)]
