@@ -9,6 +9,7 @@ import torch
 from builders import training_cell
 
 from pimvae.cli import main
+from pimvae.config import experiments
 from pimvae.config.schema import LinearData
 from pimvae.data.job import run as make_data
 from pimvae.kernels import COMPILED, KERNELS, kernels_in
@@ -26,23 +27,23 @@ def unset(monkeypatch, tmp_path):
 
 
 def test_the_variable_is_torchs_own_and_as_before_afterwards(tmp_path, monkeypatch):
-    with kernels_in(tmp_path / "run"):
-        with kernels_in(tmp_path / "other"):  # the outer one stays
+    with kernels_in(tmp_path / "run", "always"):
+        with kernels_in(tmp_path / "other", "always"):  # the outer one stays
             compiled._keep_kernels()
             assert os.environ[compiled.KERNELS] == str(tmp_path / "run")
         assert os.environ[KERNELS] == str(tmp_path / "run")
-    with kernels_in(tmp_path / "run"):
+    with kernels_in(tmp_path / "run", "always"):
         (tmp_path / "run").mkdir()  # as torch does before it knows whether it compiles
-    with kernels_in(None):
+    with kernels_in(None, "always"):
         compiled._keep_kernels()
         assert os.environ[KERNELS] == str(tmp_path / "cache" / "pimvae" / "kernels")
     assert KERNELS not in os.environ and not (tmp_path / "run").exists()
     monkeypatch.setenv(KERNELS, "/tmp/torchinductor_me")  # torch did so, when it was asked for its cache
-    with kernels_in(tmp_path / "run"):
+    with kernels_in(tmp_path / "run", "always"):
         assert os.environ[KERNELS] == str(tmp_path / "run")
     assert os.environ[KERNELS] == "/tmp/torchinductor_me"
     monkeypatch.setenv(KERNELS, "mine")
-    with kernels_in(tmp_path / "run"):
+    with kernels_in(tmp_path / "run", "always"):
         assert os.environ[KERNELS] == "mine"
     assert os.environ[KERNELS] == "mine"
 
@@ -65,33 +66,49 @@ def place(monkeypatch):
     return found
 
 
+@pytest.fixture
+def compiling(monkeypatch):
+    """Cells of the configuration are compiled."""
+    find = experiments.find_cell
+
+    def found(*arguments):
+        cell = find(*arguments)
+        return cell.model_copy(update={"train": cell.train.model_copy(update={"compile": "always"})})
+
+    monkeypatch.setattr(experiments, "find_cell", found)
+
+
+def commands(root: Path, out: Path, data: Path) -> list[list[str]]:
+    """Trainings by the command line: a cell, and data of one's own."""
+    own = ["train", "--data", str(data), "--out", str(out), "--checkpoint", str(data.parent / "c" / "saved")]
+    cell = ["train", "linear", "dense-poe-masked", "--scale", "smoke", "--root", str(root), "--data", "data"]
+    return [[*cell, "--out", str(out)], own]
+
+
 @pytest.mark.parametrize("named", [None, "/mine"])
-def test_every_training_with_a_folder_keeps_them_there(root, tmp_path, place, monkeypatch, named):
+def test_every_training_with_a_folder_keeps_them_there(root, tmp_path, place, monkeypatch, compiling, named):
     if named:
         monkeypatch.setenv(KERNELS, named)
-    out, data = tmp_path / "run", {"a": torch.randn(20, 3).numpy(), "b": torch.randn(20, 2).numpy()}
-    cell = ["linear", "dense-poe-masked", "--scale", "smoke", "--root", str(root), "--data", "data"]
-    with pytest.raises(ReachedError):
-        main(["train", *cell, "--out", str(out)])
-    with pytest.raises(ReachedError):
-        MultimodalVAE.from_data(data).fit(data, checkpoint=Checkpoint(tmp_path / "saved", "", 60.0))
-    with pytest.raises(ReachedError):
-        MultimodalVAE.from_data(data).fit(data)
+    data, settings = {"a": torch.randn(20, 3).numpy(), "b": torch.randn(20, 2).numpy()}, {"train.compile": "always"}
     np.savez(tmp_path / "my.npz", **data)
-    with pytest.raises(ReachedError):
-        main(
-            [
-                "train",
-                "--data",
-                str(tmp_path / "my.npz"),
-                "--out",
-                str(out),
-                "--checkpoint",
-                str(tmp_path / "c" / "saved"),
-            ]
-        )
-    expected = [str(out / COMPILED), str(tmp_path / COMPILED), None, str(out / COMPILED)]
-    assert place == (4 * [named] if named else expected)
+    cell, own = commands(root, tmp_path / "run", tmp_path / "my.npz")
+    for command in (cell, [*own, "--set", "train.compile=always"]):
+        with pytest.raises(ReachedError):
+            main(command)
+    for checkpoint in (Checkpoint(tmp_path / "saved", "", 60.0), None):
+        with pytest.raises(ReachedError):
+            MultimodalVAE.from_data(data, settings=settings).fit(data, checkpoint=checkpoint)
+    run = str(tmp_path / "run" / COMPILED)
+    assert place == (4 * [named] if named else [run, run, str(tmp_path / COMPILED), None])
+
+
+def test_a_training_that_compiles_nothing_names_no_folder(root, tmp_path, place):
+    """Torch would make it, and a training that ends before its first step would leave it."""
+    np.savez(tmp_path / "my.npz", a=torch.randn(20, 3).numpy(), b=torch.randn(20, 2).numpy())
+    for command in commands(root, tmp_path / "run", tmp_path / "my.npz"):
+        with pytest.raises(ReachedError):
+            main(command)
+    assert place == [None, None]
 
 
 def files(folder: Path) -> set[Path]:
@@ -106,7 +123,7 @@ def test_a_second_training_of_equal_shape_finds_the_kernels_of_the_first(tmp_pat
     for name in ("first", "second"):
         torch._dynamo.reset()
         torch._dynamo.utils.counters.clear()
-        with kernels_in(tmp_path / COMPILED):
+        with kernels_in(tmp_path / COMPILED, "always"):
             job.run(cell, tmp_path / "data", tmp_path / name, "cpu")
         counted = torch._dynamo.utils.counters
         missed = counted["inductor"]["fxgraph_cache_miss"] + counted["aot_autograd"]["autograd_cache_miss"]

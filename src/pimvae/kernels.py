@@ -13,14 +13,15 @@ DEFAULT = "torchinductor_"  # how torch's own folder begins, in that of temporar
 
 
 @contextmanager
-def kernels_in(folder: Path | None) -> Iterator[None]:
+def kernels_in(folder: Path | None, compiles: str) -> Iterator[None]:
     """What is compiled meanwhile has its kernels in ``folder``, which is there afterwards if it has any.
 
     Where the variable is set, by the user or around this, it stays as it is. Without a folder they go to the user's
-    cache (`pimvae.training.compiled`). Afterwards the variable is as before.
+    cache (`pimvae.training.compiled`). Afterwards the variable is as before. Where ``compiles`` (`train.compile`) is
+    ``never``, nothing is changed: torch makes the folder that is named, whether it compiles or not.
     """
     before = os.environ.get(KERNELS)
-    free = before is None or Path(before).name.startswith(DEFAULT)
+    free = compiles != "never" and (before is None or Path(before).name.startswith(DEFAULT))
     if free and folder is not None:
         os.environ[KERNELS] = str(folder.absolute())
     try:

@@ -76,7 +76,7 @@ def train(options: argparse.Namespace) -> None:
 
     strict, notes = options.bad_checkpoint == "stop", record(options.root)
     saved = options.checkpoint, options.checkpoint_seconds
-    with kernels_in(options.out / COMPILED):
+    with kernels_in(options.out / COMPILED, cell.train.compile):
         run(cell, options.data[0], options.out, options.device, *saved, strict, notes)
 
 

@@ -127,7 +127,7 @@ class MultimodalVAE(Answers):
         self.models = [self.fresh(seed) for seed in chosen]
         for model, part in zip(self.models, train, strict=True):
             start_at_means(model, part)
-        with kernels_in(checkpoint.path.parent / COMPILED if checkpoint and checkpoint.path else None):
+        with kernels_in(checkpoint and checkpoint.path and checkpoint.path.parent / COMPILED, self.cell.train.compile):
             self.fitted = found = fit(self.cell, self.models, train, held_out if share else None, choose_device(device),
                                       callbacks, progress, self._refines(polish), checkpoint)  # fmt: skip
         if all(found.diverged):

@@ -74,7 +74,7 @@ def train(
     if tune:
         from pimvae.own.tuning import tuned
 
-        with kernels_in(folder / COMPILED):
+        with kernels_in(folder / COMPILED, model.cell.train.compile):
             model, told = tuned(model, data, device)
         print("\n".join(told), file=sys.stderr)
     cell = model.cell.model_dump(mode="json", exclude={"evaluation"})
@@ -98,7 +98,7 @@ def _fit(model: "MultimodalVAE", data: Collection, device: str, saved: "Checkpoi
     from pimvae.training.fit import forget
 
     try:
-        with kernels_in(folder / COMPILED):
+        with kernels_in(folder / COMPILED, model.cell.train.compile):
             model.fit(data, seeds=model.seeds, device=device, progress=sys.stderr.isatty(), checkpoint=saved)
     except Diverged:
         forget(saved)
