@@ -12,7 +12,7 @@ from pimvae.cli import main
 from pimvae.config import experiments
 from pimvae.config.schema import LinearData
 from pimvae.data.job import run as make_data
-from pimvae.kernels import COMPILED, KERNELS, kernels_in
+from pimvae.kernels import COMPILED, KERNELS, kernels_in, kernels_of
 from pimvae.library import MultimodalVAE
 from pimvae.training import compiled, job
 from pimvae.training.checkpoint import Checkpoint
@@ -109,6 +109,13 @@ def test_a_training_that_compiles_nothing_names_no_folder(root, tmp_path, place)
         with pytest.raises(ReachedError):
             main(command)
     assert place == [None, None]
+
+
+def test_the_jobs_of_a_workflow_share_a_folder_if_any_of_them_compiles(monkeypatch):
+    assert kernels_of(["never", "never"], "a b") == ""
+    assert kernels_of(["never", "auto"], "a b") == f" {KERNELS}='{Path('a b', COMPILED).absolute()}'"
+    monkeypatch.setenv(KERNELS, "/mine")
+    assert kernels_of(["always"], "a b") == f" {KERNELS}=/mine"
 
 
 def files(folder: Path) -> set[Path]:

@@ -1,9 +1,10 @@
 """Where torch.compile keeps its kernels: in the folder of a run, unless the user named another."""
 
-__all__ = ["COMPILED", "KERNELS", "kernels_in"]
+__all__ = ["COMPILED", "KERNELS", "kernels_in", "kernels_of"]
 
 import os
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -34,3 +35,10 @@ def kernels_in(folder: Path | None, compiles: str) -> Iterator[None]:
         if free and folder is not None:
             with suppress(OSError):  # there are kernels, or there is no folder
                 folder.rmdir()
+
+
+def kernels_of(compiles: Iterable[str], folder: str) -> str:
+    """What a shell exports so that cells (their `train.compile`) share ``folder``/compiled; nothing if none compiles."""
+    if all(choice == "never" for choice in compiles):
+        return ""
+    return f" {KERNELS}={shlex.quote(os.environ.get(KERNELS) or os.path.abspath(f'{folder}/{COMPILED}'))}"

@@ -14,7 +14,7 @@ from pimvae import archive
 from pimvae.results import provenance
 from pimvae.config import find_cell, load
 from pimvae.errors import UserError
-from pimvae.kernels import COMPILED, KERNELS
+from pimvae.kernels import kernels_of
 from pimvae.planning.graph import bundle
 from pimvae.planning.kept import Kept
 from pimvae.planning.resources import (
@@ -83,7 +83,7 @@ shell.prefix(
     # These change no result; as parameters of a rule, a change of them would train everything again.
     f" PIMVAE_CHECKPOINT_SECONDS={CONFIG.settings.checkpoint_seconds}"
     f" PIMVAE_BAD_CHECKPOINT={CONFIG.settings.bad_checkpoint}"
-    f" {KERNELS}={shlex.quote(os.environ.get(KERNELS) or os.path.abspath(f'{RESULTS}/{COMPILED}'))}; "
+    f"{kernels_of((cell.train.compile for cell in WORKFLOW.cells), RESULTS)}; "
 )
 
 

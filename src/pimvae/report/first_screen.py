@@ -59,7 +59,7 @@ def by_time(source: Source) -> str:
     """What to run by the time at hand; the time of the laptop scale is that of the jobs of this run."""
     rows = [
         ("2 minutes", "rebuild", "no training: tables, figures, verdicts and paper from the shipped results"),
-        ("7 minutes", "reproduce SCALE=smoke", "every cell for a few steps: does it run? Its numbers mean nothing"),
+        ("10 minutes", "reproduce SCALE=smoke", "every cell for a few steps: does it run? Its numbers mean nothing"),
         (_laptop(source), "reproduce SCALE=laptop", "the publication's experiments, smaller networks and fewer steps"),
         ("a night", "reproduce SCALE=workstation", "larger networks, more steps and seeds"),
         ("a GPU", "reproduce SCALE=paper", "the publication's sizes; `make plan SCALE=paper` says how long"),
