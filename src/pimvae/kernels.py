@@ -38,7 +38,7 @@ def kernels_in(folder: Path | None, compiles: str) -> Iterator[None]:
 
 
 def kernels_of(compiles: Iterable[str], folder: str) -> str:
-    """What a shell exports so that cells (their `train.compile`) share ``folder``/compiled; nothing if none compiles."""
+    """What a shell exports so that cells (their `train.compile`) share ``folder``/compiled; nothing if none does."""
     if all(choice == "never" for choice in compiles):
         return ""
     return f" {KERNELS}={shlex.quote(os.environ.get(KERNELS) or os.path.abspath(f'{folder}/{COMPILED}'))}"
