@@ -1,6 +1,6 @@
 """The one exception that users see: its message is printed as a single line and the exit code is 1."""
 
-__all__ = ["UserError", "did_you_mean", "require"]
+__all__ = ["UserError", "check_known", "did_you_mean", "require"]
 
 import difflib
 from collections.abc import Iterable
@@ -18,6 +18,19 @@ def require(rule: object, message: str) -> None:
     """
     if not rule:
         raise UserError(message)
+
+
+def check_known(what: str, known: Iterable[str], *wanted: str, place: object = None) -> None:
+    """Refuse names of something, ``what``, that are not among the known ones.
+
+    Raises:
+        UserError: for the first one, with the known names; it starts with the ``place`` of the name, if there is one.
+    """
+    known = list(known)
+    for name in wanted:
+        if name not in known:
+            start = "" if place is None else f"{place}: "
+            raise UserError(f"{start}unknown {what} '{name}' ({did_you_mean(name, known)})")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

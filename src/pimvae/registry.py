@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from pimvae.errors import UserError, did_you_mean
+from pimvae.errors import UserError, check_known
 
 
 def names(package: str) -> list[str]:
@@ -55,10 +55,7 @@ def check(package: str, *wanted: str) -> None:
     Raises:
         UserError: for the first one; the message lists the known names.
     """
-    for name in wanted:
-        if name not in names(package):
-            kind = package.rpartition(".")[2].rstrip("s")
-            raise UserError(f"unknown {kind} '{name}' ({did_you_mean(name, names(package))})")
+    check_known(package.rpartition(".")[2].rstrip("s"), names(package), *wanted)
 
 
 def source(package: str, name: str) -> ast.Module:

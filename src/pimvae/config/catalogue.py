@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pimvae.config.plain_yaml import parse
-from pimvae.errors import UserError, did_you_mean
+from pimvae.errors import UserError, check_known
 
 PRIVATE = "private_"
 
@@ -69,8 +69,7 @@ class Catalogue:
         Raises:
             UserError: if the metric is not in the catalogue; the message lists the known names.
         """
-        if name not in self.entries["metrics"]:
-            raise UserError(f"unknown metric '{name}' ({did_you_mean(name, self.entries['metrics'])})")
+        check_known("metric", self.entries["metrics"], name)
         return Metric(**self.entries["metrics"][name])
 
     def order(

@@ -10,10 +10,10 @@ from typing import Any
 
 from pimvae.archive import shipped_scales
 from pimvae.config.files import ExperimentFile, ScaleFile, Settings, checked, read
-from pimvae.config.grids import cells_of, check_known
+from pimvae.config.grids import cells_of
 from pimvae.config.scale import resolve_device, resolve_scale, resolve_shipped
 from pimvae.config.schema import Cell, DataConfig, EvaluationConfig, ModelConfig
-from pimvae.errors import UserError
+from pimvae.errors import UserError, check_known
 
 
 @dataclass(frozen=True)
@@ -102,13 +102,11 @@ def load(
         name, reason = resolve_scale(scale, wished)
     extra = chosen.beyond if beyond or name == "paper" else ()
     wanted = tuple(experiments or (*chosen.experiments, *extra))
-    check_known(name, _stems(folder / "scales"), "scale")
-    for experiment in wanted:
-        check_known(experiment, _stems(folder / "experiments"), "experiment")
+    check_known("scale", _stems(folder / "scales"), name)
+    check_known("experiment", _stems(folder / "experiments"), *wanted)
     scale_path = folder / "scales" / f"{name}.yaml"
     scaled = read(scale_path, ScaleFile).root
-    for experiment in scaled:
-        check_known(experiment, _stems(folder / "experiments"), "experiment", scale_path)
+    check_known("experiment", _stems(folder / "experiments"), *scaled, place=scale_path)
     cells: list[Cell] = []
     titles: dict[str, str] = {}
     for experiment in dict.fromkeys(wanted):
@@ -127,7 +125,7 @@ def find_cell(config: Config, experiment: str, name: str) -> Cell:
     Raises:
         UserError: if there is none; the message shows the nearest names.
     """
-    check_known(experiment, config.experiments, "experiment")
+    check_known("experiment", config.experiments, experiment)
     cells = {cell.name: cell for cell in config.of(experiment)}
     if name in cells:
         return cells[name]
@@ -143,7 +141,7 @@ def find_dataset(config: Config, name: str) -> DataSet:
         UserError: if no cell uses a data set of this name.
     """
     known = {dataset.name: dataset for dataset in config.datasets}
-    check_known(name, list(known), "data set")
+    check_known("data set", known, name)
     return known[name]
 
 

@@ -1,43 +1,33 @@
 """From the grids of an experiment to its cells: experiment, data set, grid and scale laid over each other."""
 
-__all__ = ["cells_of", "check_known"]
+__all__ = ["cells_of"]
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from pimvae import registry
 from pimvae.config.files import ExperimentFile, Grid, ScaledExperiment, checked, merge
 from pimvae.config.schema import Cell
-from pimvae.errors import UserError, did_you_mean
+from pimvae.errors import UserError, check_known, did_you_mean
 
 KINDS = ("linear", "digits", "bimodal", "multimodal", "images")  # of data that an experiment can have
 PARTS = ("data", "model", "objective", "train", "evaluation")
-
-
-def check_known(name: str, known: Sequence[str], what: str, path: Path | None = None) -> None:
-    """Refuse a name that is not among the known ones.
-
-    Raises:
-        UserError: with the file and the known names.
-    """
-    if name not in known:
-        place = f"{path}: " if path else ""
-        raise UserError(f"{place}unknown {what} '{name}' ({did_you_mean(name, known)})")
 
 
 def cells_of(
     experiment: str, content: ExperimentFile, scaled: ScaledExperiment, path: Path, scale_path: Path
 ) -> Iterator[Cell]:
     """All cells of one experiment, grid by grid; two of the same name are refused."""
-    for dataset in (*scaled.datasets, *scaled.exclude):
-        check_known(dataset, list(content.datasets), "data set", scale_path)
+    check_known("data set", content.datasets, *scaled.datasets, *scaled.exclude, place=scale_path)
     for scheme in {key for part in (scaled, *scaled.datasets.values()) for key in part.schemes}:
         for package, name in zip(("aggregators", "objectives"), scheme.split("-"), strict=False):
-            check_known(name, registry.names(package), package.rstrip("s"), scale_path)
+            check_known(package.rstrip("s"), registry.names(package), name, place=scale_path)
     seen: set[str] = set()
     for grid in content.grids:
-        _check_names(grid, content, path)
+        check_known("data set", content.datasets, *grid.datasets, place=path)
+        check_known("aggregator", registry.names("aggregators"), *grid.aggregators, place=path)
+        check_known("objective", registry.names("objectives"), *grid.objectives, place=path)
         for combination in itertools.product(grid.datasets, grid.aggregators, grid.objectives, grid.priors):
             if combination[0] in scaled.exclude:
                 continue
@@ -46,16 +36,6 @@ def cells_of(
                 raise UserError(f"{path}: two grids give the same cell '{cell.name}'")
             seen.add(cell.name)
             yield cell
-
-
-def _check_names(grid: Grid, content: ExperimentFile, path: Path) -> None:
-    for names, known, what in (
-        (grid.datasets, list(content.datasets), "data set"),
-        (grid.aggregators, registry.names("aggregators"), "aggregator"),
-        (grid.objectives, registry.names("objectives"), "objective"),
-    ):
-        for name in names:
-            check_known(name, known, what, path)
 
 
 def _cell(

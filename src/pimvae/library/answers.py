@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from pimvae.config.schema import Cell
 from pimvae.data.modality import Modality, describe
 from pimvae.data.readers import Collection, read_memory
-from pimvae.errors import UserError, did_you_mean
+from pimvae.errors import UserError, check_known
 from pimvae.library.data import as_tensors, pack_collection
 from pimvae.library.inference import LogLikelihood, Posterior, Sampler
 from pimvae.models.vae import MultimodalVAE as Core
@@ -128,9 +128,7 @@ class Answers:
             UserError: if a target is unknown, or a sample has nothing to predict from.
         """
         wanted = self.names if target is None else (target,) if isinstance(target, str) else tuple(target)
-        for name in wanted:
-            if name not in self.names:
-                raise UserError(f"unknown modality '{name}' ({did_you_mean(name, self.names)})")
+        check_known("modality", self.names, *wanted)
         sampler = self._sampler(data, mask)
         options = (samples, interval, self._refines(refined), draws, seed, as_tensors(data))
         if target is None:

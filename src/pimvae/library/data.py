@@ -12,7 +12,7 @@ from torch import Tensor
 from pimvae.data.modality import Modality
 from pimvae.data.readers import Collection
 from pimvae.data.understand import understand
-from pimvae.errors import UserError, did_you_mean
+from pimvae.errors import UserError, check_known, did_you_mean
 from pimvae.models.vae import MultimodalVAE as Core
 from pimvae.training.packing import PackedSplit
 
@@ -46,9 +46,7 @@ def pack_collection(data: Collection, modalities: Sequence[Modality], width: int
         UserError: if a modality is unknown, values are not of its kind, or a sample has no modality at all.
     """
     names = [modality.name for modality in modalities]
-    for name in data.names:
-        if name not in names:
-            raise UserError(f"{data.source}: unknown modality '{name}' ({did_you_mean(name, names)})")
+    check_known("modality", names, *data.names, place=data.source)
     dims = tuple(modality.dim for modality in modalities)
     x = torch.zeros(len(modalities), len(data), width or max(dims))
     mask = torch.zeros(len(data), len(modalities), dtype=torch.bool)

@@ -5,16 +5,13 @@ __all__ = ["AGGREGATOR", "OBJECTIVE", "PARTS", "cell", "for_training"]
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
-from pimvae.config.faults import one_line
-from pimvae.config.files import merge
+from pimvae.config.files import checked, merge
 from pimvae.config.schema import Cell, EvaluationConfig, ModelConfig, ObjectiveConfig, OwnData, TrainConfig
 from pimvae.config.strict import Strict
 from pimvae.data.modality import Modality
-from pimvae.errors import UserError, did_you_mean
+from pimvae.errors import UserError
 from pimvae.objectives._base import as_objective
-from pimvae.registry import lookup, names
+from pimvae.registry import check, lookup
 
 AGGREGATOR, OBJECTIVE = "sum_pooling", "masked"
 PARTS: dict[str, type[Strict]] = {
@@ -62,21 +59,15 @@ def cell(
     Raises:
         UserError: for names, keys and values that do not exist.
     """
-    for kind, chosen in (("aggregators", aggregator), ("objectives", objective)):
-        if chosen not in names(kind):
-            raise UserError(f"unknown {kind.rstrip('s')} '{chosen}' ({did_you_mean(chosen, names(kind))})")
+    check("aggregators", aggregator)
+    check("objectives", objective)
     columns = sum(1 if m.kind == "categorical" else m.dim for m in modalities)
     model = {"aggregator": aggregator, "latent": latent or min(columns, max(4, min(16, columns // 2)))}
     steps = max(1000, min(20000, EPOCHS * samples // SIZES["train"]["batch_size"]))
     values = merge(
         SIZES, {"model": model, "train": {"steps": steps}, "objective": {"name": objective}}, _nested(changes)
     )
-    parts = {}
-    for part, schema in PARTS.items():
-        try:
-            parts[part] = schema.model_validate(values[part])
-        except ValidationError as error:
-            raise UserError(f"{part}: {one_line(error, schema)}") from None
+    parts = {part: checked(schema, values[part], part) for part, schema in PARTS.items()}
     if len(parts["objective"].betas) > 1:
         raise UserError("objective.betas: own data take one β at a time")
     share = VALIDATION if samples >= FEWEST else 0.0

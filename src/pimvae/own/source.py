@@ -16,7 +16,7 @@ from pimvae.config.files import parse_text
 from pimvae.data.modality import KINDS, describe
 from pimvae.data.raw import Raw
 from pimvae.data.readers import Collection, read
-from pimvae.errors import UserError, did_you_mean
+from pimvae.errors import UserError, check_known
 
 if TYPE_CHECKING:
     from pimvae.library import MultimodalVAE
@@ -66,8 +66,7 @@ def kinds_of(stated: Sequence[str]) -> dict[str, str]:
         name, equals, kind = text.rpartition("=")
         if not equals or not name:
             raise UserError(f"--kind {text}: expected NAME=KIND, for example word=categorical")
-        if kind not in KINDS:
-            raise UserError(f"--kind {text}: unknown kind '{kind}' ({did_you_mean(kind, KINDS)})")
+        check_known("kind", KINDS, kind, place=f"--kind {text}")
         if name in found:
             raise UserError(f"--kind is given twice for '{name}'")
         found[name] = kind
@@ -88,8 +87,7 @@ def settings_of(stated: Sequence[str]) -> dict[str, Any]:
         part, dot, _ = key.partition(".")
         if not (equals and dot):
             raise UserError(f"--set {text}: expected part.key=value, for example train.steps=500")
-        if part not in PARTS:
-            raise UserError(f"--set {text}: unknown part '{part}' ({did_you_mean(part, PARTS)})")
+        check_known("part", PARTS, part, place=f"--set {text}")
         if key in found:
             raise UserError(f"--set {key} is given twice")
         try:
