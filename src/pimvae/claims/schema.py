@@ -2,16 +2,15 @@
 
 __all__ = ["AuditClaim", "Claim", "Measure", "claims_file", "read_claims"]
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from pydantic import Field
 
 from pimvae.config.catalogue import catalogue, config_path, experiments
 from pimvae.config.files import checked, parse
 from pimvae.config.strict import Strict
-from pimvae.errors import UserError, did_you_mean
+from pimvae.errors import UserError, check_known
 from pimvae.evaluation.names import SPLITS, is_subset, subset_names
 from pimvae.registry import names
 from pimvae.results.files import KEYS
@@ -52,8 +51,6 @@ class AuditClaim(Claim):
     """A claim about the verdicts of other claims, ``audits``: see `pimvae.claims.audit`."""
 
     audits: list[str] = Field(min_length=1)
-    better: dict[str, Any] = Field(default_factory=dict)
-    worse: dict[str, Any] = Field(default_factory=dict)
     measures: list[Measure] = Field(default_factory=list)
     effect: Literal["relative", "difference"] = "difference"
 
@@ -101,50 +98,33 @@ def _known_values() -> dict[str, set[str]]:
 
 
 def _check_values(claim: Claim, known: dict[str, set[str]]) -> None:
+    place = f"claims.yaml, claim {claim.id}"
     for rows in ({"experiment": claim.experiment}, claim.where, claim.better, claim.worse):
         for column, wanted in rows.items():
-            for value in _listed(claim, column, wanted):
-                _check_value(claim, column, value, known)
+            values = wanted if isinstance(wanted, list | tuple) else [wanted]
+            if not values:
+                raise UserError(f"{place}: the list of '{column}' is empty, which no row can match")
+            if column in known:
+                check_known(column, known[column], *map(str, values), place=place)
+                continue
+            for value in values:  # of beta
+                if isinstance(value, bool) or not isinstance(value, int | float):
+                    raise UserError(f"{place}: {column} is '{value}', expected a number")
     for measure in claim.measures:
         if not is_subset(measure.subset):
-            _refuse(claim, "subset", measure.subset, subset_names())
-        if measure.split is not None and measure.split not in SPLITS:
-            _refuse(claim, "split", measure.split, SPLITS)
-
-
-def _check_value(claim: Claim, column: str, value: Any, known: dict[str, set[str]]) -> None:
-    if column in known:
-        if not isinstance(value, str) or value not in known[column]:
-            _refuse(claim, column, value, known[column])
-    elif isinstance(value, bool) or not isinstance(value, int | float):  # beta
-        raise UserError(f"claims.yaml, claim {claim.id}: {column} is '{value}', expected a number")
-
-
-def _refuse(claim: Claim, column: str, value: Any, known: Iterable[str]) -> NoReturn:
-    raise UserError(f"claims.yaml, claim {claim.id}: unknown {column} '{value}' ({did_you_mean(str(value), known)})")
-
-
-def _listed(claim: Claim, column: str, wanted: Any) -> Iterable[Any]:
-    if not isinstance(wanted, list | tuple):
-        return [wanted]
-    if not wanted:
-        raise UserError(f"claims.yaml, claim {claim.id}: the list of '{column}' is empty, which no row can match")
-    return wanted
+            check_known("subset", subset_names(), measure.subset, place=place)
+        if measure.split is not None:
+            check_known("split", SPLITS, measure.split, place=place)
 
 
 def _parse(entry: dict[str, Any]) -> Claim:
-    name = entry.get("id", "(no id)")
-    claim = checked(AuditClaim if "audits" in entry else Claim, entry, f"claims.yaml, claim {name}")
+    place = f"claims.yaml, claim {entry.get('id', '(no id)')}"
+    claim = checked(AuditClaim if "audits" in entry else Claim, entry, place)
     if not isinstance(claim, AuditClaim) and (claim.quantifier == "none_best") == bool(claim.better or claim.worse):
-        raise UserError(f"claims.yaml, claim {name}: 'better' and 'worse' are for every quantifier but none_best")
-    for column in [*claim.where, *claim.better, *claim.worse, *claim.group_by]:
-        if column not in KEYS:
-            raise UserError(f"claims.yaml, claim {name}: unknown column '{column}' (known: {', '.join(KEYS)})")
+        raise UserError(f"{place}: 'better' and 'worse' are for every quantifier but none_best")
+    check_known("column", KEYS, *claim.where, *claim.better, *claim.worse, *claim.group_by, place=place)
     for measure in claim.measures:
-        try:
-            known = catalogue().metric(measure.metric)
-        except UserError as error:
-            raise UserError(f"claims.yaml, claim {name}: {error}") from None
-        if known.better == "neither" and measure.direction is None:
-            raise UserError(f"claims.yaml, claim {name}: metric '{measure.metric}' has no better direction")
+        check_known("metric", catalogue().entries["metrics"], measure.metric, place=place)
+        if catalogue().metric(measure.metric).better == "neither" and measure.direction is None:
+            raise UserError(f"{place}: metric '{measure.metric}' has no better direction")
     return claim
