@@ -128,15 +128,16 @@ def judge_audit(metrics: pd.DataFrame, claim: AuditClaim, claims: list[Claim]) -
     table = pd.DataFrame([row for row in rows if row["verdict"] != "not run"], columns=[*GROUP_COLUMNS, "arm"])
     corrected = table[table["arm"] == CORRECTED].set_index("claim")["verdict"]
     others = table[(table["arm"] != CORRECTED) & table["claim"].isin(corrected.index)]
-    if others.empty:
-        empty = pd.DataFrame(columns=GROUP_COLUMNS)
-        return _judgement(claim, "not run", empty, table, 0, 0)
     before = others["claim"].map(corrected)
     same = int((others["verdict"] == before).sum())
     flipped = int(((others["verdict"] != before) & (others["verdict"] != "undecided") & (before != "undecided")).sum())
     verdict: Verdict = "refuted" if flipped else "holds" if same == len(others) else "undecided"
+    if others.empty:
+        verdict = "not run"
     groups = others.assign(claim=claim.id, verdict=verdict)[GROUP_COLUMNS]
-    return _judgement(claim, verdict, groups, table, same, flipped)
+    strata = pd.DataFrame(columns=STRATUM_COLUMNS)
+    return AuditJudgement(claim, verdict, math.nan, math.nan, math.nan, int(groups["pairs"].sum()), 0, groups, strata,
+                          table=table, same=same, flipped=flipped)  # fmt: skip
 
 
 def _row(judgement: Judgement, arm: str) -> dict[str, Any]:
@@ -145,12 +146,3 @@ def _row(judgement: Judgement, arm: str) -> dict[str, Any]:
         "claim": judgement.claim.id, "verdict": judgement.verdict, "group": name, "metric": "verdict", "subset": "all",
         "effect": judgement.effect, "low": judgement.low, "high": judgement.high, "pairs": judgement.pairs, "arm": arm,
     }  # fmt: skip
-
-
-def _judgement(
-    claim: AuditClaim, verdict: Verdict, groups: pd.DataFrame, table: pd.DataFrame, same: int, flipped: int
-) -> AuditJudgement:
-    strata = pd.DataFrame(columns=STRATUM_COLUMNS)
-    pairs = int(groups["pairs"].sum()) if len(groups) else 0
-    return AuditJudgement(claim, verdict, math.nan, math.nan, math.nan, pairs, 0, groups, strata,
-                          table=table, same=same, flipped=flipped)  # fmt: skip

@@ -80,7 +80,7 @@ def decide(
         mean = welch_mean(comparisons)
         verdict = verdict_of(mean.low, mean.high, relevant)
         return "undecided" if unknown.any() or (verdict == "holds" and weak.any()) else verdict
-    found = [verdict_of(*_ends(values), relevant) for values in comparisons]
+    found = [verdict_of(one.low, one.high, relevant) for one in map(mean_interval, comparisons)]
     single = ["undecided" if none or (fails and verdict == "holds") else verdict
               for verdict, none, fails in zip(found, unknown, weak, strict=True)]  # fmt: skip
     if quantifier == "some":
@@ -104,11 +104,6 @@ def _always_best(comparisons: Sequence[Sequence[float]], unknown: np.ndarray) ->
     """Whether the other seeds call some scheme best at every seed: it is held against itself throughout."""
     return any(len(values) > 1 and not any(values) and not skip
                for values, skip in zip(comparisons, unknown, strict=True))  # fmt: skip
-
-
-def _ends(values: Sequence[float]) -> tuple[float, float]:
-    estimate = mean_interval(values)
-    return estimate.low, estimate.high
 
 
 def _rejected(comparisons: Sequence[Sequence[float]], bound: float, upper: bool, kept: np.ndarray) -> bool:

@@ -34,7 +34,7 @@ class Estimate:
         return self.mean + self.half
 
 
-def mean_interval(values: Sequence[float], level: float = LEVEL) -> Estimate:
+def mean_interval(values: Sequence[float]) -> Estimate:
     """Mean ± t_{n−1} s/√n of ``values``, one per seed (Student's interval, exact for Gaussian noise)."""
     array = np.asarray(values, dtype=float)
     n = array.size
@@ -42,24 +42,25 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> Estimate:
         return Estimate(math.nan, math.nan, 0)
     if n == 1:
         return Estimate(float(array[0]), math.nan, 1)
-    half = student.ppf(0.5 + level / 2, n - 1) * array.std(ddof=1) / math.sqrt(n)
+    half = student.ppf(0.5 + LEVEL / 2, n - 1) * array.std(ddof=1) / math.sqrt(n)
     return Estimate(float(array.mean()), float(half), n)
 
 
-def paired_difference(a: Mapping[int, float], b: Mapping[int, float], level: float = LEVEL) -> Estimate:
+def paired_difference(a: Mapping[int, float], b: Mapping[int, float]) -> Estimate:
     """Mean and interval of a − b over the seeds that both have."""
-    return mean_interval([a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())], level)
+    return mean_interval([a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())])
 
 
 def best_and_ties(
-    columns: Mapping[str, Mapping[int, float]], better: Literal["lower", "higher", "neither"], level: float = LEVEL
+    columns: Mapping[str, Mapping[int, float]], better: Literal["lower", "higher", "neither"]
 ) -> dict[str, str]:
     """Which entries of one table column are ``best``, which a ``tie`` with it, which neither (``""``).
+
+    A row is a tie if the interval of its difference to the best row, paired by seed, holds 0.
 
     Args:
         columns: for every row of the table its value per seed (diverged seeds left out).
         better: direction; with ``neither`` no entry is best.
-        level: a row is a tie if the interval of its difference to the best row, paired by seed, holds 0.
     """
     means = {name: float(np.mean(list(values.values()))) for name, values in columns.items() if values}
     means = {name: mean for name, mean in means.items() if math.isfinite(mean)}
@@ -72,13 +73,13 @@ def best_and_ties(
             return "best"
         if name not in means:
             return ""
-        difference = paired_difference(columns[name], columns[best], level)
+        difference = paired_difference(columns[name], columns[best])
         return "tie" if abs(difference.mean) <= difference.half or difference.mean == 0 else ""
 
     return {name: mark(name) for name in columns}
 
 
-def welch_mean(samples: Sequence[Sequence[float]], level: float = LEVEL) -> Estimate:
+def welch_mean(samples: Sequence[Sequence[float]]) -> Estimate:
     """Mean over independent samples, of equal weight, of the mean of each, each with its own seeds.
 
     The variance is Σ s²/(n k²) over the k samples; the degrees of freedom are those of Welch and Satterthwaite,
@@ -97,7 +98,7 @@ def welch_mean(samples: Sequence[Sequence[float]], level: float = LEVEL) -> Esti
     if total == 0:
         return Estimate(mean, 0.0, count)
     freedom = total**2 / sum(spread**2 / (part.size - 1) for spread, part in zip(spreads, parts, strict=True))
-    half = student.ppf(0.5 + level / 2, freedom) * math.sqrt(total) / len(parts)
+    half = student.ppf(0.5 + LEVEL / 2, freedom) * math.sqrt(total) / len(parts)
     return Estimate(mean, float(half), count)
 
 

@@ -37,7 +37,8 @@ def replica_status(metrics: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFra
     """
     found = metrics[REPLICA].drop_duplicates().reset_index(drop=True)
     found = found.merge(_differences(metrics, baselines), on=REPLICA, how="left")
-    found = found.merge(_values(metrics, "rate", "rate"), on=REPLICA, how="left")
+    rates = _one_each(select(metrics, {"metric": "rate", "subset": "all"}))
+    found = found.merge(rates[[*REPLICA, "value"]].rename(columns={"value": "rate"}), on=REPLICA, how="left")
     near = found["difference"].abs() <= found["tolerance"]
     equal = near | (found["cell_equal"].eq(True) & found["rate"].notna())
     status = pd.Series(TRAINED, index=found.index)
@@ -68,11 +69,9 @@ def cell_status(metrics: pd.DataFrame, baselines: pd.DataFrame, status: pd.DataF
     return shares[KEYS].assign(status=kind.mask((shares["failed"] > MOST) | below, UNTRAINED))
 
 
-def _values(rows: pd.DataFrame, metric: str, name: str) -> pd.DataFrame:
-    """One value per replica over all modalities, of the split ``test`` where there is one."""
-    chosen = select(rows, {"metric": metric, "subset": "all"}).sort_values("split", kind="stable")
-    chosen = chosen.drop_duplicates(REPLICA)  # "test" comes before "train"
-    return chosen[[*REPLICA, "value"]].rename(columns={"value": name})
+def _one_each(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per replica, of the split ``test`` where there is one: it comes before ``train``."""
+    return rows.sort_values("split", kind="stable").drop_duplicates(REPLICA)
 
 
 def _differences(metrics: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFrame:
@@ -81,8 +80,7 @@ def _differences(metrics: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFrame
     same = ["experiment", "dataset", "seed", "split"]
     where = {"metric": "llh", "subset": "all"}
     simple = select(baselines[baselines["baseline"] == wanted], where)[[*same, "value"]]
-    pairs = select(metrics, where).merge(simple, on=same, suffixes=("", "_simple"))
-    pairs = pairs.sort_values("split", kind="stable").drop_duplicates(REPLICA)
+    pairs = _one_each(select(metrics, where).merge(simple, on=same, suffixes=("", "_simple")))
     size = pairs["value_simple"].astype(float).abs()
     pairs = pairs.assign(difference=(pairs["value"] - pairs["value_simple"]).astype(float),
                          tolerance=(RELATIVE_TOLERANCE * size).clip(lower=TOLERANCE))  # fmt: skip

@@ -71,16 +71,11 @@ class Judgement:
 
     def names(self, state: str) -> list[str]:
         """Groups that rest on a scheme of this state, ``collapsed`` or ``untrained``."""
-        return list(dict.fromkeys(self.groups.loc[self.groups["state"] == state, "group"])) if self.stateful else []
-
-    @property
-    def stateful(self) -> bool:
-        """Whether its comparisons are of schemes; those of the audit are of verdicts."""
-        return "state" in self.groups
+        return list(dict.fromkeys(self.groups.loc[self.groups["state"] == state, "group"]))
 
     @property
     def _judged(self) -> pd.DataFrame:
-        return self.groups[self.groups["state"] == ""] if self.stateful else self.groups
+        return self.groups[self.groups["state"] == ""]
 
 
 def judge(metrics: pd.DataFrame, claim: Claim, baselines: pd.DataFrame | None = None) -> Judgement:
