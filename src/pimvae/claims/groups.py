@@ -12,7 +12,7 @@ import pandas as pd
 from pimvae.claims.decision import improvement, interquartile_mean
 from pimvae.claims.pairs import UNITS
 from pimvae.claims.schema import Claim
-from pimvae.claims.statistics import Estimate, mean_interval
+from pimvae.claims.statistics import mean_interval
 from pimvae.claims.status import COLLAPSED, DIVERGED, FAILED, UNTRAINED
 from pimvae.results.files import KEYS
 
@@ -57,26 +57,27 @@ def comparisons(
         replicas: status of every replica.
         cells: status of every cell.
     """
-    lost = _counted(replicas[replicas["status"].isin(FAILED)])
-    diverged = _counted(replicas[replicas["status"] == DIVERGED])
+    lost = Counter(_keys(replicas[replicas["status"].isin(FAILED)], KEYS))
+    diverged = set(_keys(replicas[replicas["status"] == DIVERGED], KEYS))
     states = dict(zip(_keys(cells, KEYS), cells["status"], strict=True))
     parts = dict(list(kept.groupby(NAMES, sort=False)))
+    # The columns of pairs that name the cell of either side, as ``KEYS`` do.
+    columns = [[key if key not in UNITS else f"{key}_{side}" for key in KEYS] for side in ("better", "worse")]
     found = []
     for names, rows in everything.groupby(NAMES, sort=False):
         good = parts.get(names, rows[:0])
-        sides = [set(_keys(rows, _columns(side))) for side in ("better", "worse")]
+        sides = [set(_keys(rows, of_side)) for of_side in columns]
         failed = [sum(lost[cell] for cell in side) for side in sides]
-        gone = any(diverged[cell] for cell in sides[0])
         values, every = per_seed(good), mean_interval(per_seed(rows))
-        sound = every.low > claim.relevant and not gone
+        sound = every.low > claim.relevant and not sides[0] & diverged
         estimate, first = mean_interval(values), rows.iloc[0]
         status = {states.get(cell) for side in sides for cell in side}
         row = {
             **dict(zip(NAMES, names, strict=True)), "claim": claim.id, "dataset": first["dataset_worse"],
-            "experiment": first["experiment"], **_ends(estimate), "pairs": len(good),
-            "interquartile_mean": interquartile_mean(values), "improvement": improvement(values),
-            "state": _state(status, first["metric"]), "effect_all": every.mean, "failed_better": failed[0],
-            "failed_worse": failed[1],
+            "experiment": first["experiment"], "effect": estimate.mean, "low": estimate.low, "high": estimate.high,
+            "pairs": len(good), "interquartile_mean": interquartile_mean(values), "improvement": improvement(values),
+            "state": _state(status, first["metric"]), "effect_all": every.mean,
+            "failed_better": failed[0], "failed_worse": failed[1],
         }  # fmt: skip
         found.append(Comparison(row, values, failed[0] > failed[1] and not sound))
     return found
@@ -97,23 +98,9 @@ def per_seed(pairs: pd.DataFrame) -> list[float]:
     return [float(value) for value in means.mean() + apart - apart.mean()]
 
 
-def _ends(estimate: Estimate) -> dict[str, float]:
-    return {"effect": estimate.mean, "low": estimate.low, "high": estimate.high}
-
-
-def _columns(side: str) -> list[str]:
-    """The columns of pairs that name the cell on one side, as ``KEYS`` do."""
-    return [key if key not in UNITS else f"{key}_{side}" for key in KEYS]
-
-
 def _keys(rows: pd.DataFrame, columns: list[str]) -> Iterator[Cell]:
     """The cell of every row."""
     return zip(*(rows[column] for column in columns), strict=True)
-
-
-def _counted(replicas: pd.DataFrame) -> Counter[Cell]:
-    """Replicas of each cell."""
-    return Counter(_keys(replicas, KEYS))
 
 
 def _state(status: set[str | None], metric: str) -> str:

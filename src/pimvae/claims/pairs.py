@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pimvae.claims.regret import shortfalls
 from pimvae.claims.schema import Claim, Measure
 from pimvae.claims.selection import drop_diverged, select
 from pimvae.config.catalogue import catalogue
@@ -21,18 +20,8 @@ UNITS = [key for key in KEYS if key != "experiment"]
 def compared(chosen: pd.DataFrame, claim: Claim, diverged: bool = False) -> pd.DataFrame:
     """The pairs of every measure; those of replicas that diverged only if asked for."""
     rows = chosen if diverged else drop_diverged(chosen)
-    return pd.concat(_measured(rows, claim), ignore_index=True)
-
-
-def _measured(chosen: pd.DataFrame, claim: Claim) -> list[pd.DataFrame]:
-    if claim.quantifier != "none_best":
-        return [_pairs(chosen, claim, measure) for measure in claim.measures]
-    found = []
-    for measure in claim.measures:
-        rows, sign = _values(chosen, measure)
-        pairs = _completed(shortfalls(rows, sign, UNITS), sign, [], claim)
-        found.append(pairs.assign(metric="shortfall", subset="all columns"))  # a group is the mean over all columns
-    return found
+    pairs = _shortfalls if claim.quantifier == "none_best" else _pairs
+    return pd.concat([pairs(rows, claim, measure) for measure in claim.measures], ignore_index=True)
 
 
 def _values(chosen: pd.DataFrame, measure: Measure) -> tuple[pd.DataFrame, float]:
@@ -48,17 +37,39 @@ def _values(chosen: pd.DataFrame, measure: Measure) -> tuple[pd.DataFrame, float
 def _pairs(chosen: pd.DataFrame, claim: Claim, measure: Measure) -> pd.DataFrame:
     """One row per pair of replicas: value on both sides, signed effect, group and stratum."""
     rows, sign = _values(chosen, measure)
-    free = [key for key in UNITS if key in {*claim.better, *claim.worse}]
-    agree = ["experiment", *[key for key in UNITS if key not in free], "seed", *SHARED]
+    same = [key for key in UNITS if key not in {*claim.better, *claim.worse}]
     sides = select(rows, claim.better), select(rows, claim.worse)
-    pairs = sides[0].merge(sides[1], on=agree, suffixes=("_better", "_worse"))
-    return _completed(pairs, sign, [key for key in UNITS if key not in free], claim)
-
-
-def _completed(pairs: pd.DataFrame, sign: float, same: list[str], claim: Claim) -> pd.DataFrame:
-    """The pairs with difference, effect, group and stratum; both sides carry every key, also those that they share."""
+    pairs = sides[0].merge(sides[1], on=["experiment", *same, "seed", *SHARED], suffixes=("_better", "_worse"))
     for key in same:
         pairs[f"{key}_better"] = pairs[f"{key}_worse"] = pairs[key]
+    return _completed(pairs, sign, claim)
+
+
+def _shortfalls(chosen: pd.DataFrame, claim: Claim, measure: Measure) -> pd.DataFrame:
+    """One row per scheme and seed: its value (``worse``) beside that of the best scheme (``better``).
+
+    Which scheme is best is decided by the means over the *other* seeds: were it chosen by the same values, every scheme
+    would fall short by chance. A scheme that the other seeds call best is held against itself: shortfall 0. Nothing is
+    compared with fewer than two seeds.
+    """
+    rows, sign = _values(chosen, measure)
+    agree = ["experiment", "seed", *SHARED]
+    columns = [f"{name}_{side}" for name in (*UNITS, "value") for side in ("better", "worse")]
+    found = []
+    for seed in sorted(set(rows["seed"])):
+        others, here = rows[rows["seed"] != seed], rows[rows["seed"] == seed][[*UNITS, "value", *agree]]
+        if others.empty:
+            continue
+        means = sign * others.groupby(UNITS)["value"].mean()
+        best = here.merge(pd.DataFrame([means.idxmax()], columns=UNITS), on=UNITS)
+        found.append(best.merge(here, on=agree, suffixes=("_better", "_worse")))
+    pairs = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=[*columns, *agree])
+    # A group is the mean over all columns.
+    return _completed(pairs, sign, claim).assign(metric="shortfall", subset="all columns")
+
+
+def _completed(pairs: pd.DataFrame, sign: float, claim: Claim) -> pd.DataFrame:
+    """The pairs, both sides with every key, with difference, effect, group and stratum."""
     pairs["difference"] = sign * (pairs["value_better"] - pairs["value_worse"])
     pairs["group"] = [_group_name(row, claim) for row in pairs.to_dict("records")]
     if pairs["dataset_worse"].nunique() > 1:  # a comparison never joins data sets
