@@ -37,6 +37,15 @@ def _chosen(options: argparse.Namespace) -> Any:
     return find_dataset(load(options.scale, options.root, [options.experiment]), options.dataset)
 
 
+def _drawn(options: argparse.Namespace, seeds: int | None = None) -> Any:
+    """The same, of which the files of all seeds (or of the first few) are as they were drawn."""
+    from pimvae.data.job import check_drawn
+
+    dataset = _chosen(options)
+    check_drawn(dataset.data, options.data, dataset.seeds[:seeds])
+    return dataset
+
+
 @DATA.command(
     EXPERIMENT, DATASET, OUT_FOLDER, SCALE, ROOT,
     example="linear dense --scale smoke --out results/smoke/linear/data/dense",
@@ -63,11 +72,9 @@ def classifiers(options: argparse.Namespace) -> None:
     data.
     """
     with importing():
-        from pimvae.data.job import check_drawn
         from pimvae.evaluation.classifiers_job import run
 
-    dataset = _chosen(options)
-    check_drawn(dataset.data, options.data, dataset.seeds[:1])
+    dataset = _drawn(options, seeds=1)
     run(options.experiment, dataset.name, dataset.seeds, options.data)
 
 
@@ -82,11 +89,9 @@ def ceiling(options: argparse.Namespace) -> None:
     evaluated.
     """
     with importing():
-        from pimvae.data.job import check_drawn
         from pimvae.evaluation.ceiling_job import run
 
-    dataset = _chosen(options)
-    check_drawn(dataset.data, options.data, dataset.seeds)
+    dataset = _drawn(options)
     run(options.experiment, dataset.name, dataset.evaluation, dataset.seeds, options.data, options.out)
 
 
@@ -101,9 +106,7 @@ def baselines(options: argparse.Namespace) -> None:
     fitted to the training samples alone.
     """
     with importing():
-        from pimvae.data.job import check_drawn
         from pimvae.evaluation.baselines_job import run
 
-    dataset = _chosen(options)
-    check_drawn(dataset.data, options.data, dataset.seeds)
+    dataset = _drawn(options)
     run(options.experiment, dataset.name, dataset.model, dataset.evaluation, dataset.seeds, options.data, options.out)

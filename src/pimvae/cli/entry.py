@@ -47,25 +47,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.command(options)
         sys.stdout.flush()  # here, where a reader that went away is still noticed
     except UserError as error:
-        print(f"pimvae: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return _refused(str(error))
+    except BrokenPipeError:  # pimvae cells | head
+        _close_output()
         return 1
     except OSError as error:
-        if isinstance(error, BrokenPipeError):  # pimvae cells | head
-            _close_output()
-            return 1
         if error.errno not in OUTSIDE:
             raise
-        print(f"pimvae: error: {error.strerror}: {error.filename or 'the output'}", file=sys.stderr)
         if error.filename is None:
             _close_output()
-        return 1
+        return _refused(f"{error.strerror}: {error.filename or 'the output'}")
     except (MemoryError, RuntimeError, OverflowError) as error:
         if isinstance(error, RuntimeError) and not TOO_LARGE.search(str(error)):
             raise
-        print(
-            f"pimvae: error: more memory is needed than there is: {' '.join(str(error).split())[:200]}", file=sys.stderr
-        )
-        return 1
+        return _refused(f"more memory is needed than there is: {' '.join(str(error).split())[:200]}")
     except Stopped as stop:
         print(f"pimvae: {stop}", file=sys.stderr)
         return stop.code
@@ -73,6 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("pimvae: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _refused(message: str) -> int:
+    print(f"pimvae: error: {' '.join(message.split())}", file=sys.stderr)
+    return 1
 
 
 def _close_output() -> None:

@@ -12,12 +12,7 @@ from pimvae.cli.options import check_writable
 from pimvae.cli.parser import Add, option
 from pimvae.errors import UserError
 
-EXPERIMENT_ONLY = {"scale": "--scale", "cell": "CELL"}
-OWN_ONLY = {
-    "aggregator": "--aggregator", "objective": "--objective", "kind": "--kind", "id": "--id", "modality": "--modality",
-    "test_fraction": "--test-fraction", "own_name": "--name", "settings": "--set", "seeds": "--seeds",
-    "tune": "--tune", "describe": "--describe", "raw": "--no-standardise", "colour": "--colour",
-}  # fmt: skip
+EXPERIMENT_ONLY = {"root": "--root", "scale": "--scale", "cell": "CELL"}
 
 
 def _name(text: str) -> str:
@@ -69,8 +64,8 @@ def options_of_evaluation(command: argparse.ArgumentParser) -> None:
 
 def _add_group(command: argparse.ArgumentParser, *arguments: Add) -> None:
     group = command.add_argument_group("own data, in place of EXPERIMENT and CELL")
-    for add in arguments:
-        add(group)
+    actions = [add(group) for add in arguments]
+    command.set_defaults(own_only={action.dest: action.option_strings[0] for action in actions})
 
 
 def is_own(options: argparse.Namespace) -> bool:
@@ -84,14 +79,12 @@ def is_own(options: argparse.Namespace) -> bool:
         raise UserError(f"{options.data[0]} is a file of your own: leave '{options.experiment}' out")
     own = not options.experiment and bool(options.data or getattr(options, "run", None))
     if own:
-        if options.root != Path("."):
-            raise UserError("--root does not go with own data: leave it out")
         for key, flag in EXPERIMENT_ONLY.items():
-            if getattr(options, key, None):
+            if getattr(options, key) not in (None, Path(".")):
                 raise UserError(f"{flag} does not go with own data: leave it out")
         return True
-    for key, flag in OWN_ONLY.items():
-        if getattr(options, key, None):
+    for key, flag in options.own_only.items():
+        if getattr(options, key):
             raise UserError(f"{flag} goes with own data only (--data FILE, without EXPERIMENT and CELL)")
     if options.data and len(options.data) > 1:
         raise UserError("--data is given twice; an experiment has one folder of data")

@@ -16,7 +16,7 @@ OPTION = re.compile(r"--[a-z][a-z-]*")
 CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)")
 
 Run = Callable[[argparse.Namespace], None]
-Add = Callable[[argparse.ArgumentParser], object]  # puts arguments into the parser of a command
+Add = Callable[[argparse.ArgumentParser], Any]  # puts arguments into the parser of a command; of one, gives the action
 
 
 def option(*flags: str, **settings: Any) -> Add:

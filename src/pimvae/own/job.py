@@ -40,17 +40,17 @@ def train(
     source: Source,
     aggregator: str,
     objective: str,
-    out: Path | None = None,
-    seeds: int = 3,
-    settings: Sequence[str] = (),
-    device: str = "auto",
-    name: str | None = None,
-    tune: bool = False,
-    checkpoint: Path | None = None,
-    checkpoint_seconds: float = 60.0,
-    strict: bool = False,
-) -> Path:
-    """Train, and write the run; returns its folder.
+    folder: Path,
+    seeds: int,
+    settings: Sequence[str],
+    device: str,
+    name: str | None,
+    tune: bool,
+    checkpoint: Path | None,
+    checkpoint_seconds: float,
+    strict: bool,
+) -> None:
+    """Train, and write the run to ``folder``.
 
     Everything is checked before anything is written. A folder with the run of other data or settings is left as it is.
     A training that was cut off goes on from its checkpoint, by default ``checkpoint`` in the folder, to the same bits;
@@ -66,7 +66,6 @@ def train(
     chosen = choose_device(device)
     data, model = _untrained(source, aggregator, objective, seeds, settings, name)
     record = {**asdict(source), "sha256": data.sha256(), "tuned": tune}
-    folder = out or folder_of(model.cell.dataset, aggregator, objective)
     chain.check_free(checkpoint, folder)
     check_replaceable(checkpoint)
     _refuse_other_run(folder, model.cell.model_dump(mode="json"), record)
@@ -85,7 +84,6 @@ def train(
     with deferred():  # files are written to their end
         model.save(folder)
         forget(saved)
-    return folder
 
 
 def _fit(model: "MultimodalVAE", data: Collection, device: str, saved: "Checkpoint", folder: Path) -> None:

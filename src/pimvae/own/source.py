@@ -5,7 +5,7 @@ __all__ = ["Source", "all_samples", "describe_source", "kinds_of", "load_own", "
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,11 +126,8 @@ def load_own(run: Path, seed: int | None = None) -> "MultimodalVAE":
 
 def _recorded(model: "MultimodalVAE") -> Source:
     """How the training's data were read."""
-    known = {
-        key: model.data_record.get(key) for key in ("paths", "ids", "kinds", "places", "test_fraction", "standardise")
-    }
-    return Source(tuple(known["paths"]), known["ids"], known["kinds"], tuple(known["places"]),
-                  known["test_fraction"], known["standardise"])  # fmt: skip
+    known = {field.name: model.data_record[field.name] for field in fields(Source)}
+    return Source(**{key: tuple(value) if isinstance(value, list) else value for key, value in known.items()})
 
 
 def training_data(model: "MultimodalVAE", run: Path, source: Source | None) -> Collection:
