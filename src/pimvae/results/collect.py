@@ -13,8 +13,6 @@ from pimvae.errors import UserError
 from pimvae.results.collected import seal_collected
 from pimvae.results.files import CELL, COLUMNS, final, read_csv, read_metrics, write_frame
 
-RUN_COLUMNS = ["parameters", "steps", "replicas", "ms_per_step", "seconds", "device", "threads", "clipped_fraction",
-               "nonfinite", "diverged", "memory_mib"]  # fmt: skip
 NOT_RUN = "the cell has not been run"
 RULES = "claims_sha256"  # of the file of claims at the time of the training
 SETTINGS = ("cell", "versions")  # parts of run.json that the paper quotes
@@ -56,8 +54,8 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, references: Sequen
     joined = pd.concat([joined, _ceiling_gaps(joined)], ignore_index=True)
     write_frame(out / "metrics.csv", joined)
     write_frame(out / "history.csv", pd.concat(history, ignore_index=True))
-    write_frame(out / "runs.csv", pd.DataFrame(runs, columns=[*CELL, *RUN_COLUMNS]))
-    write_frame(out / "settings.csv", pd.DataFrame(settings, columns=[*CELL, "key", "value"]))
+    write_frame(out / "runs.csv", pd.DataFrame(runs))
+    write_frame(out / "settings.csv", pd.DataFrame(settings))
     seal_collected(out, map(Path, cell_dirs))
 
 

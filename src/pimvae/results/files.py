@@ -66,9 +66,9 @@ class Results:
         budget = flag_nonfinite(everything[~simple])
         metrics = final(budget)
         catalogue().order("aggregators", metrics["aggregator"])  # fixes the looks of unlisted names
-        runs = _read(folder / "runs.csv", CELL)
-        history = _read(folder / "history.csv", [*CELL, "step", "seed", "beta", "term", "value"])
-        settings = _read(folder / "settings.csv", [*CELL, "key", "value"], text=True)
+        runs = read_csv(folder / "runs.csv", CELL)
+        history = read_csv(folder / "history.csv", [*CELL, "step", "seed", "beta", "term", "value"])
+        settings = read_csv(folder / "settings.csv", [*CELL, "key", "value"], text=True)
         # What further experiments were collected into has a folder of its own; the cells lie beside it.
         cells = folder.parent if folder.name == BEYOND else folder
         return cls(metrics, runs, history, settings, cells, budget, everything[simple])
@@ -103,9 +103,7 @@ def read_metrics(path: Path, remedy: str, whole: bool = False) -> pd.DataFrame:
         UserError: see `read_csv`; with ``whole``, if a value is empty.
     """
     metrics = read_csv(path, [name for name in COLUMNS if name not in ABSENT], remedy)
-    for name, value in ABSENT.items():
-        if name not in metrics:
-            metrics = metrics.assign(**{name: value})
+    metrics = metrics.assign(**{name: value for name, value in ABSENT.items() if name not in metrics})
     if whole and (empty := _empty(path, "value")):
         raise UserError(f"{path}, line {empty}: 'value' is empty: make it again")
     return metrics[COLUMNS]
@@ -136,7 +134,7 @@ def flag_nonfinite(metrics: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def read_csv(path: Path, columns: list[str], remedy: str, text: bool = False) -> pd.DataFrame:
+def read_csv(path: Path, columns: list[str], remedy: str = COLLECT_FIRST, text: bool = False) -> pd.DataFrame:
     """A CSV file with at least ``columns``; ``remedy`` says what to do when it is missing.
 
     Raises:
@@ -186,10 +184,6 @@ def _text(path: Path) -> str:
     if packed.is_file() and not path.is_file():
         return gunzip(packed.read_bytes(), f"{packed}").decode("utf-8")
     return path.read_text(encoding="utf-8")
-
-
-def _read(path: Path, columns: list[str], text: bool = False) -> pd.DataFrame:
-    return read_csv(path, columns, COLLECT_FIRST, text)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,7 +10,6 @@ __all__ = ["data_sources", "digest", "evaluation_sources", "notebook_sources", "
 
 import ast
 import hashlib
-import importlib.util
 import os
 from collections.abc import Iterator
 from functools import cache
@@ -107,7 +106,7 @@ def notebook_sources(path: Path, *extra: str) -> tuple[Path, ...]:
     """Sources of what the code cells of a notebook import, and of ``extra``, which they look up in a registry."""
     cells = [cell for cell in read_json(path)["cells"] if cell["cell_type"] == "code"]
     lines = [line for cell in cells for line in "".join(cell["source"]).splitlines() if not line.startswith("%")]
-    named = _named(ast.parse("\n".join(lines)), "")
+    named = _named(ast.parse("\n".join(lines)))
     return sources(*dict.fromkeys([*extra, *(name for name in named if _path(name) is not None)]))
 
 
@@ -117,9 +116,7 @@ def _registered(cell: Cell) -> tuple[str, ...]:
     return tuple(f"pimvae.{folder}.{name}" for folder, name in names.items())
 
 
-@cache
-def _checksum(path: Path) -> str:
-    return sha256(path)
+_checksum = cache(sha256)
 
 
 @cache
@@ -138,22 +135,17 @@ def _path(name: str) -> Path | None:
 @cache
 def _imports(name: str, function: str = "") -> tuple[str, ...]:
     """Names that the file of a module imports; those that turn out to be no modules are sorted out by the caller."""
-    path = _path(name)
-    assert path is not None
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    tree = ast.parse(path.read_bytes())
+    tree = ast.parse(_path(name).read_bytes())
     if function:
         tree.body = [node for node in tree.body if getattr(node, "name", function) == function]
-    return tuple(_named(tree, package))
+    return tuple(_named(tree))
 
 
-def _named(tree: ast.Module, package: str) -> Iterator[str]:
+def _named(tree: ast.Module) -> Iterator[str]:
+    """What is imported, absolutely, as all imports of this package are."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                base = importlib.util.resolve_name("." * node.level + base, package)
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)

@@ -2,12 +2,13 @@
 
 __all__ = ["LEFT_OUT", "Shipment", "ship"]
 
-import csv
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import pandas as pd
 
 from pimvae import archive
 from pimvae.archive import PACKED
@@ -20,7 +21,6 @@ from pimvae.results.weights import shipped_weights, weights_in
 LEFT_OUT = "other weights, data sets, and of the training curves all terms but the loss"
 TABLES = ("metrics.csv.gz", "runs.csv", "settings.csv.gz", "history.csv.gz")
 RECORDS = "runs.json.gz"
-Wanted = Callable[[str], bool]  # of an experiment
 
 
 class Shipment(NamedTuple):
@@ -60,7 +60,7 @@ def ship(
     archive.recover(Path(out))
     contents = _contents(folder, results)
     before = archive.contents(out) if keep and (Path(out) / archive.MANIFEST).is_file() else {}
-    former = _former(before, lambda experiment: experiment not in fresh)
+    former = _former(before, fresh)
     kept = sorted({_experiment(cell) for cell in parse_json(former.get(RECORDS, b"{}"))})
     for name, content in former.items():
         contents[name] = _joined(name, contents[name], content) if name in contents else content
@@ -74,7 +74,8 @@ def _contents(folder: Path, results: Results) -> dict[str, bytes]:
     cells = [cell_folder(results.folder, cell) for cell in results.runs.to_dict("records")]
     names = {cell: cell.relative_to(results.folder).as_posix() for cell in cells}
     contents = {name: (folder / name.removesuffix(PACKED)).read_bytes() for name in TABLES}
-    contents["history.csv.gz"] = _rows(contents["history.csv.gz"], "term", lambda term: term == "loss")
+    curves = _table(contents["history.csv.gz"])
+    contents["history.csv.gz"] = _text(curves[curves["term"] == "loss"])
     contents[RECORDS] = _one_per_line({name: _record(cell / "run.json") for cell, name in names.items()})
     for cell, name in names.items():
         if (cell / "examples.npz").is_file():
@@ -82,19 +83,15 @@ def _contents(folder: Path, results: Results) -> dict[str, bytes]:
     return contents
 
 
-def _former(files: Mapping[str, bytes], wanted: Wanted) -> dict[str, bytes]:
-    """What shipped files hold of the experiments that are wanted; nothing where they hold none of them."""
-    if not files:
-        return {}
-    records = {
-        name: record
-        for name, record in parse_json(files[RECORDS.removesuffix(PACKED)]).items()
-        if wanted(_experiment(name))
-    }
+def _former(files: Mapping[str, bytes], fresh: Collection[str]) -> dict[str, bytes]:
+    """What shipped files hold of other experiments than the fresh ones; nothing where they hold none."""
+    every = parse_json(files[RECORDS.removesuffix(PACKED)]) if files else {}
+    records = {name: record for name, record in every.items() if _experiment(name) not in fresh}
     if not records:
         return {}
-    contents = {name: _rows(files[name.removesuffix(PACKED)], "experiment", wanted) for name in TABLES}
-    examples = {name: files[name] for name in files if name.endswith(".npz") and wanted(_experiment(name))}
+    tables = {name: _table(files[name.removesuffix(PACKED)]) for name in TABLES}
+    contents = {name: _text(table[~table["experiment"].isin(fresh)]) for name, table in tables.items()}
+    examples = {name: files[name] for name in files if name.endswith(".npz") and _experiment(name) not in fresh}
     return contents | {RECORDS: _one_per_line(records)} | examples
 
 
@@ -106,28 +103,19 @@ def _joined(name: str, fresh: bytes, former: bytes) -> bytes:
     """Both runs' rows of a table, or records."""
     if name == RECORDS:
         return _one_per_line(parse_json(former) | parse_json(fresh))
-    (header, *rows), (columns, *others) = _table(fresh), _table(former)
-    if sorted(header) != sorted(columns):
+    rows, others = _table(fresh), _table(former)
+    if sorted(rows) != sorted(others):
         raise UserError(f"{name.removesuffix(PACKED)} of the shipped experiments has other columns: ship all again")
-    order = [columns.index(column) for column in header]
-    return _text([header, *([row[place] for place in order] for row in others), *rows])
+    return _text(pd.concat([others[rows.columns], rows]))
 
 
-def _rows(table: bytes, column: str, wanted: Wanted) -> bytes:
-    """The rows whose entry in ``column`` is wanted, text as it is."""
-    header, *rows = _table(table)
-    place = header.index(column)
-    return _text([header, *(row for row in rows if wanted(row[place]))])
+def _table(content: bytes) -> pd.DataFrame:
+    """Every entry as the text that it is."""
+    return pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
 
 
-def _table(content: bytes) -> list[list[str]]:
-    return list(csv.reader(io.StringIO(content.decode("utf-8"), newline="")))
-
-
-def _text(rows: list[list[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+def _text(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False, lineterminator="\n").encode()
 
 
 def _record(path: Path) -> dict[str, Any]:
