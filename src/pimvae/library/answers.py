@@ -97,7 +97,7 @@ class Answers:
         """
         refines = self._refines(refined)
         sampler = self._sampler(data, mask, torch.float64 if refines else torch.float32)
-        return sampler.posterior(refines, as_tensors(data))
+        return sampler.posterior(refines)
 
     def predict(
         self,
@@ -130,7 +130,7 @@ class Answers:
         wanted = self.names if target is None else (target,) if isinstance(target, str) else tuple(target)
         check_known("modality", self.names, *wanted)
         sampler = self._sampler(data, mask)
-        options = (samples, interval, self._refines(refined), draws, seed, as_tensors(data))
+        options = (samples, interval, self._refines(refined), draws, seed)
         if target is None:
             return sampler.predict(wanted, None, *options)
         found = {name: sampler.predict((name,), name, *options)[name] for name in wanted}
@@ -155,8 +155,7 @@ class Answers:
         is an image) or from the encoder's (Burda et al., 2016). Below the truth on average, by about half the square of
         the error.
         """
-        sampler = self._sampler(data, mask)
-        return sampler.log_likelihood(self._refines(refined), draws, seed, as_tensors(data))
+        return self._sampler(data, mask).log_likelihood(self._refines(refined), draws, seed)
 
     def _pack(self, data: Collection) -> PackedSplit:
         return pack_collection(data, self.modalities, self.width)
@@ -170,7 +169,8 @@ class Answers:
 
     def _sampler(self, data: Any, mask: Any, dtype: torch.dtype = torch.float64) -> Sampler:
         found = read_memory(data, mask)
-        return Sampler(self._evaluated(dtype), self.modalities, self._pack(found).to(dtype), found)
+        packed = self._pack(found).to(dtype)
+        return Sampler(self._evaluated(dtype), self.modalities, packed, found, as_tensors(data))
 
     def _refines(self, refined: bool | None) -> bool:
         return all(m.kind != "image" for m in self.modalities) if refined is None else refined

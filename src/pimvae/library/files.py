@@ -125,8 +125,7 @@ def load(folder: Path | str, seed: int | None = None, data: Path | str | None = 
     if "modalities" not in record:
         return _of_experiment(cell, folder, record, seed, data)
     modalities = [Modality.of(entry) for entry in record["modalities"]]
-    model = MultimodalVAE(cell, modalities, [])
-    model.models = [model.fresh(seed) for seed in cell.seeds]
+    model = MultimodalVAE(cell, modalities)
     _fill(model.models, folder / WEIGHTS)
     model.training = record.get("training", {})
     model.data_record = record.get("data", {})

@@ -37,6 +37,7 @@ class Sampler:
         modalities: of the data.
         packed: the samples; None for draws of the prior alone.
         source: the samples as they were read.
+        tensors: whether what is found is given as tensors.
     """
 
     def __init__(
@@ -45,9 +46,10 @@ class Sampler:
         modalities: Sequence[Modality],
         packed: PackedSplit | None,
         source: Collection | None = None,
+        tensors: bool = False,
     ) -> None:
         self.model, self.modalities, self.packed, self.source = model, tuple(modalities), packed, source
-        self.ids = source.ids if source else ()
+        self.ids, self.tensors = source.ids if source else (), tensors
 
     def loss(self, cell: Cell, generator: torch.Generator | None) -> Tensor:
         """Minus the bound, mean over the samples, for one random subset each."""
@@ -67,7 +69,7 @@ class Sampler:
         ).value.mean()
 
     @torch.no_grad()
-    def posterior(self, refined: bool, tensors: bool) -> Posterior:
+    def posterior(self, refined: bool) -> Posterior:
         """The encoder's posterior, or the one at the mode."""
         q = self._encoded()
         if refined:
@@ -75,7 +77,7 @@ class Sampler:
             mean, scale = q.mean, q.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
         else:
             mean, scale = q.mean(), _deviations(q)
-        return Posterior(as_given(mean, tensors), as_given(scale, tensors), self.ids, q, tensors)
+        return Posterior(self._given(mean), self._given(scale), self.ids, q, self.tensors)
 
     def _encoded(self) -> Any:
         """The encoder's posterior of all samples; mixtures are computed in blocks that fit the processor's cache."""
@@ -87,7 +89,7 @@ class Sampler:
         return Mixture(logits, loc, scale, parts[0].family)
 
     @torch.no_grad()
-    def log_likelihood(self, refined: bool, draws: int, seed: int, tensors: bool) -> LogLikelihood:
+    def log_likelihood(self, refined: bool, draws: int, seed: int) -> LogLikelihood:
         """In the units of the data."""
         generator = torch.Generator().manual_seed(seed)
         found = [self._weighted(rows, None, refined, draws, generator) for rows in self._blocks()]
@@ -95,7 +97,7 @@ class Sampler:
         jacobian = torch.tensor([modality.log_jacobian for modality in self.modalities], dtype=value.dtype)
         value = value + self.packed.mask.to(value.dtype) @ jacobian
         parts = (value, torch.cat([part.error for part in found]), torch.cat([part.ess_fraction for part in found]))
-        return LogLikelihood(*(as_given(part, tensors) for part in parts))
+        return LogLikelihood(*map(self._given, parts))
 
     @torch.no_grad()
     def predict(
@@ -107,7 +109,6 @@ class Sampler:
         refined: bool,
         draws: int,
         seed: int,
-        tensors: bool,
     ) -> dict[str, Prediction]:
         """Predictions of modalities; ``hidden`` is not looked at."""
         if not 0 < interval < 1:
@@ -119,8 +120,7 @@ class Sampler:
             weighted = self._weighted(rows, hidden, refined, draws, generator)
             for name, s in places.items():
                 parts[name].append(self._moments(s, weighted, samples, interval, generator))
-        return {name: self._prediction(self.modalities[places[name]], found, samples, tensors)
-                for name, found in parts.items()}  # fmt: skip
+        return {name: self._prediction(self.modalities[places[name]], found, samples) for name, found in parts.items()}
 
     @torch.no_grad()
     def prior_draws(self, count: int, seed: int) -> dict[str, np.ndarray]:
@@ -142,17 +142,14 @@ class Sampler:
         s = self._place(name)
         modality, seen = self.modalities[s], self.packed.mask[:, s].numpy()
         known = modality.decode(self.packed.x[s, :, : modality.dim].numpy())
-        if modality.kind != "categorical" and name in self.source.names:
-            known = numbers(self.source.raw(name)).reshape(known.shape)  # the values themselves, not rounded to float32
-        tensors = isinstance(prediction.mean, Tensor)
         sd = np.asarray(prediction.sd)
-        shape = (-1, *[1] * (sd.ndim - 1))
-        guess = prediction.labels if modality.kind == "categorical" else np.asarray(prediction.mean)
-        chosen = seen if modality.kind == "categorical" else seen.reshape(shape)
-        values, deviations = np.where(chosen, known, guess), np.where(seen.reshape(shape), 0.0, sd)
+        given = seen.reshape(-1, *[1] * (sd.ndim - 1))
+        deviations = np.where(given, 0.0, sd)
         if modality.kind == "categorical":
-            return values, deviations
-        return as_given(torch.from_numpy(values), tensors), as_given(torch.from_numpy(deviations), tensors)
+            return np.where(seen, known, prediction.labels), deviations
+        if name in self.source.names:
+            known = numbers(self.source.raw(name)).reshape(known.shape)  # the values themselves, not rounded to float32
+        return self._given(np.where(given, known, np.asarray(prediction.mean))), self._given(deviations)
 
     def _place(self, name: str) -> int:
         return [modality.name for modality in self.modalities].index(name)
@@ -189,20 +186,19 @@ class Sampler:
         lower, upper = drawn.quantile(edges, dim=0)
         return mean, variance.clamp(min=0).sqrt(), lower, upper, drawn[:samples]
 
-    def _prediction(
-        self, modality: Modality, found: Sequence[tuple[Tensor, ...]], samples: int, tensors: bool
-    ) -> Prediction:
+    def _prediction(self, modality: Modality, found: Sequence[tuple[Tensor, ...]], samples: int) -> Prediction:
         mean, sd, lower, upper = (torch.cat(parts).numpy() for parts in list(zip(*found, strict=True))[:4])
         drawn = modality.decode(torch.cat([part[4] for part in found], 1).numpy()) if samples else None
-
-        def given(values: np.ndarray) -> Array:
-            return as_given(torch.from_numpy(np.ascontiguousarray(values)), tensors)
-
+        given = self._given
         if modality.kind == "categorical":
             return Prediction(given(mean), given(sd), None, None, modality.labels(mean.argmax(-1)), drawn, self.ids)
         lower, upper = given(modality.decode(lower)), given(modality.decode(upper))
         drawn = given(drawn) if drawn is not None else None
         return Prediction(given(modality.decode(mean)), given(modality.spread(sd)), lower, upper, None, drawn, self.ids)
+
+    def _given(self, values: Tensor | np.ndarray) -> Array:
+        found = values if isinstance(values, Tensor) else torch.from_numpy(np.ascontiguousarray(values))
+        return as_given(found, self.tensors)
 
 
 def _deviations(q: Any) -> Tensor:

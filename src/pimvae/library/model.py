@@ -38,13 +38,15 @@ class MultimodalVAE(Answers):
     Attributes:
         cell: the configuration.
         modalities: what is known of each modality, in order.
-        models: one torch module per seed.
+        models: one torch module per seed; untrained ones if none are given.
         seed: the seed whose model answers; `replica` gives the others.
         training: steps and validation bounds of each seed, and which diverged; empty before `fit`.
     """
 
-    def __init__(self, cell: Cell, modalities: Sequence[Modality], models: Sequence[Core]) -> None:
-        super().__init__(cell, modalities, models)
+    def __init__(self, cell: Cell, modalities: Sequence[Modality], models: Sequence[Core] | None = None) -> None:
+        super().__init__(cell, modalities, models or ())
+        if models is None:
+            self.models = [self.fresh(seed) for seed in cell.seeds]
         self.training: dict[str, Any] = {}
         self.data_record: dict[str, Any] = {}  # what the command line says of the data
         self.seconds = 0.0
@@ -83,9 +85,7 @@ class MultimodalVAE(Answers):
         found = read_memory(data, mask)
         modalities = modalities_of(found, kinds, standardise)
         cell = sizes.cell(modalities, len(found), aggregator, objective, latent, settings or {}, name, found.source)
-        model = cls(cell, modalities, [])
-        model.models = [model.fresh(seed) for seed in cell.seeds]
-        return model
+        return cls(cell, modalities)
 
     def fit(
         self,

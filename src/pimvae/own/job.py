@@ -128,9 +128,7 @@ def _untrained(
     if "train.batch_size" in changes and cell.train.batch_size > len(data):
         fault = f"train.batch_size {cell.train.batch_size} exceeds the {len(data)} samples"
         raise UserError(f"{fault} of {source.paths[0]}")
-    model = MultimodalVAE(sizes.for_training(cell, len(data), None, tuple(range(seeds)), None), modalities, [])
-    model.models = [model.fresh(seed) for seed in model.seeds]
-    return data, model
+    return data, MultimodalVAE(sizes.for_training(cell, len(data), None, tuple(range(seeds)), None), modalities)
 
 
 def _refuse_other_run(folder: Path, cell: Mapping[str, Any], record: Mapping[str, Any]) -> None:

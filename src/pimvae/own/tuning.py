@@ -36,8 +36,7 @@ def tuned(model: MultimodalVAE, data: Collection, device: str = "auto") -> tuple
         told.append(f"tried decoder {changes['decoder']}, latent {latent}: {score:.5g} nats on validation samples")
         if best is None or score > best[0]:
             best = (score, trial.cell.model)
-    chosen = MultimodalVAE(cell.model_copy(update={"model": best[1]}), model.modalities, [])
-    chosen.models = [chosen.fresh(seed) for seed in cell.seeds]
+    chosen = MultimodalVAE(cell.model_copy(update={"model": best[1]}), model.modalities)
     return chosen, [*told, f"chosen: decoder {best[1].decoder}, latent {best[1].latent}"]
 
 
