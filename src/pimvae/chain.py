@@ -25,7 +25,6 @@ DIGEST = "record_sha256"  # key of run.json: checksum of all other keys
 CUT = "cut_from"  # key of run.json: the run that this one replica is of; absent where a cell was trained
 TRAIN = ("train the cell first", "train the cell again")  # of a record that is absent, that is damaged
 EARLIER = "share="  # of the names of weights after a part of the steps, see `pimvae.training.job.at_share`
-Keys = tuple[Any, ...]
 
 
 def clear(folder: Path | str) -> None:
@@ -57,7 +56,7 @@ def write_record(folder: Path | str, content: Mapping[str, Any]) -> None:
 def signed(content: Mapping[str, Any], weights: Mapping[str, str]) -> dict[str, Any]:
     """A record of ``content`` and of weights (file → sha256), with the checksum of it all."""
     record = json.loads(json.dumps({**content, "weights_sha256": weights}))
-    return record | {DIGEST: _digest({key: value for key, value in record.items() if key != DIGEST})}
+    return record | {DIGEST: _digest(record)}
 
 
 def read_record(folder: Path | str, cut: bool = False) -> dict[str, Any]:
@@ -74,8 +73,7 @@ def read_record(folder: Path | str, cut: bool = False) -> dict[str, Any]:
     record = _read(path, *TRAIN)
     if not {"cell", "replicas"} <= record.keys():
         raise UserError(f"{path} is not the record of a run of this version, train the cell again")
-    rest = {key: value for key, value in record.items() if key != DIGEST}
-    if record.get(DIGEST) != _digest(rest):
+    if record.get(DIGEST) != _digest(record):
         raise UserError(f"{path} is not what the training wrote (its checksum differs): train the cell again")
     if CUT in record and not cut:
         raise UserError(f"{path} is of one replica that was cut from a run, to be loaded: it is no trained cell")
@@ -208,7 +206,8 @@ def _rows(path: Path) -> int:
 
 
 def _digest(record: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    rest = {key: value for key, value in record.items() if key != DIGEST}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:
