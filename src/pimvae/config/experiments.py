@@ -40,7 +40,6 @@ class Config:
     device: str
     experiments: tuple[str, ...]
     cells: tuple[Cell, ...]
-    titles: Mapping[str, str]
     settings: Settings
 
     @property
@@ -101,22 +100,19 @@ def load(
     else:
         name, reason = resolve_scale(scale, wished)
     extra = chosen.beyond if beyond or name == "paper" else ()
-    wanted = tuple(experiments or (*chosen.experiments, *extra))
+    wanted = tuple(dict.fromkeys(experiments or (*chosen.experiments, *extra)))
     check_known("scale", _stems(folder / "scales"), name)
     check_known("experiment", _stems(folder / "experiments"), *wanted)
     scale_path = folder / "scales" / f"{name}.yaml"
     scaled = read(scale_path, ScaleFile).root
     check_known("experiment", _stems(folder / "experiments"), *scaled, place=scale_path)
     cells: list[Cell] = []
-    titles: dict[str, str] = {}
-    for experiment in dict.fromkeys(wanted):
+    for experiment in wanted:
         if experiment not in scaled:
             raise UserError(f"{scale_path}: lacks the experiment '{experiment}'")
         path = folder / "experiments" / f"{experiment}.yaml"
-        content = read(path, ExperimentFile)
-        titles[experiment] = content.title
-        cells += cells_of(experiment, content, scaled[experiment], path, scale_path)
-    return Config(name, reason, device, tuple(titles), tuple(cells), titles, chosen)
+        cells += cells_of(experiment, read(path, ExperimentFile), scaled[experiment], path, scale_path)
+    return Config(name, reason, device, wanted, tuple(cells), chosen)
 
 
 def find_cell(config: Config, experiment: str, name: str) -> Cell:
