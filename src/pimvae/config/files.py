@@ -1,7 +1,7 @@
 """The YAML files: their grammar, and one-line errors that name the file, the key and what is allowed there."""
 
-__all__ = ["ExperimentFile", "Grid", "Parts", "ScaleFile", "Settings", "checked", "merge", "one_line", "parse",
-           "parse_text", "read"]  # fmt: skip
+__all__ = ["ExperimentFile", "Grid", "Parts", "ScaleFile", "Settings", "checked", "merge", "parse", "parse_text",
+           "read"]  # fmt: skip
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -18,19 +18,9 @@ from pydantic import (
     create_model,
 )
 
+from pimvae.config import schema
 from pimvae.config.faults import one_line
 from pimvae.config.plain_yaml import parse, parse_text
-from pimvae.config.schema import (
-    BimodalData,
-    DigitsData,
-    EvaluationConfig,
-    ImagesData,
-    LinearData,
-    ModelConfig,
-    MultimodalData,
-    ObjectiveConfig,
-    TrainConfig,
-)
 from pimvae.config.strict import AsList, Distinct, Strict
 from pimvae.errors import UserError
 
@@ -49,11 +39,12 @@ def partial(name: str, *models: type[Strict], without: Collection[str] = ()) -> 
     return create_model(name, __base__=Strict, **fields)
 
 
-PartialData = partial("PartialData", LinearData, DigitsData, BimodalData, MultimodalData, ImagesData)
-PartialModel = partial("PartialModel", ModelConfig, without=("aggregator", "prior"))
-PartialObjective = partial("PartialObjective", ObjectiveConfig, without=("name",))
-PartialTrain = partial("PartialTrain", TrainConfig)
-PartialEvaluation = partial("PartialEvaluation", EvaluationConfig)
+PartialData = partial("PartialData", schema.LinearData, schema.DigitsData, schema.BimodalData, schema.MultimodalData,
+                      schema.ImagesData)  # fmt: skip
+PartialModel = partial("PartialModel", schema.ModelConfig, without=("aggregator", "prior"))
+PartialObjective = partial("PartialObjective", schema.ObjectiveConfig, without=("name",))
+PartialTrain = partial("PartialTrain", schema.TrainConfig)
+PartialEvaluation = partial("PartialEvaluation", schema.EvaluationConfig)
 
 NAME = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # becomes a folder name
 

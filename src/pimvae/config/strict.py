@@ -2,15 +2,12 @@
 
 __all__ = ["AsList", "Distinct", "Strict"]
 
-from collections.abc import Hashable
-from typing import TypeVar
+from typing import Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-Item = TypeVar("Item", bound=Hashable)
 
-
-def distinct(values: tuple[Item, ...]) -> tuple[Item, ...]:
+def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """The values, none of which comes twice.
 
     Raises:
