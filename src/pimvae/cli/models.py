@@ -4,6 +4,7 @@ __all__ = ["MODELS"]
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from pimvae.cli import own
 from pimvae.cli.options import ROOT, SCALE, check_writable, experiment_name, importing
@@ -65,11 +66,9 @@ def train(options: argparse.Namespace) -> None:
     if own.is_own(options):
         own.train(options)
         return
-    _require(options, "experiment", "cell", "data", "out")
     from pimvae.claims.rules import record
-    from pimvae.config import find_cell, load
 
-    cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
+    cell = _cell(options, "out")
     check_writable(options.out)  # before the training, not after it
     with importing():
         from pimvae.training.job import run
@@ -96,22 +95,22 @@ def evaluate(options: argparse.Namespace) -> None:
     if own.is_own(options):
         own.evaluate(options)
         return
-    _require(options, "experiment", "cell", "data", "run")
-    from pimvae.config import find_cell, load
-
-    cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
+    cell = _cell(options, "run")
     with importing():
         from pimvae.evaluation.job import run
 
     run(cell, options.data[0], options.run)
 
 
-def _require(options: argparse.Namespace, *names: str) -> None:
-    """What the parser cannot demand by itself, since the two kinds of data need different arguments."""
-    missing = [name if name in ("experiment", "cell") else f"--{name}" for name in names if not getattr(options, name)]
-    if missing:
+def _cell(options: argparse.Namespace, folder: str) -> Any:
+    """The cell that is named. The parser cannot demand one, nor data and ``folder``: own data need other arguments."""
+    from pimvae.config import find_cell, load
+
+    needed = {"experiment": "experiment", "cell": "cell", "data": "--data", folder: f"--{folder}"}
+    if missing := [shown for name, shown in needed.items() if not getattr(options, name)]:
         help_ = f"(see 'pimvae {options.name} --help')"
         raise UserError(f"the following arguments are required: {', '.join(missing)} {help_}")
+    return find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
 
 
 @MODELS.command(
