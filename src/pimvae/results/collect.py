@@ -37,7 +37,7 @@ def run(cell_dirs: Sequence[Path | str], out_dir: Path | str, references: Sequen
     for folder in sorted(map(Path, cell_dirs)):
         frame, record = _cell_files(folder)
         keys = _keys(frame, folder)
-        _check_replicas(frame, record, folder)
+        _check_replicas(frame, record, keys, folder)
         trained[keys["experiment"], keys["dataset"]] = record.get("data_sha256")
         metrics.append(frame)
         history.append(_with_keys(read_csv(folder / "history.csv", [], NOT_RUN), keys))
@@ -85,7 +85,7 @@ def _cell_files(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return frame, record
 
 
-def _check_replicas(frame: pd.DataFrame, record: dict[str, Any], folder: Path) -> None:
+def _check_replicas(frame: pd.DataFrame, record: dict[str, Any], keys: dict[str, Any], folder: Path) -> None:
     """Refuse metrics of another cell than the run's, or of other replicas than it trained."""
     path, found = folder / "metrics.csv", final(frame)
     try:
@@ -96,7 +96,6 @@ def _check_replicas(frame: pd.DataFrame, record: dict[str, Any], folder: Path) -
         trained = sorted((int(member["seed"]), float(member["beta"])) for member in members)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{folder / 'run.json'} is not the record of a run: {error!r}") from None
-    keys = _keys(frame, folder)
     differing = [key for key, name in zip(CELL, names, strict=True) if keys[key] != name]
     if differing:
         raise UserError(f"{path} is of another cell than {folder / 'run.json'} (differs in: {', '.join(differing)})")

@@ -5,7 +5,6 @@ __all__ = ["check_collected", "seal_collected"]
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from pimvae.errors import UserError
 from pimvae.files import read_json, sha256, write_json
@@ -35,7 +34,11 @@ def check_collected(folder: Path) -> None:
     path = folder / SEAL
     if not path.is_file():
         return
-    tables, cells = _read(path)
+    try:
+        found = read_json(path)
+        tables, cells = dict(found["tables"]), {name: dict(digests) for name, digests in found["cells"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is damaged: collect the cells again ({error!r})") from None
     changed = _first_difference(folder, tables, TABLES)
     if changed:
         raise UserError(f"{folder / changed} is not what was collected (its sha256 differs): collect the cells again")
@@ -43,15 +46,6 @@ def check_collected(folder: Path) -> None:
         changed = _first_difference(folder / name, digests, OF_CELL)
         if changed:
             raise UserError(f"{folder / name / changed} has changed since it was collected: collect the cells again")
-
-
-def _read(path: Path) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    try:
-        found: dict[str, Any] = read_json(path)
-        tables, cells = dict(found["tables"]), {name: dict(digests) for name, digests in found["cells"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is damaged: collect the cells again ({error!r})") from None
-    return tables, cells
 
 
 def _first_difference(folder: Path, before: dict[str, str], names: Iterable[str]) -> str | None:

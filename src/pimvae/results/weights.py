@@ -46,8 +46,9 @@ def cut(folder: Path, seed: int | None = None) -> Files:
     if member["diverged"]:
         raise UserError(f"seed {seed} of {folder} diverged: name another one")
     weights = save(_tensors(folder / WEIGHTS, place))
+    data = data_file(folder.parent / "data" / cell["dataset"], seed)
     origin = {"weights_sha256": record["weights_sha256"][WEIGHTS], DIGEST: record[DIGEST], "replica": place,
-              "replicas": len(members), "sizes": _sizes(folder, cell, seed)}  # fmt: skip
+              "replicas": len(members), "sizes": sizes_of(load(data))}  # fmt: skip
     objective = cell["objective"] | {"betas": [member["beta"]]}
     content = record | {"cell": cell | {"seeds": [seed], "objective": objective}, "replicas": [member], CUT: origin}
     content["data_sha256"] = {str(seed): record["data_sha256"][str(seed)]}
@@ -102,7 +103,3 @@ def _tensors(path: Path, place: int) -> dict[str, Any]:
             return {name: file.get_slice(name)[place : place + 1] for name in names}
     except (SafetensorError, OSError, IndexError) as error:
         raise UserError(f"weights {path} are damaged, train the cell again: {error}") from None
-
-
-def _sizes(folder: Path, cell: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    return sizes_of(load(data_file(folder.parent / "data" / cell["dataset"], seed)))
