@@ -62,13 +62,12 @@ def gunzip(data: bytes, what: str) -> bytes:
     Raises:
         UserError: if it is too large, or no gzip.
     """
-    allowed, parts, size = largest(), [], 0
+    parts, size = [], 0
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
             while part := file.read(MEGABYTE):
                 size += len(part)
-                if size > allowed:
-                    check(size, f"{what} (so far)")
+                check(size, f"{what} (so far)")
                 parts.append(part)
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{what} is no gzip file: {error}") from None

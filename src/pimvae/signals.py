@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -23,12 +24,12 @@ class Stopped(BaseException):
         super().__init__(f"{name}: {note}" if note else name)
 
 
+@dataclass
 class Stop:
     """Whether a signal came: its number, 0 for none; while ``held``, it waits until somebody looks."""
 
-    def __init__(self, held: bool = True) -> None:
-        self.number = 0
-        self.held = held
+    held: bool = True
+    number: int = 0
 
 
 @contextmanager

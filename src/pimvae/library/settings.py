@@ -97,10 +97,10 @@ def for_training(cell: Cell, samples: int, steps: int | None, seeds: Sequence[in
         raise UserError(f"the validation share is {share}, must be at least 0 and leave samples to train on")
     if round(share * samples) == 0:
         share = 0.0
-    train = cell.train.model_copy(update={} if steps is None else {"steps": steps})
-    rest = samples - round(share * samples)
-    train = train.model_copy(update={"batch_size": min(train.batch_size, rest),
-                                     "history_every": min(train.history_every, train.steps)})  # fmt: skip
+    train, rest = cell.train, samples - round(share * samples)
+    steps = train.steps if steps is None else steps
+    train = train.model_copy(update={"steps": steps, "batch_size": min(train.batch_size, rest),
+                                     "history_every": min(train.history_every, steps)})  # fmt: skip
     data = cell.data.model_copy(update={"samples": samples, "validation": share})
     # An earlier training may have left a mixture.
     model = cell.model.model_copy(update={"prior": "standard"}) if data.chooses_prior else cell.model
