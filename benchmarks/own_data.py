@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 BREAST_CANCER = "breast_cancer"
-SETS = (BREAST_CANCER, "wine", "diabetes", "iris", "digits")
-HELD_OUT = {BREAST_CANCER: 169, "wine": 48, "diabetes": 110, "iris": 50, "digits": 1197}
+SETS = (BREAST_CANCER, "wine", "diabetes", "iris", "digits", "cars")
+HELD_OUT = {BREAST_CANCER: 169, "wine": 48, "diabetes": 110, "iris": 50, "digits": 1197, "cars": 112}
 CUTS = {BREAST_CANCER: {"mean": (0, 10), "error": (10, 20), "worst": (20, 30)},
         "wine": {"acids": (0, 6), "phenols": (6, 13)}, "iris": {"sepal": (0, 2), "petal": (2, 4)}}  # fmt: skip
+ORIGINS = {1: "America", 2: "Europe", 3: "Japan"}
 INKED = 0.1  # share of the digits in which a pixel that is kept is not white
 METRICS = ("llh", "r2", "accuracy")
 COLUMNS = ["data", "split", "seeds", "prior", "metric", "subset", "baseline", "value", "error"]
@@ -45,8 +46,14 @@ def blocks(name: str, split: int = 0) -> tuple[Blocks, Blocks]:
 
 def _parts(name: str) -> tuple[Blocks, Blocks]:
     """All samples: blocks of columns, and the class."""
+    from mlxtend.data import autompg_data
     from sklearn import datasets
 
+    if name == "cars":
+        x, economy = autompg_data()
+        x = np.log(np.column_stack([x[:, :7], economy]))
+        parts = {"engine": x[:, :3], "body": x[:, 3:4], "driving": x[:, [4, 7]], "year": x[:, 5:6]}
+        return parts, {"origin": np.array([ORIGINS[int(k)] for k in np.exp(x[:, 6]).round()])}
     data = getattr(datasets, f"load_{name}")()
     x = np.asarray(data.data, dtype=float)
     if name == "diabetes":
