@@ -83,9 +83,11 @@ def test_real_data_are_standardised_by_the_training_samples_of_each_split(name):
     assert (again[label] == train[label]).all() and (other[label] != train[label]).any()
 
 
-def test_differences_from_simple_models_are_paired_by_split():
-    rows = [["wine", split, 3, "mixture", "llh", "all", baseline, value, 0.1]
-            for split, model, simple in ((1, -10.0, -12.0), (2, -14.0, -15.0), (3, -11.0, -14.0))
-            for baseline, value in (("model", model), ("gaussian", simple))]  # fmt: skip
-    (line,) = own_data.differences(pd.DataFrame(rows, columns=own_data.COLUMNS))
-    assert line == "wine llh all: -11.667 (3 splits); gaussian -13.667 (+2.000 ± 0.577)"
+def test_differences_are_of_the_average_with_two_standard_errors():
+    rows = [["wine", split, 3, "mixture", "llh", "all", baseline, value, error]
+            for split, seeds, average, simple in ((1, -11.0, -10.0, -12.0), (2, -15.0, -14.0, -15.0))
+            for baseline, value, error in (("model", seeds, ""), ("average", average, ""), ("gaussian", simple, 0.1))
+            ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=own_data.COLUMNS).replace("", float("nan"))
+    (line,) = own_data.differences(table)
+    assert line == "wine llh all, 2 splits: -13.000, -12.000; gaussian -13.500 (+1.500 ± 0.141)"

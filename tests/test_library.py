@@ -141,6 +141,38 @@ def test_draws_have_the_models_moments(truth, model):
     np.testing.assert_allclose(np.cov(drawn.T) / np.outer(sd, sd), cov / np.outer(sd, sd), atol=0.05)
 
 
+def test_several_seeds_answer_by_their_average(truth, model):
+    """p = (p_1 + p_2) / 2, of densities, predictions and draws; one that diverged has no part in it."""
+    other = Truth(seed=1)
+    other.x = truth.x
+    cell = model.cell.model_copy(update={"seeds": (0, 1, 2)})
+    lost = other.model().module
+    with torch.no_grad():
+        next(lost.parameters()).fill_(float("nan"))
+    both = MultimodalVAE(cell, model.modalities, [model.module, other.model().module, lost])
+    assert both.answering == (0, 1) and both.replica(1).answering == (1,)
+
+    moments = truth.moments(), other.moments()
+    each = [stats.multivariate_normal(*found).logpdf(truth.x) for found in moments]
+    found = both.log_likelihood(truth.data(), draws=64)
+    np.testing.assert_allclose(found.value, np.logaddexp(*each) - np.log(2), atol=3e-4)
+    np.testing.assert_allclose(both.replica(1).log_likelihood(truth.data(), draws=64).value, each[1], atol=3e-4)
+
+    (first, s1), (second, s2) = (t.conditional(truth.x, "é") for t in (truth, other))
+    found = both.predict(truth.data(), "é", draws=DRAWS, samples=4000)
+    np.testing.assert_allclose(found.mean, (first + second) / 2, atol=1e-4 * max(s1.max(), s2.max()))
+    sd = np.sqrt((s1**2 + s2**2) / 2 + (first - second) ** 2 / 4)
+    np.testing.assert_allclose(found.sd, sd, rtol=5 / np.sqrt(DRAWS))
+    np.testing.assert_allclose(found.samples[::2].mean(0), first, atol=0.1 * s1.max())  # they draw in turn
+    np.testing.assert_allclose(found.samples[1::2].mean(0), second, atol=0.1 * s2.max())
+
+    drawn = np.concatenate(list(both.sample(20_001).values()), 1)
+    for start, (mean, cov) in enumerate(moments):
+        error = np.sqrt(np.diag(cov) / 10_000)
+        assert (np.abs(drawn[start::2].mean(0) - mean) < 5 * error).all()
+    np.testing.assert_array_equal(both.encode(truth.data()).mean, model.encode(truth.data()).mean)
+
+
 def test_imputed_data_keep_what_is_observed(truth, model):
     data = truth.data()
     data["c/d"] = data["c/d"].copy()

@@ -57,9 +57,12 @@ def test_differences_from_simple_models_are_paired_by_sample():
         assert plain == pytest.approx(simple[baseline, subset, metric].mean())
         for seed in "01":
             ahead = found[baseline, seed, "test", subset, f"{metric}_ahead"]
-            assert ahead == pytest.approx(found["", seed, "test", subset, metric] - plain)
-    sharp = [model.replica(seed).predict(test, "kind", draws=4000).mean.argmax(1) for seed in (0, 1)]
-    right = np.mean([(np.array(["high", "low"])[guess] == test["kind"]) for guess in sharp], 0)
+            assert ahead == pytest.approx(found["average", seed, "test", subset, metric] - plain)
+    each = np.stack([model.replica(seed).log_likelihood(test, draws=4000).value for seed in (0, 1)])
+    density = np.log(np.exp(each).mean(0)).mean()
+    assert found["average", "0", "test", "all", "llh"] == pytest.approx(density, abs=0.05)
+    sharp = np.mean([model.replica(seed).predict(test, "kind", draws=4000).mean for seed in (0, 1)], 0).argmax(1)
+    right = (np.array(["high", "low"])[sharp] == test["kind"]).astype(float)
     paired = right - simple["regression", "modality:kind", "accuracy"]
     error = found["regression", "0", "test", "modality:kind", "accuracy_ahead_se"]
     assert error == pytest.approx(paired.std(ddof=1) / 5, abs=0.03)

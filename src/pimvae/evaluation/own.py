@@ -1,12 +1,14 @@
 """Evaluation of own data: likelihoods, predictions and rates, in the units of the data, beside simple models."""
 
-__all__ = ["AHEAD", "AHEAD_ERROR", "LIKELIHOOD", "evaluate", "modality_subset", "score"]
+__all__ = ["AHEAD", "AHEAD_ERROR", "AVERAGE", "LIKELIHOOD", "evaluate", "modality_subset", "score"]
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import logsumexp
 
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import spread
@@ -22,6 +24,7 @@ from pimvae.training.packing import PackedSplit
 from pimvae.training.streams import Purpose, derived_seed
 
 LIKELIHOOD = "llh"
+AVERAGE = "average"
 AHEAD, AHEAD_ERROR = "_ahead", "_ahead_se"  # behind a metric's name: model minus simple model, its standard error
 Scores = dict[tuple[str, str], np.ndarray]  # (subset, metric) → a number per sample, whose mean is the metric
 
@@ -32,12 +35,13 @@ def modality_subset(name: str) -> str:
 
 
 def evaluate(model: MultimodalVAE, train: Collection, test: Collection | None) -> list[tuple[object, ...]]:
-    """Rows of ``metrics.csv``: of every seed, and of simple models, for training samples and held-out ones.
+    """Rows of ``metrics.csv``: of every seed, their average, and simple models, for training and held-out samples.
 
     ``llh`` is log p of all that is observed (subset ``all``) or of one modality alone, ``r2`` and ``accuracy`` are of a
-    modality predicted from all others, the rest is as for the experiments; in nats, per sample. Beside the metric of a
-    simple model stand ``<metric>_ahead``, by how much each seed is better, and ``<metric>_ahead_se``, the standard
-    error of its mean over seeds: paired, sample by sample.
+    modality predicted from all others, the rest is as for the experiments; in nats, per sample. ``average`` stands in
+    the column of simple models: densities and predictions averaged over the seeds, which is what the model answers.
+    Beside the metric of a simple model stand ``<metric>_ahead``, by how much the average is better, and
+    ``<metric>_ahead_se``, the standard error of this: paired, sample by sample.
     """
     rows: list[tuple[object, ...]] = []
     baselines = Baselines(model.modalities, pack_collection(train, model.modalities))
@@ -46,56 +50,88 @@ def evaluate(model: MultimodalVAE, train: Collection, test: Collection | None) -
             continue
         data = whole.select(spread(len(whole), model.cell.evaluation.llh_samples))
         packed = pack_collection(data, model.modalities)
-        scores: dict[int, Scores] = {}
-        for seed in model.seeds:
-            found, scores[seed] = _of_replica(model.replica(seed), data, packed, split)
-            rows += found
+        found = {seed: _of_replica(model.replica(seed), data, packed, split) for seed in model.seeds}
+        rows += [row for answers in found.values() for row in answers.rows]
+        usable = [answers for answers in found.values() if answers.scores]
+        average = _average(model.modalities, packed, usable)
+        beside = [(AVERAGE, subset, metric, float(values.mean()))
+                  for (subset, metric), values in average.items() if len(usable) > 1]  # fmt: skip
         for baseline, subset, metric, values in baselines.scores(packed):
-            by_seed = {seed: found[subset, metric] for seed, found in scores.items() if (subset, metric) in found}
-            for seed in model.seeds:
+            beside.append((baseline, subset, metric, float(values.mean())))
+            if (subset, metric) in average:
+                ahead = average[subset, metric] - values
+                error = ahead.std(ddof=1) / np.sqrt(len(ahead)) if len(ahead) > 1 else np.nan
+                beside.append((baseline, subset, metric + AHEAD, float(ahead.mean())))
+                beside.append((baseline, subset, metric + AHEAD_ERROR, float(error)))
+        for baseline, subset, metric, value in beside:
+            for seed in model.seeds:  # the same for each, as the columns of a cell want it
                 keys = (model.cell.experiment, model.cell.dataset, "none", "none", "none", 1.0, seed, 1.0, baseline)
-                rows += [(*keys, split, subset, name, value)
-                         for name, value in _beside(metric, values, by_seed, seed)]  # fmt: skip
+                rows.append((*keys, split, subset, metric, value))
     return rows
 
 
-def _beside(metric: str, values: np.ndarray, models: dict[int, np.ndarray], seed: int) -> Iterator[tuple[str, float]]:
-    """A simple model's metric, and how far a seed is ahead; the samples of ``models`` are the same."""
-    yield metric, float(values.mean())
-    if seed in models:
-        mean = np.mean(list(models.values()), axis=0) - values
-        yield metric + AHEAD, float((models[seed] - values).mean())
-        yield metric + AHEAD_ERROR, float(mean.std(ddof=1) / np.sqrt(len(mean))) if len(mean) > 1 else float("nan")
+@dataclass
+class SeedScores:
+    """What one seed says of some samples; a diverged one has rows only.
+
+    Attributes:
+        rows: of the table.
+        scores: what its metrics are means of.
+        predictions: modality → samples that have it and another one, and their predictions [n, D] in its numbers.
+    """
+
+    rows: list[tuple[object, ...]]
+    scores: Scores = field(default_factory=dict)
+    predictions: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
-def _of_replica(
-    model: MultimodalVAE, data: Collection, packed: PackedSplit, split: str
-) -> tuple[list[tuple[object, ...]], Scores]:
-    """Rows of one seed, and what those that simple models have too are means of."""
+def _average(modalities: Sequence[Modality], packed: PackedSplit, found: Sequence[SeedScores]) -> Scores:
+    """The metrics of 1/K Σ_k p_k, sample by sample."""
+    result: Scores = {}
+    for key in found[0].scores if found else ():
+        values = np.stack([answers.scores[key] for answers in found])
+        if key[1] == LIKELIHOOD:
+            result[key] = logsumexp(values, axis=0) - np.log(len(values))
+    for s in found[0].predictions if found else ():
+        rows, _ = found[0].predictions[s]
+        mean = np.mean([answers.predictions[s][1] for answers in found], axis=0)
+        for metric, values in score(modalities[s], _true(packed, s, rows), mean):
+            result[modality_subset(modalities[s].name), metric] = values
+    return result
+
+
+def _true(packed: PackedSplit, s: int, rows: np.ndarray) -> np.ndarray:
+    return packed.x[s, rows, : packed.dims[s]].numpy()
+
+
+def _of_replica(model: MultimodalVAE, data: Collection, packed: PackedSplit, split: str) -> SeedScores:
+    """What one seed says."""
     cell, seed = model.cell, model.seed
     collected = Rows(cell, seed, float(cell.objective.betas[0]))
     if split == "train":
         collected.add("diverged", float(model.diverged))
     if model.diverged:
-        return collected.rows, {}
+        return SeedScores(collected.rows)
     options = {"draws": max(2, cell.evaluation.particles), "seed": derived_seed(seed, Purpose.EVALUATION) % 2**31}
     found = model.log_likelihood(data, **options)
     scores: Scores = {("all", LIKELIHOOD): found.value}
     collected.add("llh", float(found.value.mean()), split=split)
     collected.add("llh_se", float(np.sqrt((found.error**2).sum())) / len(data), split=split)
     collected.add("ess_fraction", float(found.ess_fraction.mean()), split=split)
-    rows = list(collected.rows)
+    answers = SeedScores(list(collected.rows), scores)
     for s, modality in enumerate(model.modalities):
-        for metric, values in _of_modality(model, data, packed, s, options):
+        for metric, values in _of_modality(model, data, packed, s, options, answers.predictions):
             scores[modality_subset(modality.name), metric] = values
-            rows.append((*collected.keys, split, modality_subset(modality.name), metric, float(values.mean())))
-    return rows + _rates(cell, model, packed, split), scores
+            answers.rows.append((*collected.keys, split, modality_subset(modality.name), metric, float(values.mean())))
+    answers.rows += _rates(cell, model, packed, split)
+    return answers
 
 
 def _of_modality(
-    model: MultimodalVAE, data: Collection, packed: PackedSplit, s: int, options: dict[str, Any]
-) -> Iterator[tuple[str, np.ndarray]]:
-    """log p(x_s) alone, and how well x_s is predicted from the others where both are there; per sample."""
+    model: MultimodalVAE, data: Collection, packed: PackedSplit, s: int, options: dict[str, Any],
+    predictions: dict[int, tuple[np.ndarray, np.ndarray]],
+) -> Iterator[tuple[str, np.ndarray]]:  # fmt: skip
+    """log p(x_s) alone, and how well x_s is predicted (see ``predictions``) from the others; per sample."""
     modality = model.modalities[s]
     seen = packed.mask[:, s].numpy()
     if not seen.any():
@@ -107,7 +143,8 @@ def _of_modality(
         return
     found = model.predict(data.select(both), target=modality.name, **options)
     mean = found.mean if modality.kind == "categorical" else _numbers(modality, found.mean)
-    yield from score(modality, packed.x[s, both, : modality.dim].numpy(), mean)
+    predictions[s] = both, mean
+    yield from score(modality, _true(packed, s, both), mean)
 
 
 def _numbers(modality: Modality, values: np.ndarray) -> np.ndarray:

@@ -23,13 +23,13 @@ Same = TypeVar("Same", bound="Answers")
 
 
 class Answers:
-    """Models of several seeds, of which one answers.
+    """Models of several seeds, whose average answers; only one encodes, as their latents have nothing in common.
 
     Attributes:
         cell: the configuration.
         modalities: what is known of each modality, in order.
         models: one torch module per seed.
-        seed: the seed whose model answers; `replica` gives the others.
+        seed: the seed whose model encodes.
         width: to which modalities are padded, where it is more than the widest one's.
     """
 
@@ -37,6 +37,7 @@ class Answers:
         self.cell, self.modalities, self.models = cell, tuple(modalities), list(models)
         self.seed = cell.seeds[0]
         self.width: int | None = None
+        self.alone = False
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -54,7 +55,7 @@ class Answers:
         return tuple(modality.name for modality in self.modalities)
 
     def replica(self: Same, seed: int) -> Same:
-        """The same with the model of another seed.
+        """The same with the model of one seed, which then answers everything alone.
 
         Raises:
             UserError: if there is none.
@@ -62,8 +63,18 @@ class Answers:
         if seed not in self.seeds:
             raise UserError(f"there is no seed {seed} (known: {', '.join(map(str, self.seeds))})")
         other = copy.copy(self)
-        other.seed = seed
+        other.seed, other.alone = seed, True
         return other
+
+    def lost(self, seed: int) -> bool:
+        """Whether there are no usable weights of a seed."""
+        return not all(p.isfinite().all() for p in self.models[self.seeds.index(seed)].parameters())
+
+    @property
+    def answering(self) -> tuple[int, ...]:
+        """The seeds whose average answers: all that are usable; after `replica` that one."""
+        usable = () if self.alone else tuple(seed for seed in self.seeds if not self.lost(seed))
+        return usable or (self.seed,)
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Those of the chosen seed, for optimisers of one's own."""
@@ -83,7 +94,7 @@ class Answers:
         Subsets and noise are drawn anew by ``generator`` (default: torch's own).
         """
         packed = self._pack(read_memory(data, mask))
-        return Sampler(self.module, self.modalities, packed).loss(self.cell, generator)
+        return Sampler([self.module], self.modalities, packed).loss(self.cell, generator)
 
     def encode(self, data: Any, mask: Any = None, refined: bool | None = None) -> Posterior:
         """q(z | x_O): mean and scale [n, latent], ``sample(count)`` [count, n, latent], ``log_prob(z)`` [n].
@@ -96,7 +107,7 @@ class Answers:
                 modality is an image.
         """
         refines = self._refines(refined)
-        sampler = self._sampler(data, mask, torch.float64 if refines else torch.float32)
+        sampler = self.replica(self.seed)._sampler(data, mask, torch.float64 if refines else torch.float32)
         return sampler.posterior(refines)
 
     def predict(
@@ -144,7 +155,7 @@ class Answers:
 
     def sample(self, count: int, seed: int = 0) -> dict[str, np.ndarray]:
         """``count`` draws of the model: z from the prior, then every modality, in the units of the data."""
-        return Sampler(self.double(), self.modalities, None).prior_draws(count, seed)
+        return Sampler(self._evaluated(), self.modalities, None).prior_draws(count, seed)
 
     def log_likelihood(
         self, data: Any, mask: Any = None, refined: bool | None = None, draws: int = 512, seed: int = 0
@@ -162,10 +173,12 @@ class Answers:
 
     def double(self) -> Core:
         """A copy of the chosen seed's module in double precision, for evaluation."""
-        return self._evaluated(torch.float64)
+        return self.replica(self.seed)._evaluated()[0]
 
-    def _evaluated(self, dtype: torch.dtype) -> Core:
-        return copy.deepcopy(self.module).to(dtype).requires_grad_(False).eval()
+    def _evaluated(self, dtype: torch.dtype = torch.float64) -> list[Core]:
+        """Copies of the models that answer."""
+        models = [self.models[self.seeds.index(seed)] for seed in self.answering]
+        return [copy.deepcopy(model).to(dtype).requires_grad_(False).eval() for model in models]
 
     def _sampler(self, data: Any, mask: Any, dtype: torch.dtype = torch.float64) -> Sampler:
         found = read_memory(data, mask)

@@ -105,7 +105,8 @@ def load(folder: Path | str, seed: int | None = None, data: Path | str | None = 
 
     Args:
         folder: with ``weights.safetensors`` and ``run.json``.
-        seed: the seed whose model answers; default: the best by its validation bound; experiments: the first.
+        seed: the seed whose model answers everything; default: the average of all, and the best by its validation
+            samples encodes; experiments: the first.
         data: experiments: folder of the data files; default: where the workflow puts them.
 
     Raises:

@@ -2,6 +2,7 @@
 
 __all__ = ["LogLikelihood", "Posterior", "Prediction", "Sampler"]
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,16 +25,20 @@ from pimvae.posteriors import Mixture, standard_noise
 from pimvae.subsets import sample_subsets
 from pimvae.training.packing import PackedSplit
 
+FOUND = ("log_likelihood", "error", "ess_fraction")  # of draws
 ROWS = 256  # samples that are refined at once
 ENCODED = 1024  # samples that are encoded at once
 SPREAD_DRAWS = 1000
 
 
 class Sampler:
-    """One model, samples in its numbers, and everything that is asked of them.
+    """Models of one or more seeds, samples in their numbers, and everything that is asked of them.
+
+    With K models densities are averages, p(x) = 1/K Σ_k p_k(x) and, of predictions, 1/K Σ_k p_k(x_s | x_O).
+    Posteriors and losses are of the first model alone.
 
     Args:
-        model: the torch module.
+        models: the torch modules.
         modalities: of the data.
         packed: the samples; None for draws of the prior alone.
         source: the samples as they were read.
@@ -42,13 +47,14 @@ class Sampler:
 
     def __init__(
         self,
-        model: MultimodalVAE,
+        models: Sequence[MultimodalVAE],
         modalities: Sequence[Modality],
         packed: PackedSplit | None,
         source: Collection | None = None,
         tensors: bool = False,
     ) -> None:
-        self.model, self.modalities, self.packed, self.source = model, tuple(modalities), packed, source
+        self.models, self.modalities, self.packed, self.source = tuple(models), tuple(modalities), packed, source
+        self.model = self.models[0]
         self.ids, self.tensors = source.ids if source else (), tensors
 
     def loss(self, cell: Cell, generator: torch.Generator | None) -> Tensor:
@@ -92,12 +98,16 @@ class Sampler:
     def log_likelihood(self, refined: bool, draws: int, seed: int) -> LogLikelihood:
         """In the units of the data."""
         generator = torch.Generator().manual_seed(seed)
-        found = [self._weighted(rows, None, refined, draws, generator) for rows in self._blocks()]
-        value = torch.cat([part.log_likelihood for part in found])
-        jacobian = torch.tensor([modality.log_jacobian for modality in self.modalities], dtype=value.dtype)
-        value = value + self.packed.mask.to(value.dtype) @ jacobian
-        parts = (value, torch.cat([part.error for part in found]), torch.cat([part.ess_fraction for part in found]))
-        return LogLikelihood(*map(self._given, parts))
+        of_models = []
+        for model in self.models:
+            parts = [self._weighted(model, rows, None, refined, draws, generator) for rows in self._blocks()]
+            of_models.append([torch.cat([getattr(part, name) for part in parts]) for name in FOUND])
+        values, errors, shares = (torch.stack(parts) for parts in zip(*of_models, strict=True))
+        weight = values.softmax(0)
+        jacobian = torch.tensor([modality.log_jacobian for modality in self.modalities], dtype=values.dtype)
+        value = values.logsumexp(0) - math.log(len(values)) + self.packed.mask.to(values.dtype) @ jacobian
+        error, share = (weight * errors).square().sum(0).sqrt(), (weight * shares).sum(0)
+        return LogLikelihood(*map(self._given, (value, error, share)))
 
     @torch.no_grad()
     def predict(
@@ -117,9 +127,13 @@ class Sampler:
         places = {name: self._place(name) for name in names}
         parts: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in names}
         for rows in self._blocks():
-            weighted = self._weighted(rows, hidden, refined, draws, generator)
-            for name, s in places.items():
-                parts[name].append(self._moments(s, weighted, samples, interval, generator))
+            moments: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in names}
+            for model in self.models:
+                weighted = self._weighted(model, rows, hidden, refined, draws, generator)
+                for name, s in places.items():
+                    moments[name].append(_moments(model, s, weighted, samples, generator))
+            for name, found in moments.items():
+                parts[name].append(_averaged(found, samples, interval))
         return {name: self._prediction(self.modalities[places[name]], found, samples) for name, found in parts.items()}
 
     @torch.no_grad()
@@ -128,14 +142,16 @@ class Sampler:
         if count < 1:
             raise UserError(f"the number of draws is {count}, must be at least 1")
         generator = torch.Generator().manual_seed(seed)
-        z = self.model.prior.distribution().sample(count, generator)
-        private = self.model.latent_size - z.shape[-1]
-        z = torch.cat([z, torch.randn(count, private, generator=generator, dtype=z.dtype)], -1)
-        found = {}
-        for s, modality in enumerate(self.modalities):
-            drawn = likelihood_of(self.model, s).sample(output_of(self.model, s, z), generator)
-            found[modality.name] = modality.decode(drawn.numpy())
-        return found
+        found = [torch.empty(count, modality.dim, dtype=torch.float64) for modality in self.modalities]
+        for k, model in enumerate(self.models):  # in turn
+            turn = len(range(k, count, len(self.models)))
+            z = model.prior.distribution().sample(turn, generator)
+            private = model.latent_size - z.shape[-1]
+            z = torch.cat([z, torch.randn(turn, private, generator=generator, dtype=z.dtype)], -1)
+            for s, values in enumerate(found):
+                values[k :: len(self.models)] = likelihood_of(model, s).sample(output_of(model, s, z), generator)
+        return {modality.name: modality.decode(values.numpy())
+                for modality, values in zip(self.modalities, found, strict=True)}  # fmt: skip
 
     def filled(self, name: str, prediction: Prediction) -> tuple[Array, Array]:
         """Values with what is missing predicted, and standard deviations, 0 where observed."""
@@ -158,33 +174,18 @@ class Sampler:
         return [slice(start, start + size) for start in range(0, len(self.packed), size)]
 
     def _weighted(
-        self, rows: slice, hidden: str | None, refined: bool, draws: int, generator: torch.Generator
-    ) -> WeightedDraws:
+        self, model: MultimodalVAE, rows: slice, hidden: str | None, refined: bool, draws: int,
+        generator: torch.Generator,
+    ) -> WeightedDraws:  # fmt: skip
         """Weighted draws of z given what is observed, from the encoder's posterior or the refined one."""
         x, mask = self.packed.x[:, rows], self.packed.mask[rows].clone()
         if hidden is not None:
             mask[:, self._place(hidden)] = False
         if draws < 2:
             raise UserError(f"the number of draws is {draws}, must be at least 2")
-        q = self.model.posterior(x, mask)
-        proposal = at_mode(self.model, x, mask, q.mean()) if refined else q
-        return draw(self.model, x, mask, proposal, draws - draws % 2, generator)
-
-    def _moments(
-        self, s: int, weighted: WeightedDraws, samples: int, interval: float, generator: torch.Generator
-    ) -> tuple[Tensor, ...]:
-        """Mean, standard deviation, quantiles and draws in the model's numbers."""
-        likelihood, weight = likelihood_of(self.model, s), weighted.weight.unsqueeze(-1)
-        output = output_of(self.model, s, weighted.z)
-        means = likelihood.mean(output)
-        mean = (weight * means).sum(0)
-        variance = (weight * (likelihood.variance(output) + (means - mean).square())).sum(0)
-        count = max(samples, len(weighted.z))
-        chosen = torch.multinomial(weighted.weight.T, count, replacement=True, generator=generator).T
-        drawn = likelihood.sample(output.gather(0, chosen.unsqueeze(-1).expand(-1, -1, output.shape[-1])), generator)
-        edges = torch.tensor([(1 - interval) / 2, (1 + interval) / 2], dtype=drawn.dtype)
-        lower, upper = drawn.quantile(edges, dim=0)
-        return mean, variance.clamp(min=0).sqrt(), lower, upper, drawn[:samples]
+        q = model.posterior(x, mask)
+        proposal = at_mode(model, x, mask, q.mean()) if refined else q
+        return draw(model, x, mask, proposal, draws - draws % 2, generator)
 
     def _prediction(self, modality: Modality, found: Sequence[tuple[Tensor, ...]], samples: int) -> Prediction:
         mean, sd, lower, upper = (torch.cat(parts).numpy() for parts in list(zip(*found, strict=True))[:4])
@@ -199,6 +200,32 @@ class Sampler:
     def _given(self, values: Tensor | np.ndarray) -> Array:
         found = values if isinstance(values, Tensor) else torch.from_numpy(np.ascontiguousarray(values))
         return as_given(found, self.tensors)
+
+
+def _moments(
+    model: MultimodalVAE, s: int, weighted: WeightedDraws, samples: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, variance and draws of x_s in the model's numbers."""
+    likelihood, weight = likelihood_of(model, s), weighted.weight.unsqueeze(-1)
+    output = output_of(model, s, weighted.z)
+    means = likelihood.mean(output)
+    mean = (weight * means).sum(0)
+    variance = (weight * (likelihood.variance(output) + (means - mean).square())).sum(0)
+    count = max(samples, len(weighted.z))
+    chosen = torch.multinomial(weighted.weight.T, count, replacement=True, generator=generator).T
+    drawn = likelihood.sample(output.gather(0, chosen.unsqueeze(-1).expand(-1, -1, output.shape[-1])), generator)
+    return mean, variance, drawn
+
+
+def _averaged(found: Sequence[tuple[Tensor, ...]], samples: int, interval: float) -> tuple[Tensor, ...]:
+    """Mean, standard deviation, ends of the interval and draws of the models' average; the models draw in turn."""
+    means, variances, draws = (torch.stack(parts) for parts in zip(*found, strict=True))
+    mean = means.mean(0)
+    variance = (variances + (means - mean).square()).mean(0)
+    drawn = draws.transpose(0, 1).flatten(0, 1)
+    edges = torch.tensor([(1 - interval) / 2, (1 + interval) / 2], dtype=drawn.dtype)
+    lower, upper = drawn.quantile(edges, dim=0)
+    return mean, variance.clamp(min=0).sqrt(), lower, upper, drawn[:samples]
 
 
 def _deviations(q: Any) -> Tensor:

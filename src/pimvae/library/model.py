@@ -39,7 +39,8 @@ class MultimodalVAE(Answers):
         cell: the configuration.
         modalities: what is known of each modality, in order.
         models: one torch module per seed; untrained ones if none are given.
-        seed: the seed whose model answers; `replica` gives the others.
+        seed: the seed whose model encodes, the best on its validation samples. The average of all seeds answers
+            everything else (Lakshminarayanan et al., 2017); `replica` gives a single one.
         training: steps and validation bounds of each seed, and which diverged; empty before `fit`.
     """
 
@@ -100,7 +101,7 @@ class MultimodalVAE(Answers):
         polish: bool | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> "MultimodalVAE":
-        """Train with all seeds at once; afterwards the seed with the best validation bound answers.
+        """Train with all seeds at once; their average then answers, and the best on its validation samples encodes.
 
         Args:
             data: training samples, of the modalities of `from_data`.
@@ -135,11 +136,12 @@ class MultimodalVAE(Answers):
         self.training = {name: getattr(found, name) for name in TOLD}
         self.cell = self.cell.model_copy(update={"model": self.models[0].config})  # the prior may be another one
         self.seconds = time.perf_counter() - start
+        self.alone = False
         self.choose_best()
         return self
 
     def choose_best(self) -> None:
-        """Let the seed answer whose validation samples are likeliest (log-likelihood, else the bound)."""
+        """Let the seed encode whose validation samples are likeliest (log-likelihood, else the bound)."""
         likelihoods = [after for _, after in self.training.get("log_likelihood", [])]
         scores = likelihoods or self.training.get("bound", [])
         usable = bool(scores) and bool(np.isfinite(scores).any())
@@ -148,8 +150,12 @@ class MultimodalVAE(Answers):
     @property
     def diverged(self) -> bool:
         """Whether the training left no usable weights of the chosen seed."""
+        return self.lost(self.seed)
+
+    def lost(self, seed: int) -> bool:
+        """Whether the training left no usable weights of a seed."""
         flags = self.training.get("diverged", [False] * len(self.seeds))
-        return flags[self.seeds.index(self.seed)] or not all(p.isfinite().all() for p in self.parameters())
+        return flags[self.seeds.index(seed)] or super().lost(seed)
 
     def save(self, folder: Path | str) -> None:
         """Write ``weights.safetensors``, ``history.csv`` and ``run.json``; `load` reads them."""

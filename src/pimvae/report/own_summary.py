@@ -12,7 +12,7 @@ from pimvae.evaluation.rows import COLUMNS
 
 
 def summary(rows: Sequence[tuple[object, ...]]) -> list[str]:
-    """Means over seeds with 95 % intervals, simple models beside them, and by how much the model is ahead of each."""
+    """Means over seeds with 95 % intervals; beside them the average of the seeds, and how far it is ahead of others."""
     place = {name: COLUMNS.index(name) for name in COLUMNS}
     found: dict[tuple[str, str, str], dict[str, list[float]]] = {}
     for row in rows:
@@ -38,15 +38,15 @@ def summary(rows: Sequence[tuple[object, ...]]) -> list[str]:
     if diverged:
         lines.append(f"{len(diverged)} of {seeds} seeds diverged and have no other number")
     notes = f"{seeds} seeds, 95 % intervals over them; nats per sample where not a share"
-    return [*lines, f"{notes}; in brackets: ahead of the simple model, ± 2 paired standard errors"]
+    return [*lines, f"{notes}; in brackets: the seeds' average minus the simple model, ± 2 paired standard errors"]
 
 
 def verdict(ahead: Sequence[float], error: Sequence[float]) -> str:
     """``better``, ``equal`` (within two standard errors) or ``worse`` than a simple model, and by how much.
 
     Args:
-        ahead: model minus simple model, of every seed.
-        error: the standard error of its mean, for every seed the same.
+        ahead: average minus simple model, for every seed the same.
+        error: its standard error, for every seed the same.
     """
     mean, within = float(np.mean(ahead)), 2 * error[0]
     word = "better" if mean > within else "worse" if mean < -within else "equal"
