@@ -23,7 +23,11 @@ RUN = (
     option("--run", type=Path, required=True, help="folder that 'pimvae train' wrote"),
     own.data_option("other data of the same modalities (default: those of the training)"),
     *own.READING,
-    option("--seed", type=int, help="this replica alone (default: the average of all; latents: of the best on its validation samples)"),
+    option(
+        "--seed",
+        type=int,
+        help="this replica alone (default: the average of all; latents: of the best on its validation samples)",
+    ),
 )
 
 

@@ -18,7 +18,7 @@ from pimvae.data.readers import Collection
 from pimvae.errors import UserError
 from pimvae.library.results import Array, LogLikelihood, Posterior, Prediction, as_given
 from pimvae.models.likelihoods.view import likelihood_of, output_of
-from pimvae.models.mode import WeightedDraws, at_mode, draw
+from pimvae.models.mode import WeightedDraws, at_mode, at_modes, draw
 from pimvae.models.vae import MultimodalVAE
 from pimvae.objectives._base import Draws
 from pimvae.posteriors import Mixture, standard_noise
@@ -184,7 +184,7 @@ class Sampler:
         if draws < 2:
             raise UserError(f"the number of draws is {draws}, must be at least 2")
         q = model.posterior(x, mask)
-        proposal = at_mode(model, x, mask, q.mean()) if refined else q
+        proposal = at_modes(model, x, mask, q.mean()) if refined else q
         return draw(model, x, mask, proposal, draws - draws % 2, generator)
 
     def _prediction(self, modality: Modality, found: Sequence[tuple[Tensor, ...]], samples: int) -> Prediction:

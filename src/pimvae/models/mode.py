@@ -1,9 +1,11 @@
 """Posteriors refined sample by sample: the mode of p(z | x_O) by Newton's method, the curvature there, and weights."""
 
-__all__ = ["WeightedDraws", "at_mode", "draw", "log_joint"]
+__all__ = ["Modes", "WeightedDraws", "at_mode", "at_modes", "draw", "log_joint"]
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
@@ -38,9 +40,38 @@ class WeightedDraws:
     ess_fraction: Float[Tensor, " sample"]
 
 
-def log_joint(model: MultimodalVAE, x: Tensor, mask: Tensor, z: Tensor) -> Tensor:
-    """log p(x_O, z), [*draw, sample]."""
-    return zero_unless(mask, model.log_likelihood(x, z)) + model.log_prior(z)
+@dataclass(frozen=True)
+class Modes:
+    """Σ_c w_c N(ẑ_c, Σ_c) for every sample: a Gaussian for each component of the prior."""
+
+    log_weight: Float[Tensor, "component sample"]
+    parts: Sequence[GaussianPosterior]
+
+    @property
+    def mean(self) -> Float[Tensor, "sample latent"]:
+        """E[z] = Σ_c w_c ẑ_c."""
+        return sum(w.unsqueeze(-1) * part.mean for w, part in zip(self.log_weight.exp(), self.parts, strict=True))
+
+    def log_prob(self, z: Float[Tensor, "*draw sample latent"]) -> Float[Tensor, "*draw sample"]:
+        """log of the density."""
+        logs = [w + part.log_prob(z) for w, part in zip(self.log_weight, self.parts, strict=True)]
+        return torch.stack(logs).logsumexp(0)
+
+    def sample(self, noise: Float[Tensor, "draw sample latent"], generator: torch.Generator) -> Tensor:
+        """Draws z and −ε after ε, twice as many as the noise has; components in proportion (systematic sampling)."""
+        count = len(noise)
+        start = torch.rand(noise.shape[1], generator=generator, dtype=noise.dtype)
+        place = (torch.arange(count, dtype=noise.dtype).unsqueeze(-1) + start) / count
+        ends = self.log_weight.exp().cumsum(0)[:-1]
+        chosen = (place > ends.unsqueeze(1)).sum(0).repeat(2, 1)[None, :, :, None]  # of every draw
+        both = torch.cat([noise, -noise])
+        drawn = torch.stack([part.sample(both) for part in self.parts])
+        return drawn.gather(0, chosen.expand(1, *both.shape)).squeeze(0)
+
+
+def log_joint(model: MultimodalVAE, x: Tensor, mask: Tensor, z: Tensor, prior: Mixture | None = None) -> Tensor:
+    """log p(x_O, z), [*draw, sample]; ``prior`` takes the place of the model's own for the shared latents."""
+    return zero_unless(mask, model.log_likelihood(x, z)) + model.log_prior(z, prior)
 
 
 def at_mode(
@@ -49,31 +80,56 @@ def at_mode(
     mask: Bool[Tensor, "sample modality"],
     start: Float[Tensor, "sample latent"],
     steps: int = STEPS,
+    prior: Mixture | None = None,
 ) -> GaussianPosterior:
     r"""N(ẑ, (−∇² log p(x_O, ẑ))⁻¹) at the mode ẑ: Laplace's approximation, exact for linear-Gaussian decoders.
 
     Newton's method with halved steps where the full one does not gain; curvatures below a floor are raised to it.
     """
     z = start.detach().clone()
+    target = partial(log_joint, model, x, mask, prior=prior)
     with torch.no_grad():
-        value = log_joint(model, x, mask, z)
+        value = target(z)
     for _ in range(steps):
-        gradient, precision = _curvature(model, x, mask, z)
+        gradient, precision = _curvature(target, z)
         step = torch.linalg.solve(precision, gradient.unsqueeze(-1)).squeeze(-1)
-        moved, gained = _line_search(model, x, mask, z, value, step)
+        moved, gained = _line_search(target, z, value, step)
         improvement = (gained - value).max()
         z, value = moved, gained
         if improvement < CONVERGED:
             break
-    precision = _curvature(model, x, mask, z)[1]
-    return GaussianPosterior(z, torch.linalg.inv(precision))
+    return GaussianPosterior(z, torch.linalg.inv(_curvature(target, z)[1]))
 
 
-def _curvature(model: MultimodalVAE, x: Tensor, mask: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+def at_modes(
+    model: MultimodalVAE,
+    x: Float[Tensor, "modality sample dim"],
+    mask: Bool[Tensor, "sample modality"],
+    start: Float[Tensor, "sample latent"],
+) -> GaussianPosterior | Modes:
+    r"""p(z | x_O) ≈ Σ_c w_c N(ẑ_c, Σ_c), w_c ∝ π_c p_c(x_O): `at_mode` under each component p_c(z) of the prior.
+
+    p_c(x_O) = p_c(x_O, ẑ_c) (2π)^{L/2} |Σ_c|^{1/2} by Laplace's approximation, exact for linear-Gaussian decoders. One
+    Gaussian at one mode would leave the other components out of what is predicted.
+    """
+    prior = model.prior.distribution()
+    if prior.components == 1:
+        return at_mode(model, x, mask, start)
+    parts, logs = [], []
+    for c, log_share in enumerate(prior.logits.log_softmax(-1)):
+        component = Mixture(prior.logits[:1] * 0, prior.loc[c : c + 1], prior.scale[c : c + 1], prior.family)
+        part = at_mode(model, x, mask, start, prior=component)
+        half = torch.linalg.cholesky(part.covariance).diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        logs.append(log_share + log_joint(model, x, mask, part.mean, component) + half)
+        parts.append(part)
+    return Modes(torch.stack(logs).log_softmax(0), parts)
+
+
+def _curvature(target: Callable[[Tensor], Tensor], z: Tensor) -> tuple[Tensor, Tensor]:
     """∇ log p(x, z) and −∇² log p(x, z), eigenvalues floored; samples do not meet, so sums give all at once."""
     with torch.enable_grad():
         z = z.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(log_joint(model, x, mask, z).sum(), z, create_graph=True)
+        (gradient,) = torch.autograd.grad(target(z).sum(), z, create_graph=True)
         rows = [
             torch.autograd.grad(gradient[:, k].sum(), z, retain_graph=True, allow_unused=True, materialize_grads=True)[
                 0
@@ -85,15 +141,13 @@ def _curvature(model: MultimodalVAE, x: Tensor, mask: Tensor, z: Tensor) -> tupl
 
 
 @torch.no_grad()
-def _line_search(
-    model: MultimodalVAE, x: Tensor, mask: Tensor, z: Tensor, value: Tensor, step: Tensor
-) -> tuple[Tensor, Tensor]:
+def _line_search(target: Callable[[Tensor], Tensor], z: Tensor, value: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
     """The first of z + step, z + step/2, … that gains, for each sample by itself; z where none does."""
     best, reached, length = z, value, 1.0
     waiting = torch.ones_like(value, dtype=torch.bool)
     for _ in range(HALVINGS):
         trial = z + length * step
-        found = log_joint(model, x, mask, trial)
+        found = target(trial)
         better = waiting & (found > value)
         best, reached = torch.where(better.unsqueeze(-1), trial, best), torch.where(better, found, reached)
         waiting &= ~better
@@ -108,7 +162,7 @@ def draw(
     model: MultimodalVAE,
     x: Tensor,
     mask: Tensor,
-    proposal: GaussianPosterior | Mixture,
+    proposal: GaussianPosterior | Modes | Mixture,
     count: int,
     generator: torch.Generator,
 ) -> WeightedDraws:
@@ -116,11 +170,14 @@ def draw(
 
     Gaussian draws come in pairs ẑ ± ε: means of linear functions of z are then exact where the proposal is.
     """
-    if isinstance(proposal, GaussianPosterior):
-        noise = torch.randn(count // 2, *proposal.mean.shape, generator=generator, dtype=x.dtype)
-        z, group = proposal.sample(torch.cat([noise, -noise])), 2
-    else:
+    if isinstance(proposal, Mixture):
         z, group = proposal.sample(count, generator), 1
+    else:
+        noise, group = torch.randn(count // 2, *proposal.mean.shape, generator=generator, dtype=x.dtype), 2
+        if isinstance(proposal, Modes):
+            z = proposal.sample(noise, generator)
+        else:
+            z = proposal.sample(torch.cat([noise, -noise]))
     log_weight = log_joint(model, x, mask, z) - proposal.log_prob(z)
     total = log_weight.logsumexp(0)
     weight = (log_weight - total).exp()

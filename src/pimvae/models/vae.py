@@ -16,7 +16,7 @@ from pimvae.models.layers import parameter_count
 from pimvae.models.matching import encoder_features, widening
 from pimvae.models.networks._base import Modalities
 from pimvae.models.priors import build_prior
-from pimvae.posteriors import Posterior, standard
+from pimvae.posteriors import Mixture, Posterior, standard
 
 
 class MultimodalVAE(nn.Module):
@@ -74,10 +74,10 @@ class MultimodalVAE(nn.Module):
         """q(z | x_S)."""
         return self.aggregator.pool(self.embed(x), mask)
 
-    def log_prior(self, z: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch"]:
-        """log p(z) = log p(z') + Σ_s log N(z̃_s; 0, I)."""
-        shared, private = z.split([self.config.latent, z.shape[-1] - self.config.latent], dim=-1)
-        log_prob = self.prior.distribution().log_prob(shared)
+    def log_prior(self, z: Float[Tensor, "*batch latent"], shared: Mixture | None = None) -> Float[Tensor, "*batch"]:
+        """log p(z) = log p(z') + Σ_s log N(z̃_s; 0, I); ``shared`` takes the place of the prior of z'."""
+        first, private = z.split([self.config.latent, z.shape[-1] - self.config.latent], dim=-1)
+        log_prob = (shared or self.prior.distribution()).log_prob(first)
         if private.shape[-1] == 0:
             return log_prob
         return log_prob + standard(private.shape[-1], private).log_prob(private)
