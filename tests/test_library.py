@@ -141,6 +141,62 @@ def test_draws_have_the_models_moments(truth, model):
     np.testing.assert_allclose(np.cov(drawn.T) / np.outer(sd, sd), cov / np.outer(sd, sd), atol=0.05)
 
 
+@pytest.fixture(scope="module")
+def grouped(truth):
+    """A model whose prior has two groups, and its exact components: share, mean and covariance of z."""
+    model = truth.model(**{"model.prior": "mixture", "model.prior_components": 2})
+    logits, loc, scale = np.log([0.3, 0.7]), np.array([[2.0, -3.0], [-2.0, 1.0]]), np.array([[0.5, 1.0], [1.5, 0.2]])
+    with torch.no_grad():
+        for parameter, values in zip((model.module.prior.logits, model.module.prior.loc, model.module.prior.log_scale),
+                                     (logits, loc, np.log(scale)), strict=True):  # fmt: skip
+            parameter.copy_(torch.from_numpy(values))
+    return model, [(share, mean, np.diag(s**2)) for share, mean, s in zip([0.3, 0.7], loc, scale, strict=True)]
+
+
+def test_groups_of_a_learned_prior_are_all_in_the_posterior(truth, grouped):
+    """Exact: p(z | x) = Σ_c w_c N(m_c, S_c), though a sample may lie between groups that are far apart."""
+    model, components = grouped
+    target = truth.places["é"]
+    kept = np.ones(len(truth.b), bool)
+    kept[target] = False
+    w, sigma = truth.w[kept], 30 * truth.sigma[kept]  # what is kept says little
+    with torch.no_grad():
+        for likelihood, place in zip(model.module.decoder.likelihoods, truth.places.values(), strict=True):
+            likelihood.log_scale.copy_(torch.from_numpy(np.log(30 * truth.sigma[place] - 5e-4)))
+    y = ((truth.x - truth.centre) / truth.scale - truth.b)[:, kept]
+    shares, means, covs = [], [], []
+    for share, loc, prior in components:
+        marginal = w @ prior @ w.T + np.diag(sigma**2)
+        gain = prior @ w.T @ np.linalg.inv(marginal)
+        shares.append(np.log(share) + stats.multivariate_normal(w @ loc, marginal).logpdf(y))
+        means.append(loc + (y - w @ loc) @ gain.T)
+        covs.append(prior - gain @ w @ prior)
+    total = np.logaddexp(*shares)
+    weight, means = np.exp(np.stack(shares) - total), np.stack(means)
+    assert ((weight > 0.1).all(0)).any()  # samples of which both groups must be kept
+
+    data = {name: values for name, values in truth.data().items() if name != "é"}
+    jacobian = -np.log(truth.scale[kept]).sum()
+    found = model.log_likelihood(data, draws=64)
+    np.testing.assert_allclose(found.value, total + jacobian, atol=1e-3)
+    assert found.ess_fraction.min() > 0.999
+
+    mean = (weight[..., None] * means).sum(0)
+    variance = sum(weight[c][:, None] * (np.diag(covs[c]) + (means[c] - mean) ** 2) for c in range(2))
+    q = model.encode(data)
+    np.testing.assert_allclose(q.mean, mean, atol=1e-4)
+    np.testing.assert_allclose(q.scale, np.sqrt(variance), rtol=1e-4)
+    density = [stats.multivariate_normal(np.zeros(2), covs[c]).logpdf(mean - means[c]) for c in range(2)]
+    np.testing.assert_allclose(q.log_prob(mean), np.logaddexp(*(np.log(weight) + density)), atol=1e-3)
+    drawn = q.sample(4000)
+    assert (np.abs(drawn.mean(0) - mean) < 5 * np.sqrt(variance / 4000)).all()
+
+    predicted = model.predict(data, "é", draws=DRAWS)
+    exact = truth.centre[target] + truth.scale[target] * (mean @ truth.w[target].T + truth.b[target])
+    error = truth.scale[target] * np.abs(truth.w[target]).sum(1) * 3 / DRAWS  # of a share of the draws: 1/n
+    assert (np.abs(predicted.mean - exact) < 4 * error + 1e-6).all()
+
+
 def test_several_seeds_answer_by_their_average(truth, model):
     """p = (p_1 + p_2) / 2, of densities, predictions and draws; one that diverged has no part in it."""
     other = Truth(seed=1)

@@ -16,6 +16,11 @@ class GaussianPosterior:
     mean: Float[Tensor, "sample latent"]
     covariance: Float[Tensor, "*sample latent latent"]
 
+    @property
+    def variance(self) -> Float[Tensor, "*sample latent"]:
+        """Var[z] per dimension."""
+        return self.covariance.diagonal(dim1=-2, dim2=-1)
+
     def log_prob(self, z: Float[Tensor, "*draw sample latent"]) -> Float[Tensor, "*draw sample"]:
         """log N(z; mean, covariance)."""
         factor = torch.linalg.cholesky(self.covariance)

@@ -26,7 +26,7 @@ RUN = (
     option(
         "--seed",
         type=int,
-        help="this replica alone (default: the average of all; latents: of the best on its validation samples)",
+        help="this replica alone (default: latents of the best on its validation samples, else the average of all)",
     ),
 )
 

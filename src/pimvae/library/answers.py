@@ -102,9 +102,9 @@ class Answers:
         Args:
             data: samples; modalities that are not named are missing.
             mask: [n, M], 0 where a modality is missing.
-            refined: True: the Gaussian at the mode of each sample's p(z | x_O), by Newton's method, exact for
-                linear-Gaussian decoders; False: the encoder's, faster (in single precision); default: True where no
-                modality is an image.
+            refined: True: the Gaussian at the mode of each sample's p(z | x_O), by Newton's method, one for each
+                component of a learned prior, exact for linear-Gaussian decoders; False: the encoder's, faster (in
+                single precision); default: True where no modality is an image.
         """
         refines = self._refines(refined)
         sampler = self.replica(self.seed)._sampler(data, mask, torch.float64 if refines else torch.float32)

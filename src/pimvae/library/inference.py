@@ -18,7 +18,7 @@ from pimvae.data.readers import Collection
 from pimvae.errors import UserError
 from pimvae.library.results import Array, LogLikelihood, Posterior, Prediction, as_given
 from pimvae.models.likelihoods.view import likelihood_of, output_of
-from pimvae.models.mode import WeightedDraws, at_mode, at_modes, draw
+from pimvae.models.mode import WeightedDraws, at_modes, draw
 from pimvae.models.vae import MultimodalVAE
 from pimvae.objectives._base import Draws
 from pimvae.posteriors import Mixture, standard_noise
@@ -79,8 +79,8 @@ class Sampler:
         """The encoder's posterior, or the one at the mode."""
         q = self._encoded()
         if refined:
-            q = at_mode(self.model, self.packed.x, self.packed.mask, q.mean())
-            mean, scale = q.mean, q.covariance.diagonal(dim1=-2, dim2=-1).sqrt()
+            q = at_modes(self.model, self.packed.x, self.packed.mask, q.mean())
+            mean, scale = q.mean, q.variance.sqrt()
         else:
             mean, scale = q.mean(), _deviations(q)
         return Posterior(self._given(mean), self._given(scale), self.ids, q, self.tensors)

@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pimvae.gaussian import GaussianPosterior
+from pimvae.models.mode import Modes
+
 Array = Any  # np.ndarray, or Tensor where the data were tensors
 
 
@@ -31,11 +34,13 @@ class Posterior:
     def sample(self, count: int = 1, seed: int = 0) -> Array:
         """Draws [count, n, latent]."""
         generator = torch.Generator().manual_seed(seed)
-        if hasattr(self.distribution, "covariance"):
-            shape = (count, *self.distribution.mean.shape)
-            drawn = self.distribution.sample(torch.randn(shape, generator=generator, dtype=torch.float64))
+        q = self.distribution
+        if isinstance(q, GaussianPosterior | Modes):
+            noise = torch.randn(count, *q.mean.shape, generator=generator, dtype=torch.float64)
+            places = (torch.rand(noise.shape[:2], generator=generator),) if isinstance(q, Modes) else ()
+            drawn = q.sample(noise, *places)
         else:
-            drawn = self.distribution.sample(count, generator)
+            drawn = q.sample(count, generator)
         return as_given(drawn, self.tensors)
 
     def log_prob(self, z: Array) -> Array:

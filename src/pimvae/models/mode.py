@@ -50,23 +50,30 @@ class Modes:
     @property
     def mean(self) -> Float[Tensor, "sample latent"]:
         """E[z] = Σ_c w_c ẑ_c."""
-        return sum(w.unsqueeze(-1) * part.mean for w, part in zip(self.log_weight.exp(), self.parts, strict=True))
+        return self._expectation([part.mean for part in self.parts])
+
+    @property
+    def variance(self) -> Float[Tensor, "sample latent"]:
+        """Var[z] per dimension, by the law of total variance."""
+        spread = [part.variance + (part.mean - self.mean).square() for part in self.parts]
+        return self._expectation(spread)
+
+    def _expectation(self, values: Sequence[Tensor]) -> Tensor:
+        return (self.log_weight.exp().unsqueeze(-1) * torch.stack(list(values))).sum(0)
 
     def log_prob(self, z: Float[Tensor, "*draw sample latent"]) -> Float[Tensor, "*draw sample"]:
         """log of the density."""
         logs = [w + part.log_prob(z) for w, part in zip(self.log_weight, self.parts, strict=True)]
         return torch.stack(logs).logsumexp(0)
 
-    def sample(self, noise: Float[Tensor, "draw sample latent"], generator: torch.Generator) -> Tensor:
-        """Draws z and −ε after ε, twice as many as the noise has; components in proportion (systematic sampling)."""
-        count = len(noise)
-        start = torch.rand(noise.shape[1], generator=generator, dtype=noise.dtype)
-        place = (torch.arange(count, dtype=noise.dtype).unsqueeze(-1) + start) / count
+    def sample(
+        self, noise: Float[Tensor, "draw sample latent"], place: Float[Tensor, "draw sample"]
+    ) -> Float[Tensor, "draw sample latent"]:
+        """Draws from standard-normal ones, each of the component in whose share of [0, 1] its ``place`` lies."""
         ends = self.log_weight.exp().cumsum(0)[:-1]
-        chosen = (place > ends.unsqueeze(1)).sum(0).repeat(2, 1)[None, :, :, None]  # of every draw
-        both = torch.cat([noise, -noise])
-        drawn = torch.stack([part.sample(both) for part in self.parts])
-        return drawn.gather(0, chosen.expand(1, *both.shape)).squeeze(0)
+        chosen = (place > ends.unsqueeze(1)).sum(0)
+        drawn = torch.stack([part.sample(noise) for part in self.parts])
+        return drawn.gather(0, chosen[None, :, :, None].expand(1, *noise.shape)).squeeze(0)
 
 
 def log_joint(model: MultimodalVAE, x: Tensor, mask: Tensor, z: Tensor, prior: Mixture | None = None) -> Tensor:
@@ -106,6 +113,7 @@ def at_modes(
     x: Float[Tensor, "modality sample dim"],
     mask: Bool[Tensor, "sample modality"],
     start: Float[Tensor, "sample latent"],
+    steps: int = STEPS,
 ) -> GaussianPosterior | Modes:
     r"""p(z | x_O) ≈ Σ_c w_c N(ẑ_c, Σ_c), w_c ∝ π_c p_c(x_O): `at_mode` under each component p_c(z) of the prior.
 
@@ -114,11 +122,11 @@ def at_modes(
     """
     prior = model.prior.distribution()
     if prior.components == 1:
-        return at_mode(model, x, mask, start)
+        return at_mode(model, x, mask, start, steps)
     parts, logs = [], []
     for c, log_share in enumerate(prior.logits.log_softmax(-1)):
         component = Mixture(prior.logits[:1] * 0, prior.loc[c : c + 1], prior.scale[c : c + 1], prior.family)
-        part = at_mode(model, x, mask, start, prior=component)
+        part = at_mode(model, x, mask, start, steps, component)
         half = torch.linalg.cholesky(part.covariance).diagonal(dim1=-2, dim2=-1).log().sum(-1)
         logs.append(log_share + log_joint(model, x, mask, part.mean, component) + half)
         parts.append(part)
@@ -174,13 +182,17 @@ def draw(
         z, group = proposal.sample(count, generator), 1
     else:
         noise, group = torch.randn(count // 2, *proposal.mean.shape, generator=generator, dtype=x.dtype), 2
-        if isinstance(proposal, Modes):
-            z = proposal.sample(noise, generator)
-        else:
-            z = proposal.sample(torch.cat([noise, -noise]))
+        both = torch.cat([noise, -noise])
+        z = proposal.sample(both, _places(noise, generator)) if isinstance(proposal, Modes) else proposal.sample(both)
     log_weight = log_joint(model, x, mask, z) - proposal.log_prob(z)
     total = log_weight.logsumexp(0)
     weight = (log_weight - total).exp()
     paired = weight.unflatten(0, (group, -1)).sum(0)  # pairs are independent of each other
     error = (paired.square().sum(0) - 1 / len(paired)).clamp(min=0).sqrt()
     return WeightedDraws(z, weight, total - math.log(len(z)), error, 1 / (len(z) * weight.square().sum(0)))
+
+
+def _places(noise: Tensor, generator: torch.Generator) -> Tensor:
+    """Systematic sampling: evenly spaced in [0, 1] from a random start per sample, the same for both of a pair."""
+    start = torch.rand(noise.shape[1], generator=generator, dtype=noise.dtype)
+    return ((torch.arange(len(noise), dtype=noise.dtype).unsqueeze(-1) + start) / len(noise)).repeat(2, 1)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pimvae.models.layers import Dense
-from pimvae.models.mode import at_mode, draw, log_joint
+from pimvae.models.mode import at_mode, at_modes, draw, log_joint
 from pimvae.models.vae import MultimodalVAE
 from pimvae.training.packing import PackedSplit
 
@@ -76,7 +76,7 @@ def _rounds(
     for _ in range(rounds):
         rows = torch.randperm(len(train), generator=generator)[:ROWS]
         part_x, part_mask = x[:, rows], mask[rows]
-        posterior = at_mode(work, part_x, part_mask, modes[rows], steps=3)
+        posterior = at_modes(work, part_x, part_mask, modes[rows], steps=3)
         modes[rows] = posterior.mean
         drawn = draw(work, part_x, part_mask, posterior, DRAWS, generator)
         for _ in range(UPDATES):
@@ -115,5 +115,5 @@ def _held_out(model: MultimodalVAE, validation: PackedSplit | None) -> float:
     x, mask = validation.x.double(), validation.mask
     with torch.no_grad():
         start: Tensor = model.posterior(x, mask).mean()
-    found = draw(model, x, mask, at_mode(model, x, mask, start), LOOK_DRAWS, torch.Generator().manual_seed(0))
+    found = draw(model, x, mask, at_modes(model, x, mask, start), LOOK_DRAWS, torch.Generator().manual_seed(0))
     return float(found.log_likelihood.mean())
