@@ -102,18 +102,8 @@ def read_metrics(path: Path, remedy: str, whole: bool = False) -> pd.DataFrame:
     Raises:
         UserError: see `read_csv`; with ``whole``, if a value is empty.
     """
-    metrics = read_csv(path, [name for name in COLUMNS if name not in ABSENT], remedy)
-    metrics = metrics.assign(**{name: value for name, value in ABSENT.items() if name not in metrics})
-    if whole and (empty := _empty(path, "value")):
-        raise UserError(f"{path}, line {empty}: 'value' is empty: make it again")
-    return metrics[COLUMNS]
-
-
-def _empty(path: Path, column: str) -> int | None:
-    """The first line whose field of ``column`` is empty."""
-    values = pd.read_csv(io.StringIO(_text(path)), usecols=[column], dtype=str, keep_default_na=False)[column]
-    empty = np.flatnonzero(values.str.strip() == "")
-    return int(empty[0]) + 2 if len(empty) else None
+    metrics = read_csv(path, [name for name in COLUMNS if name not in ABSENT], remedy, whole=whole)
+    return metrics.assign(**{name: value for name, value in ABSENT.items() if name not in metrics})[COLUMNS]
 
 
 def final(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -134,17 +124,20 @@ def flag_nonfinite(metrics: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def read_csv(path: Path, columns: list[str], remedy: str = COLLECT_FIRST, text: bool = False) -> pd.DataFrame:
+def read_csv(
+    path: Path, columns: list[str], remedy: str = COLLECT_FIRST, text: bool = False, whole: bool = False
+) -> pd.DataFrame:
     """A CSV file with at least ``columns``; ``remedy`` says what to do when it is missing.
 
     Raises:
-        UserError: if it is missing, cut off (its last line has no end), no CSV, lacks columns or has text for a number.
+        UserError: if it is missing, cut off (its last line has no end), no CSV, lacks columns, has text for a number
+            or, with ``whole``, nothing for one.
     """
     try:
         content = _text(path)
         if not content.endswith("\n"):
             raise UserError(f"{path} is cut off: make it again")
-        frame = _frame(content, text)
+        frame = _frame(content, text, whole)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: {remedy}") from None
     except ValueError as error:  # what pandas raises for broken tables, and Python for bytes that are no text
@@ -156,12 +149,13 @@ def read_csv(path: Path, columns: list[str], remedy: str = COLLECT_FIRST, text: 
     return frame.assign(**{column: _numbers(path, frame[column]) for column in numbers})
 
 
-def _frame(content: str, text: bool) -> pd.DataFrame:
-    """A table whose columns ``TEXT``, or all, are read as they stand."""
+def _frame(content: str, text: bool, whole: bool) -> pd.DataFrame:
+    """A table whose columns ``TEXT``, or all, are read as they stand; in others nothing is NaN unless ``whole``."""
     if text:
         return pd.read_csv(io.StringIO(content), dtype=str, keep_default_na=False)
     header = pd.read_csv(io.StringIO(content), nrows=0).columns
-    missing = {name: [] if name in TEXT else ["", "nan", "NaN", "NA"] for name in header}
+    empty = ["nan", "NaN", "NA"] if whole else ["", "nan", "NaN", "NA"]
+    missing = {name: [] if name in TEXT else empty for name in header}
     kinds = {name: str for name in header if name in TEXT}
     return pd.read_csv(io.StringIO(content), dtype=kinds, keep_default_na=False, na_values=missing)
 
@@ -174,8 +168,9 @@ def _numbers(path: Path, values: pd.Series) -> pd.Series:
     wrong = values[numbers.isna() & values.notna()]
     if wrong.empty:
         return numbers
-    line, found = int(wrong.index[0]) + 2, wrong.iloc[0]
-    raise UserError(f"{path}, line {line}: '{values.name}' is '{found}', expected a number: make it again")
+    line, found = int(wrong.index[0]) + 2, str(wrong.iloc[0]).strip()
+    fault = f"is '{found}', expected a number" if found else "is empty"
+    raise UserError(f"{path}, line {line}: '{values.name}' {fault}: make it again")
 
 
 def _text(path: Path) -> str:
