@@ -2,12 +2,12 @@
 
 __all__ = ["csv_table", "html_table", "page", "pages"]
 
-import csv
 import html
-import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import pandas as pd
 
 from pimvae.errors import UserError
 from pimvae.registry import names, summary
@@ -17,13 +17,22 @@ from pimvae.report.table import SCALES, SCALES_SUMMARY
 from pimvae.results.files import write_text
 
 SPAN = re.compile(r"\\multicolumn\{(\d+)\}\{((?:[^{}]|\{[^{}]*\})*)\}\{(.*)\}")
-RULES = re.compile(r"\\(?:toprule|midrule|bottomrule|cmidrule(?:\([lr]+\))?\{[\d-]+\}|addlinespace)")
+RULES = re.compile(r"\\(?:toprule|bottomrule|cmidrule(?:\([lr]+\))?\{[\d-]+\}|addlinespace|end\{tabular\})")
 TOKEN = re.compile(r"\\[a-zA-Z]+ ?|\\.|--|[{}$~^_]|[^\\{}$~^_-]+|-", re.DOTALL)
-TAGS = {"best": "strong", "tie": "u", "emph": "em", "verdict": "strong", "textbf": "strong", "textit": "em",
-        "texttt": "code"}  # fmt: skip
 SYMBOLS = {r"\,": "\u2009", r"\ ": " ", "--": "–", "~": "\u00a0", r"\cdot": "·", r"\KL": "KL", r"\times": "×",
-           r"\textquotesingle": "'"}  # fmt: skip
-STANDING = {"untrained": "‡", "collapsed": "∘"}
+           r"\textquotesingle": "'", r"\annealed": "<sup>⋆</sup>"}  # fmt: skip
+FAILED = '<span class="diverged">{}</span>'
+COMMANDS = {  # that have an argument, and what becomes of it
+    **dict.fromkeys(["best", "verdict", "textbf"], "<strong>{}</strong>"),
+    **dict.fromkeys(["emph", "textit"], "<em>{}</em>"),
+    **dict.fromkeys(["mbox", "text", "mathrm"], "{}"),
+    "tie": "<u>{}</u>",
+    "texttt": "<code>{}</code>",
+    "pmhalf": "<small> ± {}</small>",
+    "diverged": FAILED.format("†{}"),
+    "untrained": FAILED.format("‡{}"),
+    "collapsed": FAILED.format("∘{}"),
+}
 
 
 def pages(tables: Path | str, out: Path | str, scale: str) -> list[Path]:
@@ -72,21 +81,17 @@ def html_table(tex: str) -> str:
 
     Commands that are not known lose their backslash and keep their argument.
     """
-    first, *lines = tex.strip().splitlines()
+    first, rest = tex.strip().split("\n", 1)
     prose = ' class="text"' if "p{" in first else ""  # a column of running text
-    head: list[str] = []
-    body: list[str] = []
-    seen = 0  # rules between head and body, and between parts
-    above = False
-    for line in lines:
-        row = RULES.sub("", line).strip()
-        if r"\midrule" in line:
-            seen, above = seen + 1, True
-        if not row or row.startswith(r"\end{tabular}"):
-            continue
-        (body if seen else head).append(_row(row, "td" if seen else "th", seen > 1 and above))
-        above = False
-    return f"<table{prose}>\n<thead>{''.join(head)}</thead>\n<tbody>{''.join(body)}</tbody>\n</table>"
+    stripped = ([RULES.sub("", line).strip() for line in part.splitlines()] for part in rest.split(r"\midrule"))
+    head, *parts = ([line for line in lines if line] for lines in stripped)
+    body = [
+        _row(line, "td", ' class="part"' if part and not place else "")
+        for part, lines in enumerate(parts)
+        for place, line in enumerate(lines)
+    ]
+    above = "".join(_row(line, "th") for line in head)
+    return f"<table{prose}>\n<thead>{above}</thead>\n<tbody>{''.join(body)}</tbody>\n</table>"
 
 
 def csv_table(head: Sequence[str], titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -99,17 +104,13 @@ def csv_table(head: Sequence[str], titles: Sequence[str], rows: Sequence[Sequenc
     """
     above = [_spread(line) for line in head if RULES.sub("", line).strip()]
     names = [": ".join(filter(None, column)) for column in zip(*above, strict=True)]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["part", *names])
-    writer.writerows([title, *map(_plain, row)] for title, row in zip(titles, rows, strict=True))
-    return out.getvalue()
+    plain = [[title, *map(_plain, row)] for title, row in zip(titles, rows, strict=True)]
+    return pd.DataFrame(plain, columns=["part", *names]).to_csv(index=False, lineterminator="\n")
 
 
 def _spread(line: str) -> list[str]:
     """The headings in a line as plain text, each as often as it spans columns."""
-    cells = [cell.strip() for cell in _cells(_row_end(line))]
-    spans = [(found[3], int(found[1])) if (found := SPAN.fullmatch(cell)) else (cell, 1) for cell in cells]
+    spans = [(found[3], int(found[1])) if (found := SPAN.fullmatch(cell)) else (cell, 1) for cell in _cells(line)]
     return [_plain(text) for text, count in spans for _ in range(count)]
 
 
@@ -119,27 +120,21 @@ def _plain(tex: str) -> str:
     return text.replace("−", "-").replace("\u2009", " ")
 
 
-def _row(tex: str, tag: str, part: bool) -> str:
-    cells = _cells(_row_end(tex))
-    opening = '<tr class="part">' if part else "<tr>"
-    return opening + "".join(_cell(cell.strip(), tag, not index) for index, cell in enumerate(cells)) + "</tr>\n"
-
-
-def _row_end(tex: str) -> str:
-    """A row without the end of its line."""
-    return re.sub(r"\\\\(\[.*?\])?\s*$", "", tex)
+def _row(tex: str, tag: str, attribute: str = "") -> str:
+    cells = "".join(_cell(cell, tag, not index) for index, cell in enumerate(_cells(tex)))
+    return f"<tr{attribute}>{cells}</tr>\n"
 
 
 def _cells(row: str) -> list[str]:
-    r"""A row split at every & that is not \& and not inside braces."""
+    r"""A row without its end, split at every & that is not \& and not inside braces."""
     cells, depth = [""], 0
-    for token in re.findall(r"\\.|.", row):
+    for token in re.findall(r"\\.|.", re.sub(r"\\\\(\[.*?\])?\s*$", "", row)):
         depth += (token == "{") - (token == "}")
         if token == "&" and not depth:
             cells.append("")
         else:
             cells[-1] += token
-    return cells
+    return [cell.strip() for cell in cells]
 
 
 def _cell(tex: str, tag: str, first: bool) -> str:
@@ -164,7 +159,8 @@ def _convert(tokens: Iterator[str], end: str) -> Iterator[str]:
         if token in "{$":
             yield from _convert(tokens, "}" if token == "{" else "$")
         elif token in "_^":
-            yield _wrapped("sub" if token == "_" else "sup", _argument(tokens))
+            tag = "sub" if token == "_" else "sup"
+            yield f"<{tag}>{_argument(tokens)}</{tag}>"
         elif token in SYMBOLS or token.strip() in SYMBOLS:
             yield SYMBOLS.get(token) or SYMBOLS[token.strip()]
         elif token.startswith("\\") and name.isalpha():
@@ -184,24 +180,12 @@ def _argument(tokens: Iterator[str]) -> str:
 
 
 def _command(name: str, tokens: Iterator[str]) -> str:
-    if name in TAGS:
-        return _wrapped(TAGS[name], _argument(tokens))
-    if name == "pmhalf":
-        return f"<small> ± {_argument(tokens)}</small>"
-    if name == "diverged":
-        return f'<span class="diverged">†{_argument(tokens)}</span>'
-    if name == "annealed":
-        return "<sup>⋆</sup>"
-    if name in STANDING:
-        return f'<span class="diverged">{STANDING[name]}{_argument(tokens)}</span>'
+    if name in COMMANDS:
+        return COMMANDS[name].format(_argument(tokens))
     if name == "hat":
         argument = _argument(tokens)
         return f"{argument[:1]}\u0302{argument[1:]}"
-    if name in ("ensuremath", "mbox", "text", "mathrm"):
-        return _argument(tokens).replace("-", "−" if name == "ensuremath" else "-")
+    if name == "ensuremath":
+        return _argument(tokens).replace("-", "−")
     entity = html.unescape(f"&{name};")
     return html.escape(name) if entity.startswith("&") else entity
-
-
-def _wrapped(tag: str, content: str) -> str:
-    return f"<{tag}>{content}</{tag}>"
