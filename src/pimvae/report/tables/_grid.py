@@ -2,8 +2,7 @@
 
 __all__ = ["Grid", "Measure", "grid_table"]
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import pandas as pd
@@ -14,7 +13,7 @@ from pimvae.config.catalogue import catalogue
 from pimvae.config.strict import AsList, Strict
 from pimvae.report.grid import in_grid
 from pimvae.report.table import NOT_RUN, Part, Table, bound_headings, grouped_headings
-from pimvae.report.tables._cells import Column, aggregator_rows, body
+from pimvae.report.tables._cells import Column, aggregator_rows, panels
 from pimvae.report.tables._published import published_parts
 from pimvae.report.tables._simple import simple_parts, standing
 from pimvae.results.files import Results
@@ -52,9 +51,9 @@ class Grid(Strict):
 
     def group(self, objective: str | None = None) -> list[Column]:
         """The columns under one bound; of any objective without one."""
-        bound = () if objective is None else (("objective", objective),)
+        bound = {} if objective is None else {"objective": objective}
         return [
-            Column(m.metric, m.subset.format(target=self.target), (*bound, ("beta", m.beta)), m.interval, self.digits)
+            Column(m.metric, m.subset.format(target=self.target), {**bound, "beta": m.beta}, m.interval, self.digits)
             for m in self.columns
         ]
 
@@ -66,10 +65,8 @@ def grid_table(grid: Grid, results: Results) -> Table:
     """
     metrics = select(results.metrics, grid.where)
     of_split = {} if grid.split is None else {"split": grid.split}
-    # Divergence is a property of the replica, not of a split.
-    metrics = pd.concat(
-        [select(metrics[metrics["metric"] != "diverged"], of_split), select(metrics, {"metric": "diverged"})]
-    )
+    if grid.split is not None:  # divergence is a property of the replica, not of a split
+        metrics = metrics[(metrics["split"] == grid.split) | (metrics["metric"] == "diverged")]
     trained = metrics[~metrics["aggregator"].isin(REFERENCES)]
     if trained.empty or (shown := in_grid(trained)).empty:
         return NOT_RUN
@@ -92,17 +89,15 @@ def grid_table(grid: Grid, results: Results) -> Table:
 
 def _panels(
     metrics: pd.DataFrame, columns: Sequence[Column], low: pd.DataFrame, title: str, by_prior: bool
-) -> Iterator[Part]:
+) -> list[Part]:
     """The trained models of one data set; ``title`` is its name, where there are several."""
-    priors: Sequence[str | None] = catalogue().order("priors", metrics["prior"]) if by_prior else [None]
-    selections: list[tuple[str, list[tuple[str, Mapping[str, Any]]]]] = []
-    for prior in priors:
-        of_prior = {} if prior is None else {"prior": prior}
-        rows = [(label, {**where, **of_prior}) for label, where in aggregator_rows(select(metrics, of_prior))]
-        selections.append(("" if prior is None else catalogue().look("priors", prior).label, rows))
-    cells = iter(body(metrics, [row for _, rows in selections for row in rows], columns, low))
-    for label, rows in selections:
-        yield Part(list(islice(cells, len(rows))), ", ".join(filter(None, [title, label])))
+    if not by_prior:
+        return panels(metrics, [(title, aggregator_rows(metrics))], columns, low)
+    blocks = []
+    for prior in catalogue().order("priors", metrics["prior"]):
+        label = catalogue().look("priors", prior).label
+        blocks.append((", ".join(filter(None, [title, label])), aggregator_rows(metrics, prior=prior)))
+    return panels(metrics, blocks, columns, low)
 
 
 def _ceiling(metrics: pd.DataFrame, columns: Sequence[Column]) -> list[Part]:

@@ -8,12 +8,11 @@ from typing import Any
 import pandas as pd
 
 from pimvae.claims.selection import select
-from pimvae.claims.statistics import format_estimate, format_number, mean_interval
 from pimvae.claims.status import replica_status
 from pimvae.config.catalogue import catalogue
 from pimvae.report.latex import escape
 from pimvae.report.table import Part
-from pimvae.report.tables._cells import Column
+from pimvae.report.tables._cells import Column, cell
 from pimvae.results.files import Results
 
 NOTES = ("untrained", "collapsed")  # statuses that a table tells, each with a macro of its own
@@ -43,10 +42,8 @@ def simple_parts(baselines: pd.DataFrame, columns: Sequence[Column]) -> list[Par
 
 def _cell(part: pd.DataFrame, column: Column) -> str:
     """Mean over seeds, with its interval where the column has one and the seeds differ."""
-    if dict(column.where).get("beta", 1) != 1:
+    if column.where.get("beta", 1) != 1:
         return ""
     values = select(part, {"metric": column.metric, "subset": column.subset})["value"]
-    if values.empty:
-        return ""
-    estimate = mean_interval((values * catalogue().metric(column.metric).factor).tolist())
-    return format_estimate(estimate) if column.interval else format_number(estimate.mean, column.digits)
+    shown = (values * catalogue().metric(column.metric).factor).tolist()
+    return cell(shown, 0, "", column.interval, column.digits) if shown else ""
