@@ -16,6 +16,7 @@ from pimvae.report.checks import check_rows
 from pimvae.report.latex import escape
 from pimvae.report.prose import (
     NUMBERS,
+    SAID,
     count_word,
     counted,
     effect_texts,
@@ -27,9 +28,7 @@ from pimvae.report.prose import (
 )
 from pimvae.results.files import Results
 
-# The other verdict, "holds", is its own sentence.
-SENTENCE = {"refuted": "is refuted", "negligible": "has a negligible effect", "undecided": "is undecided",
-            "not run": "was not examined"}  # fmt: skip
+SENTENCE = {**{verdict: one for verdict, (one, _) in SAID.items()}, "not run": "was not examined"}
 REFERENCES = ("true", "classifier")  # priors of rows that are no model's: true models and classifiers
 IMAGE_DATA = {
     "embedded": "Made from embedded stand-ins (digits of MNIST, procedural house numbers): not comparable with the "
@@ -78,7 +77,7 @@ def _named(results: Results, judgements: Sequence[Judgement], scale: str) -> Ite
 def _claim(judgement: Judgement) -> Iterator[tuple[str, str]]:
     name = f"Claim{letters(judgement.claim.id)}"
     effect, interval = effect_texts(judgement) if judgement.pairs else ("--", "--")
-    said = SENTENCE.get(judgement.verdict, judgement.verdict)
+    said = SENTENCE[judgement.verdict]
     yield f"{name}Verdict", said if judgement.settled else f"{said}{UNSETTLED}"
     yield f"{name}Text", escape(judgement.claim.text.strip())
     yield f"{name}Effect", effect
@@ -99,7 +98,7 @@ def _claim(judgement: Judgement) -> Iterator[tuple[str, str]]:
 def _overall(results: Results) -> Iterator[tuple[str, str]]:
     runs, metrics, settings = results.runs, results.metrics, results.settings
     trained = metrics[~metrics["prior"].isin(REFERENCES)]
-    devices = runs["device"].dropna().unique() if "device" in runs else []
+    devices = runs["device"].dropna().unique()
     yield "Seeds", spread([rows["seed"].nunique() for _, rows in trained.groupby("dataset")], "seed")
     yield "Device", escape(enumeration(sorted(map(str, devices))) or "unknown device")
     yield "CellCount", str(len(runs))
@@ -123,18 +122,16 @@ def _overall(results: Results) -> Iterator[tuple[str, str]]:
 def _versions(settings: pd.DataFrame) -> str:
     rows = settings[settings["key"].str.startswith("versions.")]
     named = rows.assign(name=rows["key"].str.removeprefix("versions.")).groupby("name")["value"].unique()
-    return (
-        enumeration([f"{name} {'/'.join(sorted(values))}" for name, values in named.items()]) or "versions not recorded"
-    )
+    known = enumeration([f"{name} {'/'.join(sorted(values))}" for name, values in named.items()])
+    return known or "versions not recorded"
 
 
 def _check(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
     rows = check_rows(metrics)
     yield "CheckReplicas", str(len(rows))
-    for name, column in (("CheckLargestError", "error"), ("CheckEncoderError", "encoder_error")):
-        yield name, format_number(rows[column].abs().max()) if len(rows) else "--"
-    within = rows["error"].abs() <= rows["llh_error"]
-    yield "CheckWithin", format_number(100 * within.mean()) if len(rows) else "--"
+    yield "CheckLargestError", format_number(rows["error"].abs().max())
+    yield "CheckEncoderError", format_number(rows["encoder_error"].abs().max())
+    yield "CheckWithin", format_number(100 * (rows["error"].abs() <= rows["llh_error"]).mean())
 
 
 def _values(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
