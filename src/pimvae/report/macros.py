@@ -17,7 +17,6 @@ from pimvae.report.latex import escape
 from pimvae.report.prose import (
     NUMBERS,
     SAID,
-    count_word,
     counted,
     effect_texts,
     enumeration,
@@ -35,7 +34,6 @@ IMAGE_DATA = {
     "publication's numbers.",
     "full": "Made from MNIST and SVHN.",
 }
-GROUPS = {"Hold": "holds", "Fail": "refuted", "Negligible": "negligible", "Undecided": "undecided", "NotRun": "not run"}
 
 
 def macros(results: Results, judgements: Sequence[Judgement], scale: str) -> str:
@@ -65,10 +63,8 @@ def _named(results: Results, judgements: Sequence[Judgement], scale: str) -> Ite
     yield from _overall(results)
     for judgement in judgements:
         yield from _claim(judgement)
-    for name, verdict in GROUPS.items():
-        ids = [judgement.claim.id for judgement in judgements if judgement.verdict == verdict]
-        yield f"Claims{name}Count", count_word(len(ids))
-        yield f"Claims{name}List", enumeration([rf"\mbox{{{claim}}}" for claim in ids]) if ids else "none"
+    left_out = [rf"\mbox{{{judgement.claim.id}}}" for judgement in judgements if judgement.verdict == "not run"]
+    yield "ClaimsNotRunList", enumeration(left_out) or "none"
     yield "VerdictSummary", verdict_summary(judgements)
     yield "VerdictSentences", verdict_sentences(judgements)
     yield from _check(results.metrics)
@@ -86,11 +82,9 @@ def _claim(judgement: Judgement) -> Iterator[tuple[str, str]]:
     yield f"{name}Groups", str(len(judgement.groups))
     yield f"{name}AsClaimed", str(judgement.as_claimed)
     yield f"{name}Against", str(judgement.against)
-    yield f"{name}Diverged", str(judgement.diverged)
     yield f"{name}OpenGroups", exceptions(judgement, against=False)
     yield f"{name}AgainstGroups", exceptions(judgement, against=True)
     yield f"{name}Relevant", f"{judgement.claim.relevant:g}"
-    yield f"{name}HalfBudget", effect_texts(judgement.half)[0] if judgement.half else "--"
     yield f"{name}Collapsed", escape(enumeration(judgement.names(COLLAPSED))) or "none"
     yield f"{name}Untrained", escape(enumeration(judgement.names(UNTRAINED))) or "none"
 
