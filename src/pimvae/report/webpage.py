@@ -13,7 +13,7 @@ from pimvae.errors import UserError
 from pimvae.registry import names, summary
 from pimvae.report.page_notes import notes
 from pimvae.report.page_style import SCRIPT, STYLE
-from pimvae.report.table import SCALES, SCALES_SUMMARY
+from pimvae.report.table import SCALES, SCALES_SUMMARY, Part
 from pimvae.results.files import write_text
 
 SPAN = re.compile(r"\\multicolumn\{(\d+)\}\{((?:[^{}]|\{[^{}]*\})*)\}\{(.*)\}")
@@ -44,10 +44,10 @@ def pages(tables: Path | str, out: Path | str, scale: str) -> list[Path]:
         UserError: if a table is missing.
     """
     written = []
-    for name, title in {**{name: summary("report.tables", name) for name in names("report.tables")},
-                        SCALES: SCALES_SUMMARY}.items():  # fmt: skip
+    for name in (*names("report.tables"), SCALES):
         source, target = Path(tables) / f"{name}.tex", Path(out) / f"{name}.html"
         if source.is_file():
+            title = SCALES_SUMMARY if name == SCALES else summary("report.tables", name)
             write_text(target, page(title, source.read_text(encoding="utf-8"), scale, name))
             written.append(target)
         elif name != SCALES:
@@ -94,18 +94,19 @@ def html_table(tex: str) -> str:
     return f"<table{prose}>\n<thead>{above}</thead>\n<tbody>{''.join(body)}</tbody>\n</table>"
 
 
-def csv_table(head: Sequence[str], titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def csv_table(head: Sequence[str], parts: Sequence[Part]) -> str:
     """A table as CSV: a column for the titles of parts, then one per column, named by all headings that stand over it.
+
+    Marks of the best are left out.
 
     Args:
         head: lines of LaTeX above the first rule.
-        titles: of the part that each row belongs to, plain text.
-        rows: cells as LaTeX; marks of the best are left out.
+        parts: what stands below it.
     """
     above = [_spread(line) for line in head if RULES.sub("", line).strip()]
     names = [": ".join(filter(None, column)) for column in zip(*above, strict=True)]
-    plain = [[title, *map(_plain, row)] for title, row in zip(titles, rows, strict=True)]
-    return pd.DataFrame(plain, columns=["part", *names]).to_csv(index=False, lineterminator="\n")
+    rows = [[part.title, *map(_plain, row)] for part in parts for row in part.rows]
+    return pd.DataFrame(rows, columns=["part", *names]).to_csv(index=False, lineterminator="\n")
 
 
 def _spread(line: str) -> list[str]:
