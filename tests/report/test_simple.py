@@ -5,8 +5,8 @@ import pytest
 
 from pimvae.claims.status import replica_status
 from pimvae.report.table import Part
+from pimvae.report.tables._below import simple_parts
 from pimvae.report.tables._cells import Column, body
-from pimvae.report.tables._simple import simple_parts
 from pimvae.report.webpage import page
 from pimvae.results.files import COLUMNS, Results
 

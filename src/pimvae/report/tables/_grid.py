@@ -8,17 +8,14 @@ from typing import Annotated, Any
 import pandas as pd
 
 from pimvae.claims.selection import select
-from pimvae.claims.statistics import format_number
 from pimvae.config.catalogue import catalogue
 from pimvae.config.strict import AsList, Strict
 from pimvae.report.grid import in_grid
 from pimvae.report.table import NOT_RUN, Part, Table, bound_headings, grouped_headings
+from pimvae.report.tables._below import TRUE_MODEL, ceiling_parts, published_parts, simple_parts, standing
 from pimvae.report.tables._cells import Column, aggregator_rows, panels
-from pimvae.report.tables._published import published_parts
-from pimvae.report.tables._simple import simple_parts, standing
 from pimvae.results.files import Results
 
-TRUE_MODEL = "true_model"
 REFERENCES = (TRUE_MODEL, "classifier")  # "aggregators" of rows that are no trained model's
 
 
@@ -83,7 +80,7 @@ def grid_table(grid: Grid, results: Results) -> Table:
         parts += _panels(own, columns, low[low["dataset"] == name], title, grid.by_prior)
         parts += published_parts(beside, grid.group(), width)
         parts += simple_parts(models, columns)
-        parts += _ceiling(true, columns)
+        parts += ceiling_parts(true, columns)
     return Table("l" + "r" * width, head, parts)
 
 
@@ -98,12 +95,3 @@ def _panels(
         label = catalogue().look("priors", prior).label
         blocks.append((", ".join(filter(None, [title, label])), aggregator_rows(metrics, prior=prior)))
     return panels(metrics, blocks, columns, low)
-
-
-def _ceiling(metrics: pd.DataFrame, columns: Sequence[Column]) -> list[Part]:
-    """The row of the true model: its log-likelihood in the columns of that metric, nothing elsewhere."""
-    values = metrics.loc[metrics["metric"] == "llh_ceiling", "value"]
-    if values.empty or not any(column.metric == "llh" for column in columns):
-        return []
-    cells = [format_number(values.mean(), 4) if column.metric == "llh" else "" for column in columns]
-    return [Part([[catalogue().aggregator(TRUE_MODEL).label, *cells]])]

@@ -10,8 +10,8 @@ from pimvae.config.catalogue import catalogue
 from pimvae.report.grid import in_block, in_grid
 from pimvae.report.latex import escape
 from pimvae.report.table import MISSING, NOT_RUN, Part, Table, bound_headings, grouped_headings
+from pimvae.report.tables._below import TITLES, published_rows
 from pimvae.report.tables._cells import aggregator_rows
-from pimvae.report.tables._published import TITLES, published_rows
 from pimvae.results.files import Results
 
 HEADINGS = ["ms/step", "time (s)", r"clipped (\%)"]
