@@ -19,8 +19,7 @@ NOT_RUN = "not run"
 
 def in_order(runs: Iterable[Verdicts]) -> list[Verdicts]:
     """Runs of several scales, the one whose verdicts count for most first."""
-    place = {scale: number for number, scale in enumerate(FIRST)}
-    return sorted(runs, key=lambda run: place.get(run.scale, len(FIRST)))
+    return sorted(runs, key=lambda run: FIRST.index(run.scale) if run.scale in FIRST else len(FIRST))
 
 
 def table_scales(runs: Sequence[Verdicts]) -> Table:
