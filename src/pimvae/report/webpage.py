@@ -103,15 +103,15 @@ def csv_table(head: Sequence[str], parts: Sequence[Part]) -> str:
         head: lines of LaTeX above the first rule.
         parts: what stands below it.
     """
-    above = [_spread(line) for line in head if RULES.sub("", line).strip()]
+    above = [_spread(_cells(line)) for line in head if RULES.sub("", line).strip()]
     names = [": ".join(filter(None, column)) for column in zip(*above, strict=True)]
-    rows = [[part.title, *map(_plain, row)] for part in parts for row in part.rows]
+    rows = [[part.title, *_spread(row)] for part in parts for row in part.rows]
     return pd.DataFrame(rows, columns=["part", *names]).to_csv(index=False, lineterminator="\n")
 
 
-def _spread(line: str) -> list[str]:
-    """The headings in a line as plain text, each as often as it spans columns."""
-    spans = [(found[3], int(found[1])) if (found := SPAN.fullmatch(cell)) else (cell, 1) for cell in _cells(line)]
+def _spread(cells: Sequence[str]) -> list[str]:
+    """The cells of a line as plain text, each as often as it spans columns."""
+    spans = [(found[3], int(found[1])) if (found := SPAN.fullmatch(cell)) else (cell, 1) for cell in cells]
     return [_plain(text) for text, count in spans for _ in range(count)]
 
 
