@@ -1,5 +1,6 @@
 """Verdicts at several scales side by side: in the tables, the paper's text, the web pages and the claims page."""
 
+import csv
 import re
 from dataclasses import replace
 
@@ -105,6 +106,13 @@ def test_it_says_what_each_scale_takes_and_how_to_repeat_it(folder, results, wor
     assert f"<code>snakemake --cores all --config scale=workstation 'experiments=[{PART}]'</code>" in page
     assert "<code>snakemake --cores all --config scale=laptop beyond</code>" in page
     assert replace(usual(results), scale="paper").command == "make reproduce SCALE=paper"
+
+
+def test_every_row_has_as_many_cells_as_csv(folder, workstation, tmp_path):
+    (path,) = job.tables(folder, tmp_path, only=[], kind="csv", scale="laptop", others=[workstation])
+    rows = list(csv.reader(path.read_text().splitlines()))
+    assert {len(row) for row in rows} == {2 + 2 + 2 * 2}
+    assert rows[-1][2] == "again" and rows[-1][3] == rows[-1][4] != rows[-1][5] == rows[-1][6]
 
 
 def usual(results) -> Verdicts:

@@ -5,8 +5,8 @@ import pytest
 
 from pimvae.claims.status import replica_status
 from pimvae.report.table import Part
+from pimvae.report.tables._below import simple_parts
 from pimvae.report.tables._cells import Column, body
-from pimvae.report.tables._simple import simple_parts
 from pimvae.report.webpage import page
 from pimvae.results.files import COLUMNS, Results
 
@@ -79,7 +79,7 @@ def test_likelihoods_that_rest_on_annealing_are_marked():
     rows = [("images", "triples", *keys, "standard", 1.0, seed, 1.0, "", "test", "all", metric, value)
             for keys, both in shares.items() for seed, share in enumerate(both)
             for metric, value in (("llh", -9.0 - seed), ("k_hat_above", share))]  # fmt: skip
-    columns = [Column("llh", where=(("objective", bound), ("beta", 1.0))) for bound in ("masked", "mixture")]
+    columns = [Column("llh", where={"objective": bound, "beta": 1.0}) for bound in ("masked", "mixture")]
     labels = [("PoE", {"aggregator": "poe"}), ("MoE", {"aggregator": "moe"})]
     found = body(pd.DataFrame(rows, columns=COLUMNS), labels, columns)
     assert [[r"\annealed" in cell for cell in row[1:]] for row in found] == [[True, False], [False, False]]
@@ -90,5 +90,5 @@ def test_a_simple_model_without_a_value_has_no_row():
     row = ("linear", "dense", "none", "none", "none", 1.0, 0, 1.0, "no_latent", "train", "all", "llh", -1.0)
     rows = pd.DataFrame([row], columns=COLUMNS)
     assert simple_parts(rows, [Column("rate")]) == []
-    assert simple_parts(rows, [Column("llh", where=(("beta", 0.1),))]) == []
+    assert simple_parts(rows, [Column("llh", where={"beta": 0.1})]) == []
     assert simple_parts(rows, [Column("llh")]) == [Part([["no latent", r"\ensuremath{-}1.00"]])]

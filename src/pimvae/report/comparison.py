@@ -14,6 +14,7 @@ from pimvae.claims.statistics import LEVEL
 from pimvae.results.files import KEYS, final, flag_nonfinite
 
 UNIT = [*KEYS, "share", "baseline", "split", "subset", "metric"]
+SIDES = ("fresh", "shipped")
 TOLERANCE = 1e-6  # relative: rounding of the files is 1e-9, of single precision 1e-7
 IDENTICAL, SAME, SMALL, DIFFERS = "identical", "same within seed noise", "within the seeds' interval", "differs"
 OPEN, NEW, LOST = "one seed", "only in the fresh run", "only in the shipped run"
@@ -40,9 +41,9 @@ def compare(fresh: pd.DataFrame, shipped: pd.DataFrame) -> pd.DataFrame:
     numbers = {"beta": float, "share": float}  # whole ones of a few cells are read as integers
     sides = [frame[np.isfinite(frame["value"].astype(float))].astype(numbers) for frame in (fresh, shipped)]
     both = sides[0].merge(sides[1], on=[*UNIT, "seed"], suffixes=("_fresh", "_shipped"))
-    paired = _paired(both)
-    summaries = [_summary(frame, side) for frame, side in zip(sides, ("fresh", "shipped"), strict=True)]
-    units = summaries[0].join(summaries[1], how="outer").join(paired)
+    summaries = [frame.groupby(UNIT)["value"].agg(**{f"mean_{side}": "mean", f"sd_{side}": "std", f"n_{side}": "count"})
+                 for side, frame in zip(SIDES, sides, strict=True)]  # fmt: skip
+    units = summaries[0].join(summaries[1], how="outer").join(_paired(both))
     units["paired"] = units["seeds"].notna()
     _fill_unpaired(units)
     units["seed_half"] = _half(units["sd_shipped"], units["n_shipped"])
@@ -58,11 +59,6 @@ def compare_claims(fresh: pd.DataFrame, shipped: pd.DataFrame, claims: Sequence[
     rows = [[new.claim.id, new.verdict, old.verdict, new.effect, old.effect, new.claim.short]
             for new, old in zip(*judged, strict=True)]  # fmt: skip
     return pd.DataFrame(rows, columns=["claim", "fresh", "shipped", "effect_fresh", "effect_shipped", "short"])
-
-
-def _summary(frame: pd.DataFrame, side: str) -> pd.DataFrame:
-    found = frame.groupby(UNIT)["value"].agg(["mean", "std", "count"])
-    return found.set_axis([f"mean_{side}", f"sd_{side}", f"n_{side}"], axis=1)
 
 
 def _paired(both: pd.DataFrame) -> pd.DataFrame:
@@ -83,10 +79,9 @@ def _fill_unpaired(units: pd.DataFrame) -> None:
     """Difference of the means with Welch's interval, where both runs have a metric but no seed in common."""
     rows = ~units["paired"] & units["n_fresh"].notna() & units["n_shipped"].notna()
     part = units[rows]
-    variances = [part[f"sd_{side}"] ** 2 / part[f"n_{side}"] for side in ("fresh", "shipped")]
+    variances = [part[f"sd_{side}"] ** 2 / part[f"n_{side}"] for side in SIDES]
     total = variances[0] + variances[1]
-    degrees = [variance**2 / (part[f"n_{side}"] - 1) for variance, side in
-               zip(variances, ("fresh", "shipped"), strict=True)]  # fmt: skip
+    degrees = [variance**2 / (part[f"n_{side}"] - 1) for side, variance in zip(SIDES, variances, strict=True)]
     freedom = (total**2 / (degrees[0] + degrees[1])).where(total > 0, 1.0)
     units.loc[rows, "difference"] = part["mean_fresh"] - part["mean_shipped"]
     units.loc[rows, "half"] = student.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(total)

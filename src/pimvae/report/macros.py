@@ -12,31 +12,18 @@ from pimvae.claims.statistics import format_estimate, format_number, mean_interv
 from pimvae.claims.status import COLLAPSED, UNTRAINED
 from pimvae.claims.verdict import UNSETTLED, Judgement
 from pimvae.config.catalogue import catalogue
+from pimvae.report import prose
 from pimvae.report.checks import check_rows
 from pimvae.report.latex import escape
-from pimvae.report.prose import (
-    NUMBERS,
-    count_word,
-    counted,
-    effect_texts,
-    enumeration,
-    exceptions,
-    spread,
-    verdict_sentences,
-    verdict_summary,
-)
 from pimvae.results.files import Results
 
-# The other verdict, "holds", is its own sentence.
-SENTENCE = {"refuted": "is refuted", "negligible": "has a negligible effect", "undecided": "is undecided",
-            "not run": "was not examined"}  # fmt: skip
+SENTENCE = {**{verdict: one for verdict, (one, _) in prose.SAID.items()}, "not run": "was not examined"}
 REFERENCES = ("true", "classifier")  # priors of rows that are no model's: true models and classifiers
 IMAGE_DATA = {
     "embedded": "Made from embedded stand-ins (digits of MNIST, procedural house numbers): not comparable with the "
     "publication's numbers.",
     "full": "Made from MNIST and SVHN.",
 }
-GROUPS = {"Hold": "holds", "Fail": "refuted", "Negligible": "negligible", "Undecided": "undecided", "NotRun": "not run"}
 
 
 def macros(results: Results, judgements: Sequence[Judgement], scale: str) -> str:
@@ -58,7 +45,7 @@ def macros(results: Results, judgements: Sequence[Judgement], scale: str) -> str
 
 def letters(identifier: str) -> str:
     """``C1a`` to ``COneA``: macro names have letters only."""
-    return "".join(NUMBERS[int(char)] if char.isdigit() else char.upper() for char in identifier)
+    return "".join(prose.NUMBERS[int(char)] if char.isdigit() else char.upper() for char in identifier)
 
 
 def _named(results: Results, judgements: Sequence[Judgement], scale: str) -> Iterator[tuple[str, str]]:
@@ -66,19 +53,17 @@ def _named(results: Results, judgements: Sequence[Judgement], scale: str) -> Ite
     yield from _overall(results)
     for judgement in judgements:
         yield from _claim(judgement)
-    for name, verdict in GROUPS.items():
-        ids = [judgement.claim.id for judgement in judgements if judgement.verdict == verdict]
-        yield f"Claims{name}Count", count_word(len(ids))
-        yield f"Claims{name}List", enumeration([rf"\mbox{{{claim}}}" for claim in ids]) if ids else "none"
-    yield "VerdictSummary", verdict_summary(judgements)
-    yield "VerdictSentences", verdict_sentences(judgements)
+    left_out = [rf"\mbox{{{judgement.claim.id}}}" for judgement in judgements if judgement.verdict == "not run"]
+    yield "ClaimsNotRunList", prose.enumeration(left_out) or "none"
+    yield "VerdictSummary", prose.verdict_summary(judgements)
+    yield "VerdictSentences", prose.verdict_sentences(judgements)
     yield from _check(results.metrics)
 
 
 def _claim(judgement: Judgement) -> Iterator[tuple[str, str]]:
     name = f"Claim{letters(judgement.claim.id)}"
-    effect, interval = effect_texts(judgement) if judgement.pairs else ("--", "--")
-    said = SENTENCE.get(judgement.verdict, judgement.verdict)
+    effect, interval = prose.effect_texts(judgement) if judgement.pairs else ("--", "--")
+    said = SENTENCE[judgement.verdict]
     yield f"{name}Verdict", said if judgement.settled else f"{said}{UNSETTLED}"
     yield f"{name}Text", escape(judgement.claim.text.strip())
     yield f"{name}Effect", effect
@@ -87,23 +72,21 @@ def _claim(judgement: Judgement) -> Iterator[tuple[str, str]]:
     yield f"{name}Groups", str(len(judgement.groups))
     yield f"{name}AsClaimed", str(judgement.as_claimed)
     yield f"{name}Against", str(judgement.against)
-    yield f"{name}Diverged", str(judgement.diverged)
-    yield f"{name}OpenGroups", exceptions(judgement, against=False)
-    yield f"{name}AgainstGroups", exceptions(judgement, against=True)
+    yield f"{name}OpenGroups", prose.exceptions(judgement, against=False)
+    yield f"{name}AgainstGroups", prose.exceptions(judgement, against=True)
     yield f"{name}Relevant", f"{judgement.claim.relevant:g}"
-    yield f"{name}HalfBudget", effect_texts(judgement.half)[0] if judgement.half else "--"
-    yield f"{name}Collapsed", escape(enumeration(judgement.names(COLLAPSED))) or "none"
-    yield f"{name}Untrained", escape(enumeration(judgement.names(UNTRAINED))) or "none"
+    yield f"{name}Collapsed", escape(prose.enumeration(judgement.names(COLLAPSED))) or "none"
+    yield f"{name}Untrained", escape(prose.enumeration(judgement.names(UNTRAINED))) or "none"
 
 
 def _overall(results: Results) -> Iterator[tuple[str, str]]:
     runs, metrics, settings = results.runs, results.metrics, results.settings
     trained = metrics[~metrics["prior"].isin(REFERENCES)]
-    devices = runs["device"].dropna().unique() if "device" in runs else []
-    yield "Seeds", spread([rows["seed"].nunique() for _, rows in trained.groupby("dataset")], "seed")
-    yield "Device", escape(enumeration(sorted(map(str, devices))) or "unknown device")
+    devices = runs["device"].dropna().unique()
+    yield "Seeds", prose.spread([rows["seed"].nunique() for _, rows in trained.groupby("dataset")], "seed")
+    yield "Device", escape(prose.enumeration(sorted(map(str, devices))) or "unknown device")
     yield "CellCount", str(len(runs))
-    yield "ReplicaCount", str(int(trained[REPLICA].drop_duplicates().shape[0]))
+    yield "ReplicaCount", str(len(trained[REPLICA].drop_duplicates()))
     diverged = len(diverged_replicas(metrics))
     yield "DivergedText", f"{diverged} diverged; they are counted where they occur" if diverged else "none diverged"
     yield "DeviceMinutes", format_number(runs["seconds"].astype(float).sum() / 60, 2)
@@ -123,18 +106,16 @@ def _overall(results: Results) -> Iterator[tuple[str, str]]:
 def _versions(settings: pd.DataFrame) -> str:
     rows = settings[settings["key"].str.startswith("versions.")]
     named = rows.assign(name=rows["key"].str.removeprefix("versions.")).groupby("name")["value"].unique()
-    return (
-        enumeration([f"{name} {'/'.join(sorted(values))}" for name, values in named.items()]) or "versions not recorded"
-    )
+    known = prose.enumeration([f"{name} {'/'.join(sorted(values))}" for name, values in named.items()])
+    return known or "versions not recorded"
 
 
 def _check(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
     rows = check_rows(metrics)
     yield "CheckReplicas", str(len(rows))
-    for name, column in (("CheckLargestError", "error"), ("CheckEncoderError", "encoder_error")):
-        yield name, format_number(rows[column].abs().max()) if len(rows) else "--"
-    within = rows["error"].abs() <= rows["llh_error"]
-    yield "CheckWithin", format_number(100 * within.mean()) if len(rows) else "--"
+    yield "CheckLargestError", format_number(rows["error"].abs().max())
+    yield "CheckEncoderError", format_number(rows["encoder_error"].abs().max())
+    yield "CheckWithin", format_number(100 * (rows["error"].abs() <= rows["llh_error"]).mean())
 
 
 def _values(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
@@ -158,7 +139,7 @@ def _seeds(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
     """Per data set the number of seeds in words, and the seeds."""
     for dataset, rows in metrics[~metrics["prior"].isin(REFERENCES)].groupby("dataset"):
         seeds = sorted(int(seed) for seed in rows["seed"].dropna().unique())
-        yield f"seeds:{dataset}", counted(len(seeds), "seed")
+        yield f"seeds:{dataset}", prose.counted(len(seeds), "seed")
         yield f"seedlist:{dataset}", ", ".join(map(str, seeds))
 
 

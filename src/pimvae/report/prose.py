@@ -1,7 +1,7 @@
 """Words of the paper that depend on results: counts, lists, effects, and what became of the claims."""
 
-__all__ = ["count_word", "counted", "effect_texts", "enumeration", "exceptions", "fixed", "rounded", "spread", "unit",
-           "verdict_sentences", "verdict_summary"]  # fmt: skip
+__all__ = ["NUMBERS", "SAID", "count_word", "counted", "effect_texts", "enumeration", "exceptions", "fixed", "rounded",
+           "spread", "unit", "verdict_sentences", "verdict_summary"]  # fmt: skip
 
 import math
 from collections.abc import Callable, Sequence

@@ -2,7 +2,7 @@
 
 __all__ = ["in_order", "table_scales"]
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -19,8 +19,7 @@ NOT_RUN = "not run"
 
 def in_order(runs: Iterable[Verdicts]) -> list[Verdicts]:
     """Runs of several scales, the one whose verdicts count for most first."""
-    place = {scale: number for number, scale in enumerate(FIRST)}
-    return sorted(runs, key=lambda run: place.get(run.scale, len(FIRST)))
+    return sorted(runs, key=lambda run: FIRST.index(run.scale) if run.scale in FIRST else len(FIRST))
 
 
 def table_scales(runs: Sequence[Verdicts]) -> Table:
@@ -65,18 +64,15 @@ def _beside(verdicts: Sequence[str]) -> str:
 
 def _takes(runs: Sequence[Verdicts]) -> list[list[str]]:
     """Rows that say of every run what was trained, how long that took, and how to repeat it."""
-    lines: dict[str, Callable[[Verdicts], str]] = {
-        "experiments": lambda run: escape(", ".join(run.experiments)),
-        "cells": lambda run: str(len(run.results.runs)),
-        "training, hours": lambda run: f"{run.hours:.1f}",
-        "on": lambda run: escape(", ".join(run.devices)),
-        "again": lambda run: _typed(run.command),
+    said = {
+        "experiments": [escape(", ".join(run.experiments)) for run in runs],
+        "cells": [str(len(run.results.runs)) for run in runs],
+        "training, hours": [f"{run.hours:.1f}" for run in runs],
+        "on": [escape(", ".join(run.devices)) for run in runs],
+        "again": [_typed(run.command) for run in runs],
     }
-    column = r">{\raggedright\arraybackslash}p{0.3\linewidth}"
-    return [
-        ["", label, *(rf"\multicolumn{{2}}{{{column}}}{{{say(run)}}}" for run in runs), ""]
-        for label, say in lines.items()
-    ]
+    start = r"\multicolumn{2}{>{\raggedright\arraybackslash}p{0.3\linewidth}}"
+    return [["", label, *(f"{start}{{{text}}}" for text in texts), ""] for label, texts in said.items()]
 
 
 def _typed(command: str) -> str:

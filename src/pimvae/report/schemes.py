@@ -4,11 +4,11 @@ __all__ = ["Scheme", "describe", "listing", "markdown", "schemes"]
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from pimvae.config.catalogue import read_experiments
 from pimvae.errors import UserError, did_you_mean
@@ -16,7 +16,8 @@ from pimvae.registry import names, source, summary
 
 KINDS = {"aggregators": "Aggregators", "objectives": "Bounds"}
 SHORT = 60  # characters of an equation whose terms are defined below it
-SECTIONS = ("Args:", "References:", "Raises:", "Returns:")
+SECTIONS = re.compile(r"^[ ]*(Args:|References:|Raises:|Returns:)[ ]*$", re.MULTILINE)
+_experiments = cache(read_experiments)
 
 
 @dataclass(frozen=True)
@@ -92,17 +93,11 @@ def markdown() -> str:
     parts = []
     for kind, title in KINDS.items():
         rows = ["| name | equation | reference | used in |", "| --- | --- | --- | --- |"]
-        for name in names(kind):
-            scheme = describe(kind, name)
-            cells = [f"`{name}`", scheme.equation, scheme.references, ", ".join(scheme.experiments)]
+        for scheme in (describe(kind, name) for name in names(kind)):
+            cells = [f"`{scheme.name}`", scheme.equation, scheme.references, ", ".join(scheme.experiments)]
             rows.append("| " + " | ".join(cell.replace("|", r"\|") or "–" for cell in cells) + " |")
         parts.append(f"## {title}\n\n" + "\n".join(rows))
     return "\n\n".join(parts)
-
-
-@cache
-def _experiments() -> dict[str, dict[str, Any]]:
-    return read_experiments()
 
 
 def _entry(scheme: Scheme, text: str) -> str:
@@ -114,13 +109,9 @@ def _entry(scheme: Scheme, text: str) -> str:
 
 def _sections(docstring: str) -> dict[str, str]:
     """The text of a docstring under its headings, that before the first under an empty one."""
-    found: dict[str, list[str]] = {"": []}
-    heading = ""
-    for line in docstring.splitlines():
-        if line.strip() in SECTIONS:
-            heading = line.strip()
-        found.setdefault(heading, []).append("" if line.strip() in SECTIONS else line)
-    return {name: inspect.cleandoc("\n".join(lines)).strip() for name, lines in found.items()}
+    first, *rest = SECTIONS.split(docstring)
+    found = {"": first, **dict(zip(rest[::2], rest[1::2], strict=True))}
+    return {heading: inspect.cleandoc(text).strip() for heading, text in found.items()}
 
 
 def _docstring(tree: ast.Module) -> str:

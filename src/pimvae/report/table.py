@@ -57,8 +57,7 @@ class Table:
         """The same cells as plain text, a line per row; its first column is the title of the part, if there is one."""
         from pimvae.report.webpage import csv_table
 
-        titles = [part.title for part in self.parts for _ in part.rows]
-        return csv_table(self.head, titles, [row for part in self.parts for row in part.rows])
+        return csv_table(self.head, self.parts)
 
 
 NOT_RUN = Table("l", [r"not run at this scale \\"])

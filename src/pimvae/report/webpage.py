@@ -2,28 +2,37 @@
 
 __all__ = ["csv_table", "html_table", "page", "pages"]
 
-import csv
 import html
-import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import pandas as pd
 
 from pimvae.errors import UserError
 from pimvae.registry import names, summary
 from pimvae.report.page_notes import notes
 from pimvae.report.page_style import SCRIPT, STYLE
-from pimvae.report.table import SCALES, SCALES_SUMMARY
+from pimvae.report.table import SCALES, SCALES_SUMMARY, Part
 from pimvae.results.files import write_text
 
 SPAN = re.compile(r"\\multicolumn\{(\d+)\}\{((?:[^{}]|\{[^{}]*\})*)\}\{(.*)\}")
-RULES = re.compile(r"\\(?:toprule|midrule|bottomrule|cmidrule(?:\([lr]+\))?\{[\d-]+\}|addlinespace)")
+RULES = re.compile(r"\\(?:toprule|bottomrule|cmidrule(?:\([lr]+\))?\{[\d-]+\}|addlinespace|end\{tabular\})")
 TOKEN = re.compile(r"\\[a-zA-Z]+ ?|\\.|--|[{}$~^_]|[^\\{}$~^_-]+|-", re.DOTALL)
-TAGS = {"best": "strong", "tie": "u", "emph": "em", "verdict": "strong", "textbf": "strong", "textit": "em",
-        "texttt": "code"}  # fmt: skip
 SYMBOLS = {r"\,": "\u2009", r"\ ": " ", "--": "–", "~": "\u00a0", r"\cdot": "·", r"\KL": "KL", r"\times": "×",
-           r"\textquotesingle": "'"}  # fmt: skip
-STANDING = {"untrained": "‡", "collapsed": "∘"}
+           r"\textquotesingle": "'", r"\annealed": "<sup>⋆</sup>"}  # fmt: skip
+FAILED = '<span class="diverged">{}</span>'
+COMMANDS = {  # that have an argument, and what becomes of it
+    **dict.fromkeys(["best", "verdict", "textbf"], "<strong>{}</strong>"),
+    **dict.fromkeys(["emph", "textit"], "<em>{}</em>"),
+    **dict.fromkeys(["mbox", "text", "mathrm"], "{}"),
+    "tie": "<u>{}</u>",
+    "texttt": "<code>{}</code>",
+    "pmhalf": "<small> ± {}</small>",
+    "diverged": FAILED.format("†{}"),
+    "untrained": FAILED.format("‡{}"),
+    "collapsed": FAILED.format("∘{}"),
+}
 
 
 def pages(tables: Path | str, out: Path | str, scale: str) -> list[Path]:
@@ -35,10 +44,10 @@ def pages(tables: Path | str, out: Path | str, scale: str) -> list[Path]:
         UserError: if a table is missing.
     """
     written = []
-    for name, title in {**{name: summary("report.tables", name) for name in names("report.tables")},
-                        SCALES: SCALES_SUMMARY}.items():  # fmt: skip
+    for name in (*names("report.tables"), SCALES):
         source, target = Path(tables) / f"{name}.tex", Path(out) / f"{name}.html"
         if source.is_file():
+            title = SCALES_SUMMARY if name == SCALES else summary("report.tables", name)
             write_text(target, page(title, source.read_text(encoding="utf-8"), scale, name))
             written.append(target)
         elif name != SCALES:
@@ -72,43 +81,36 @@ def html_table(tex: str) -> str:
 
     Commands that are not known lose their backslash and keep their argument.
     """
-    first, *lines = tex.strip().splitlines()
+    first, rest = tex.strip().split("\n", 1)
     prose = ' class="text"' if "p{" in first else ""  # a column of running text
-    head: list[str] = []
-    body: list[str] = []
-    seen = 0  # rules between head and body, and between parts
-    above = False
-    for line in lines:
-        row = RULES.sub("", line).strip()
-        if r"\midrule" in line:
-            seen, above = seen + 1, True
-        if not row or row.startswith(r"\end{tabular}"):
-            continue
-        (body if seen else head).append(_row(row, "td" if seen else "th", seen > 1 and above))
-        above = False
-    return f"<table{prose}>\n<thead>{''.join(head)}</thead>\n<tbody>{''.join(body)}</tbody>\n</table>"
+    stripped = ([RULES.sub("", line).strip() for line in part.splitlines()] for part in rest.split(r"\midrule"))
+    head, *parts = ([line for line in lines if line] for lines in stripped)
+    body = [
+        _row(line, "td", ' class="part"' if part and not place else "")
+        for part, lines in enumerate(parts)
+        for place, line in enumerate(lines)
+    ]
+    above = "".join(_row(line, "th") for line in head)
+    return f"<table{prose}>\n<thead>{above}</thead>\n<tbody>{''.join(body)}</tbody>\n</table>"
 
 
-def csv_table(head: Sequence[str], titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def csv_table(head: Sequence[str], parts: Sequence[Part]) -> str:
     """A table as CSV: a column for the titles of parts, then one per column, named by all headings that stand over it.
+
+    Marks of the best are left out.
 
     Args:
         head: lines of LaTeX above the first rule.
-        titles: of the part that each row belongs to, plain text.
-        rows: cells as LaTeX; marks of the best are left out.
+        parts: what stands below it.
     """
-    above = [_spread(line) for line in head if RULES.sub("", line).strip()]
+    above = [_spread(_cells(line)) for line in head if RULES.sub("", line).strip()]
     names = [": ".join(filter(None, column)) for column in zip(*above, strict=True)]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["part", *names])
-    writer.writerows([title, *map(_plain, row)] for title, row in zip(titles, rows, strict=True))
-    return out.getvalue()
+    rows = [[part.title, *_spread(row)] for part in parts for row in part.rows]
+    return pd.DataFrame(rows, columns=["part", *names]).to_csv(index=False, lineterminator="\n")
 
 
-def _spread(line: str) -> list[str]:
-    """The headings in a line as plain text, each as often as it spans columns."""
-    cells = [cell.strip() for cell in _cells(_row_end(line))]
+def _spread(cells: Sequence[str]) -> list[str]:
+    """The cells of a line as plain text, each as often as it spans columns."""
     spans = [(found[3], int(found[1])) if (found := SPAN.fullmatch(cell)) else (cell, 1) for cell in cells]
     return [_plain(text) for text, count in spans for _ in range(count)]
 
@@ -119,27 +121,21 @@ def _plain(tex: str) -> str:
     return text.replace("−", "-").replace("\u2009", " ")
 
 
-def _row(tex: str, tag: str, part: bool) -> str:
-    cells = _cells(_row_end(tex))
-    opening = '<tr class="part">' if part else "<tr>"
-    return opening + "".join(_cell(cell.strip(), tag, not index) for index, cell in enumerate(cells)) + "</tr>\n"
-
-
-def _row_end(tex: str) -> str:
-    """A row without the end of its line."""
-    return re.sub(r"\\\\(\[.*?\])?\s*$", "", tex)
+def _row(tex: str, tag: str, attribute: str = "") -> str:
+    cells = "".join(_cell(cell, tag, not index) for index, cell in enumerate(_cells(tex)))
+    return f"<tr{attribute}>{cells}</tr>\n"
 
 
 def _cells(row: str) -> list[str]:
-    r"""A row split at every & that is not \& and not inside braces."""
+    r"""A row without its end, split at every & that is not \& and not inside braces."""
     cells, depth = [""], 0
-    for token in re.findall(r"\\.|.", row):
+    for token in re.findall(r"\\.|.", re.sub(r"\\\\(\[.*?\])?\s*$", "", row)):
         depth += (token == "{") - (token == "}")
         if token == "&" and not depth:
             cells.append("")
         else:
             cells[-1] += token
-    return cells
+    return [cell.strip() for cell in cells]
 
 
 def _cell(tex: str, tag: str, first: bool) -> str:
@@ -164,7 +160,8 @@ def _convert(tokens: Iterator[str], end: str) -> Iterator[str]:
         if token in "{$":
             yield from _convert(tokens, "}" if token == "{" else "$")
         elif token in "_^":
-            yield _wrapped("sub" if token == "_" else "sup", _argument(tokens))
+            tag = "sub" if token == "_" else "sup"
+            yield f"<{tag}>{_argument(tokens)}</{tag}>"
         elif token in SYMBOLS or token.strip() in SYMBOLS:
             yield SYMBOLS.get(token) or SYMBOLS[token.strip()]
         elif token.startswith("\\") and name.isalpha():
@@ -184,24 +181,12 @@ def _argument(tokens: Iterator[str]) -> str:
 
 
 def _command(name: str, tokens: Iterator[str]) -> str:
-    if name in TAGS:
-        return _wrapped(TAGS[name], _argument(tokens))
-    if name == "pmhalf":
-        return f"<small> ± {_argument(tokens)}</small>"
-    if name == "diverged":
-        return f'<span class="diverged">†{_argument(tokens)}</span>'
-    if name == "annealed":
-        return "<sup>⋆</sup>"
-    if name in STANDING:
-        return f'<span class="diverged">{STANDING[name]}{_argument(tokens)}</span>'
+    if name in COMMANDS:
+        return COMMANDS[name].format(_argument(tokens))
     if name == "hat":
         argument = _argument(tokens)
         return f"{argument[:1]}\u0302{argument[1:]}"
-    if name in ("ensuremath", "mbox", "text", "mathrm"):
-        return _argument(tokens).replace("-", "−" if name == "ensuremath" else "-")
+    if name == "ensuremath":
+        return _argument(tokens).replace("-", "−")
     entity = html.unescape(f"&{name};")
     return html.escape(name) if entity.startswith("&") else entity
-
-
-def _wrapped(tag: str, content: str) -> str:
-    return f"<{tag}>{content}</{tag}>"

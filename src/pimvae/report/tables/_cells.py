@@ -1,9 +1,10 @@
 """Rows of metrics as cells: mean ± interval, marks for the best, notes on replicas that failed."""
 
-__all__ = ["Column", "Rows", "aggregator_rows", "body", "cell"]
+__all__ = ["Column", "Rows", "aggregator_rows", "body", "cell", "panels"]
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,7 @@ from pimvae.claims.selection import diverged_replicas, drop_diverged, select
 from pimvae.claims.statistics import best_and_ties, format_estimate, format_number, mean_interval
 from pimvae.config.catalogue import catalogue
 from pimvae.report.latex import escape
-from pimvae.report.table import MISSING
+from pimvae.report.table import MISSING, Part
 
 HEAVY = 1 / 3  # share of points whose importance weights were too heavy-tailed, above which a likelihood is marked
 LIKELIHOODS = ("llh", "llh_gap", "ceiling_gap")  # columns in which a standing below the simple models is told
@@ -28,14 +29,14 @@ class Column:
 
     metric: str
     subset: str = "all"
-    where: tuple[tuple[str, Any], ...] = ()
+    where: Mapping[str, Any] = field(default_factory=dict)
     interval: bool = True
     digits: int = 4  # significant, of a mean without interval
 
     @property
     def selection(self) -> dict[str, Any]:
         """The rows of the tidy metrics that this column reads."""
-        return {"metric": self.metric, "subset": self.subset, **dict(self.where)}
+        return {"metric": self.metric, "subset": self.subset, **self.where}
 
 
 def cell(values: Sequence[float], diverged: int, mark: str, interval: bool = True, digits: int = 4) -> str:
@@ -71,12 +72,23 @@ def body(
         values = {name: _by_seed(select(part, where), known.factor) for name, where in selections.items()}
         marks = best_and_ties(values, known.better)
         for name, where in selections.items():
-            keys = {key: value for key, value in {**where, **dict(column.where)}.items() if key in bad}
+            keys = {key: value for key, value in {**where, **column.where}.items() if key in bad}
             shown = list(values[name].values())
             text = cell(shown, len(select(bad, keys)), marks[name], column.interval, column.digits)
             heavy = bool(select(shares, where)["value"].mean() > HEAVY)  # of none: not a number
             cells[name].append(text + (r"\annealed" if heavy else "") + _notes(standing, keys, column))
     return [[escape(label), *row] for (label, _), row in zip(rows, cells.values(), strict=True)]
+
+
+def panels(
+    metrics: pd.DataFrame,
+    blocks: Sequence[tuple[str, Rows]],
+    columns: Sequence[Column],
+    standing: pd.DataFrame | None = None,
+) -> list[Part]:
+    """A part of a table per block, its title and its rows; best values are marked per column, over all blocks."""
+    cells = iter(body(metrics, [row for _, rows in blocks for row in rows], columns, standing))
+    return [Part(list(islice(cells, len(rows))), title) for title, rows in blocks]
 
 
 def _notes(standing: pd.DataFrame | None, keys: Mapping[str, Any], column: Column) -> str:
@@ -94,7 +106,7 @@ def _by_seed(rows: pd.DataFrame, factor: float) -> dict[int, float]:
     return {int(seed): float(value) * factor for seed, value in zip(rows["seed"], rows["value"], strict=True)}
 
 
-def aggregator_rows(metrics: pd.DataFrame) -> list[tuple[str, dict[str, Any]]]:
-    """One row per aggregator that has metrics, in the order of the catalogue."""
-    return [(catalogue().aggregator(name).label, {"aggregator": name})
-            for name in catalogue().order("aggregators", metrics["aggregator"])]  # fmt: skip
+def aggregator_rows(metrics: pd.DataFrame, **where: str) -> Rows:
+    """One row per aggregator that has metrics with ``where``, in the order of the catalogue."""
+    shown = catalogue().order("aggregators", select(metrics, where)["aggregator"])
+    return [(catalogue().aggregator(name).label, {"aggregator": name, **where}) for name in shown]

@@ -2,24 +2,20 @@
 
 __all__ = ["Grid", "Measure", "grid_table"]
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import pandas as pd
 
 from pimvae.claims.selection import select
-from pimvae.claims.statistics import format_number
 from pimvae.config.catalogue import catalogue
 from pimvae.config.strict import AsList, Strict
 from pimvae.report.grid import in_grid
 from pimvae.report.table import NOT_RUN, Part, Table, bound_headings, grouped_headings
-from pimvae.report.tables._cells import Column, aggregator_rows, body
-from pimvae.report.tables._published import published_parts
-from pimvae.report.tables._simple import simple_parts, standing
+from pimvae.report.tables._below import TRUE_MODEL, ceiling_parts, published_parts, simple_parts, standing
+from pimvae.report.tables._cells import Column, aggregator_rows, panels
 from pimvae.results.files import Results
 
-TRUE_MODEL = "true_model"
 REFERENCES = (TRUE_MODEL, "classifier")  # "aggregators" of rows that are no trained model's
 
 
@@ -52,9 +48,9 @@ class Grid(Strict):
 
     def group(self, objective: str | None = None) -> list[Column]:
         """The columns under one bound; of any objective without one."""
-        bound = () if objective is None else (("objective", objective),)
+        bound = {} if objective is None else {"objective": objective}
         return [
-            Column(m.metric, m.subset.format(target=self.target), (*bound, ("beta", m.beta)), m.interval, self.digits)
+            Column(m.metric, m.subset.format(target=self.target), {**bound, "beta": m.beta}, m.interval, self.digits)
             for m in self.columns
         ]
 
@@ -66,10 +62,8 @@ def grid_table(grid: Grid, results: Results) -> Table:
     """
     metrics = select(results.metrics, grid.where)
     of_split = {} if grid.split is None else {"split": grid.split}
-    # Divergence is a property of the replica, not of a split.
-    metrics = pd.concat(
-        [select(metrics[metrics["metric"] != "diverged"], of_split), select(metrics, {"metric": "diverged"})]
-    )
+    if grid.split is not None:  # divergence is a property of the replica, not of a split
+        metrics = metrics[(metrics["split"] == grid.split) | (metrics["metric"] == "diverged")]
     trained = metrics[~metrics["aggregator"].isin(REFERENCES)]
     if trained.empty or (shown := in_grid(trained)).empty:
         return NOT_RUN
@@ -86,29 +80,18 @@ def grid_table(grid: Grid, results: Results) -> Table:
         parts += _panels(own, columns, low[low["dataset"] == name], title, grid.by_prior)
         parts += published_parts(beside, grid.group(), width)
         parts += simple_parts(models, columns)
-        parts += _ceiling(true, columns)
+        parts += ceiling_parts(true, columns)
     return Table("l" + "r" * width, head, parts)
 
 
 def _panels(
     metrics: pd.DataFrame, columns: Sequence[Column], low: pd.DataFrame, title: str, by_prior: bool
-) -> Iterator[Part]:
+) -> list[Part]:
     """The trained models of one data set; ``title`` is its name, where there are several."""
-    priors: Sequence[str | None] = catalogue().order("priors", metrics["prior"]) if by_prior else [None]
-    selections: list[tuple[str, list[tuple[str, Mapping[str, Any]]]]] = []
-    for prior in priors:
-        of_prior = {} if prior is None else {"prior": prior}
-        rows = [(label, {**where, **of_prior}) for label, where in aggregator_rows(select(metrics, of_prior))]
-        selections.append(("" if prior is None else catalogue().look("priors", prior).label, rows))
-    cells = iter(body(metrics, [row for _, rows in selections for row in rows], columns, low))
-    for label, rows in selections:
-        yield Part(list(islice(cells, len(rows))), ", ".join(filter(None, [title, label])))
-
-
-def _ceiling(metrics: pd.DataFrame, columns: Sequence[Column]) -> list[Part]:
-    """The row of the true model: its log-likelihood in the columns of that metric, nothing elsewhere."""
-    values = metrics.loc[metrics["metric"] == "llh_ceiling", "value"]
-    if values.empty or not any(column.metric == "llh" for column in columns):
-        return []
-    cells = [format_number(values.mean(), 4) if column.metric == "llh" else "" for column in columns]
-    return [Part([[catalogue().aggregator(TRUE_MODEL).label, *cells]])]
+    if not by_prior:
+        return panels(metrics, [(title, aggregator_rows(metrics))], columns, low)
+    blocks = []
+    for prior in catalogue().order("priors", metrics["prior"]):
+        label = catalogue().look("priors", prior).label
+        blocks.append((", ".join(filter(None, [title, label])), aggregator_rows(metrics, prior=prior)))
+    return panels(metrics, blocks, columns, low)

@@ -2,13 +2,11 @@
 
 __all__ = ["table_ceiling_check"]
 
-import math
-
 from pimvae.claims.selection import drop_diverged, select
 from pimvae.claims.statistics import format_number
 from pimvae.config.catalogue import catalogue
 from pimvae.report.latex import escape
-from pimvae.report.table import MISSING, NOT_RUN, Part, Table
+from pimvae.report.table import NOT_RUN, Part, Table
 from pimvae.results.files import Results
 
 TRUE_MODEL = "true_model"
@@ -37,7 +35,6 @@ def table_ceiling_check(results: Results) -> Table:
             value = {metric: rows["value"] for metric, rows in mine.groupby("metric")}
             numbers = [value["llh_ceiling"].mean(), value["llh_ceiling_se"].max(), 100 * value["ess_fraction"].mean(),
                        100 * value["ess_few"].max(), 100 * theirs.mean(), 100 * theirs.min()]  # fmt: skip
-            # A quadrature has no particles.
-            texts = [format_number(number) if math.isfinite(number) else MISSING for number in numbers]
-            rows.append([escape(catalogue().look("datasets", name).label), title, *texts])
+            labels = [escape(catalogue().look("datasets", name).label), title]
+            rows.append([*labels, *map(format_number, numbers)])  # a quadrature has no particles: not a number
     return Table("ll" + "r" * 6, head, [Part(rows)])

@@ -2,8 +2,6 @@
 
 __all__ = ["table_audit"]
 
-import math
-
 from pimvae.claims.audit import ARMS, CORRECTED, EXPERIMENT, STANDS_FOR, effects
 from pimvae.claims.selection import select
 from pimvae.claims.statistics import Estimate, format_estimate
@@ -46,7 +44,7 @@ def table_audit(results: Results) -> Table:
 
 
 def _cell(change: Estimate | None) -> str:
-    if change is None or not math.isfinite(change.mean):
+    if change is None:
         return MISSING
     text = format_estimate(change)
     return rf"\textbf{{{text}}}" if abs(change.mean) > change.half else text

@@ -4,7 +4,7 @@ __all__ = ["table_classifiers"]
 
 from pimvae.claims.selection import select
 from pimvae.claims.statistics import format_number
-from pimvae.report.table import MISSING, NOT_RUN, Part, Table
+from pimvae.report.table import NOT_RUN, Part, Table
 from pimvae.results.files import Results
 
 NAMES = {"mnist": "MNIST", "svhn": "SVHN", "text": "text (exact rule)"}
@@ -20,6 +20,5 @@ def table_classifiers(results: Results) -> Table:
     rows = []
     for subset, name in NAMES.items():
         values = [select(accuracies, {"subset": subset, "split": split})["value"] for split in SPLITS]
-        cells = [format_number(100 * float(value.mean())) if len(value) else MISSING for value in values]
-        rows.append([name, *cells])
+        rows.append([name, *(format_number(100 * value.mean()) for value in values)])
     return Table("lrr", [" & ".join(["modality", *SPLITS.values()]) + r" \\"], [Part(rows)])

@@ -3,15 +3,14 @@
 __all__ = ["table_aggregators"]
 
 from collections.abc import Sequence
-from itertools import islice
 
 import pandas as pd
 
 from pimvae.claims.selection import select
 from pimvae.claims.statistics import format_number
 from pimvae.config.catalogue import catalogue
-from pimvae.report.table import MISSING, NOT_RUN, Part, Table, grouped_headings
-from pimvae.report.tables._cells import Column, Rows, aggregator_rows, body
+from pimvae.report.table import NOT_RUN, Part, Table, grouped_headings
+from pimvae.report.tables._cells import Column, aggregator_rows, panels
 from pimvae.results.files import Results
 
 EXPERIMENT, TRUE_MODEL = "aggregators", "true_model"
@@ -33,11 +32,16 @@ def table_aggregators(results: Results) -> Table:
     if metrics.empty:
         return NOT_RUN
     present = [name for name in MEASURES if name in set(metrics["dataset"])]
-    columns = [Column(metric, subset, (("dataset", name),)) for name in present for _, metric, subset in MEASURES[name]]
+    columns = [Column(metric, subset, {"dataset": name}) for name in present for _, metric, subset in MEASURES[name]]
     groups = [(catalogue().look("datasets", name).label, [h for h, *_ in MEASURES[name]]) for name in present]
     groups.append(("ms/step", [TIMES[name] for name in present]))
+    blocks = [(f"{catalogue().look('objectives', name).label} bound", aggregator_rows(metrics, objective=name))
+              for name in catalogue().order("objectives", metrics["objective"])]  # fmt: skip
     runs = select(results.runs, {"experiment": EXPERIMENT})
-    parts = _panels(metrics, columns, runs)
+    parts = []
+    for part, (title, rows) in zip(panels(metrics, blocks, columns), blocks, strict=True):
+        times = [_times(select(runs, where), present) for _, where in rows]
+        parts.append(Part([[*cells, *more] for cells, more in zip(part.rows, times, strict=True)], title))
     return Table("l" + "r" * (len(columns) + len(present)), grouped_headings(groups), parts)
 
 
@@ -50,22 +54,6 @@ def _shown(metrics: pd.DataFrame) -> pd.DataFrame:
     return rows[~other_split & ~meaningless]
 
 
-def _panels(metrics: pd.DataFrame, columns: Sequence[Column], runs: pd.DataFrame) -> list[Part]:
-    objectives = catalogue().order("objectives", metrics["objective"])
-    parts: list[Rows] = [
-        [
-            (label, {**where, "objective": name})
-            for label, where in aggregator_rows(select(metrics, {"objective": name}))
-        ]
-        for name in objectives
-    ]
-    whole = [row for part in parts for row in part]
-    present = list(dict.fromkeys(dict(column.where)["dataset"] for column in columns))
-    times = [[_time(select(runs, {**where, "dataset": name})) for name in present] for _, where in whole]
-    rows = ([*row, *cells] for row, cells in zip(body(metrics, whole, columns), times, strict=True))
-    titles = [f"{catalogue().look('objectives', name).label} bound" for name in objectives]
-    return [Part(list(islice(rows, len(part))), title) for part, title in zip(parts, titles, strict=True)]
-
-
-def _time(runs: pd.DataFrame) -> str:
-    return format_number(runs["ms_per_step"].mean()) if len(runs) else MISSING
+def _times(runs: pd.DataFrame, datasets: Sequence[str]) -> list[str]:
+    """Mean time per step on each of the data sets."""
+    return [format_number(select(runs, {"dataset": name})["ms_per_step"].mean()) for name in datasets]

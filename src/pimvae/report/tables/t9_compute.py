@@ -10,8 +10,8 @@ from pimvae.config.catalogue import catalogue
 from pimvae.report.grid import in_block, in_grid
 from pimvae.report.latex import escape
 from pimvae.report.table import MISSING, NOT_RUN, Part, Table, bound_headings, grouped_headings
+from pimvae.report.tables._below import TITLES, published_rows
 from pimvae.report.tables._cells import aggregator_rows
-from pimvae.report.tables._published import TITLES, published_rows
 from pimvae.results.files import Results
 
 HEADINGS = ["ms/step", "time (s)", r"clipped (\%)"]
@@ -53,5 +53,5 @@ def _row(label: str, part: pd.DataFrame, objectives: list[str]) -> list[str]:
     for objective in objectives:
         run = part[part["objective"] == objective]
         values = [run["ms_per_step"].mean(), run["seconds"].mean(), 100 * run["clipped_fraction"].mean()]
-        cells += [format_number(value) if len(run) else MISSING for value in values]
+        cells += map(format_number, values)
     return cells
