@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from pimvae.config.schema import Cell
 from pimvae.data.dataset import spread
 from pimvae.data.modality import Modality
 from pimvae.data.readers import Collection
-from pimvae.errors import UserError
 from pimvae.evaluation.evaluation import Evaluation
 from pimvae.evaluation.own_baselines import Baselines
 from pimvae.evaluation.rows import Rows
@@ -73,7 +71,7 @@ def _of_replica(
 ) -> tuple[list[tuple[object, ...]], Scores]:
     """Rows of one seed, and what those that simple models have too are means of."""
     cell, seed = model.cell, model.seed
-    collected = Rows(cell, seed, float(cell.objective.betas[0]))
+    collected = Rows(cell, seed, cell.objective.betas[0])
     if split == "train":
         collected.add("diverged", float(model.diverged))
     if model.diverged:
@@ -84,12 +82,13 @@ def _of_replica(
     collected.add("llh", float(found.value.mean()), split=split)
     collected.add("llh_se", float(np.sqrt((found.error**2).sum())) / len(data), split=split)
     collected.add("ess_fraction", float(found.ess_fraction.mean()), split=split)
-    rows = list(collected.rows)
     for s, modality in enumerate(model.modalities):
+        subset = modality_subset(modality.name)
         for metric, values in _of_modality(model, data, packed, s, options):
-            scores[modality_subset(modality.name), metric] = values
-            rows.append((*collected.keys, split, modality_subset(modality.name), metric, float(values.mean())))
-    return rows + _rates(cell, model, packed, split), scores
+            scores[subset, metric] = values
+            collected.rows.append((*collected.keys, split, subset, metric, float(values.mean())))
+    _rates(model, packed, split, collected)
+    return collected.rows, scores
 
 
 def _of_modality(
@@ -137,16 +136,12 @@ def score(modality: Modality, true: np.ndarray, mean: np.ndarray) -> Iterator[tu
             yield "r2", (1 - (true - mean)[:, varies] ** 2 / total[varies]).mean(1)
 
 
-def _rates(cell: Cell, model: MultimodalVAE, packed: PackedSplit, split: str) -> list[tuple[object, ...]]:
+@torch.no_grad()
+def _rates(model: MultimodalVAE, packed: PackedSplit, split: str, rows: Rows) -> None:
     """Rates and reconstructions, the latter in the units of the data."""
-    core = model.double()
+    core, cell = model.double(), model.cell
     units = torch.tensor([modality.log_jacobian for modality in model.modalities], dtype=torch.float64)
     plain = core.log_likelihood
     core.log_likelihood = lambda x, z: plain(x, z) + units
-    rows = Rows(cell, model.seed, float(cell.objective.betas[0]))
     part = packed.spread(cell.evaluation.samples).to(torch.float64)
-    with torch.no_grad():
-        Evaluation(cell=cell, model=core, data=None, rows=rows, seed=model.seed).rates(part, split)
-    if not rows.rows:
-        raise UserError("nothing could be evaluated")
-    return rows.rows
+    Evaluation(cell=cell, model=core, data=None, rows=rows, seed=model.seed).rates(part, split)
