@@ -127,7 +127,7 @@ def _sampled(
     loc, scale = _moments(encoder, generator)
     refined = refine(log_joint, DenseGaussian(loc, torch.diag_embed(scale)), steps, generator)
     few = round(DEFENSIVE * particles)
-    wide = refined.widened(WIDER)
+    wide = DenseGaussian(refined.loc, WIDER * refined.factor)
     draws = [wide.sample(particles - 2 * few, generator), encoder.sample(few, generator),
              _from_prior(model, few, data, generator)]  # fmt: skip
     z = torch.cat(draws)
