@@ -50,12 +50,12 @@ class ImageEvaluation(Evaluation):
     @classmethod
     def stand_in(cls, data: Dataset) -> dict[str, Classifiers]:
         """The same without training."""
-        return {"classifiers": Classifiers(tuple(model.eval() for model in untrained(data)))}
+        return {"classifiers": Classifiers(untrained(data)).eval()}
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.model.to(torch.float32)
-        self.classifiers = self.classifiers.to(self.generator.device)
+        self.classifiers.to(self.generator.device)
 
     @torch.no_grad()
     def measure(self) -> dict[str, np.ndarray]:
