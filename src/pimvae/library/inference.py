@@ -128,10 +128,7 @@ class Sampler:
         if count < 1:
             raise UserError(f"the number of draws is {count}, must be at least 1")
         generator = torch.Generator().manual_seed(seed)
-        z = self.model.prior.distribution().sample(count, generator)
-        private = self.model.latent_size - z.shape[-1]
-        z = torch.cat([z, torch.randn(count, private, generator=generator, dtype=z.dtype)], -1)
-        found = {}
+        z, found = self.model.sample_prior(count, generator), {}
         for s, modality in enumerate(self.modalities):
             drawn = likelihood_of(self.model, s).sample(output_of(self.model, s, z), generator)
             found[modality.name] = modality.decode(drawn.numpy())
