@@ -3,6 +3,7 @@
 __all__ = ["annealed_log_weights"]
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from pimvae.evaluation.refinement import DenseGaussian, LogJoint, value_and_slope
 
+Path = Callable[[Tensor], tuple[Tensor, Tensor]]  # e -> log p(x_O, z(e)) and its gradient in e
 LEAPS = 3  # steps of the leapfrog integrator in a transition
 STEP = 1.2  # of the integrator at one latent, in units of the Gaussian; it falls with D^{1/4}
 
@@ -32,7 +34,12 @@ def annealed_log_weights(
     References:
         Annealed importance sampling (Neal, 2001); for decoders: Wu et al. (2017), https://arxiv.org/abs/1611.04273
     """
-    path = _Path(log_joint, start)
+    log_determinant = start.log_determinant()  # of the Jacobian of z = μ + L e
+
+    def path(e: Tensor) -> tuple[Tensor, Tensor]:
+        value, slope = value_and_slope(log_joint, start.at(e))
+        return value + log_determinant, start.pulled_back(slope)
+
     e = torch.randn((chains, *start.loc.shape), generator=generator, dtype=start.loc.dtype, device=start.loc.device)
     value, force = path(e)
     log_weight = torch.zeros_like(value)
@@ -45,24 +52,12 @@ def annealed_log_weights(
     return log_weight
 
 
-class _Path:
-    """log p(x_O, z) with the Jacobian of z = μ + L e, and its gradient in e; the standard normal is the other end."""
-
-    def __init__(self, log_joint: LogJoint, start: DenseGaussian) -> None:
-        self.log_joint, self.start = log_joint, start
-        self.log_determinant = start.log_determinant()
-
-    def __call__(self, e: Tensor) -> tuple[Tensor, Tensor]:
-        value, slope = value_and_slope(self.log_joint, self.start.at(e))
-        return value + self.log_determinant, self.start.pulled_back(slope)
-
-
 def _standard(e: Tensor) -> Tensor:
     return -0.5 * e.square().sum(-1) - 0.5 * e.shape[-1] * math.log(2 * math.pi)
 
 
 def _transition(
-    path: _Path, e: Tensor, value: Tensor, force: Tensor, t: float, generator: torch.Generator | None
+    path: Path, e: Tensor, value: Tensor, force: Tensor, t: float, generator: torch.Generator | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """One Hamiltonian transition that leaves f_t invariant: positions, their log p(x_O, z) and its gradient.
 

@@ -41,9 +41,7 @@ class BimodalEvaluation(IdentifiableEvaluation):
         """Label accuracy and latent recovery when the label, or the vector, is missing at test time."""
         model, truth = self.model, self.split(name).truth
         for given, modality in zip((VECTOR, LABEL), PAIR, strict=True):
-            only = torch.zeros_like(packed.mask)
-            only[:, given] = packed.mask[:, given]
-            z = model.posterior(packed.x, only).mean()
+            z = model.posterior(packed.x, packed.mask & (torch.arange(len(PAIR)) == given)).mean()
             logits = model.decoder(model.modality_latents(z))[LABEL]
             classes = int(model.decoder.valid[LABEL].sum())
             guess = logits[:, :classes].argmax(-1).numpy()

@@ -5,14 +5,14 @@ __all__ = ["Classifiers", "ImageClassifier", "classify_text", "fit", "load_class
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -54,39 +54,31 @@ class ImageClassifier(nn.Module):
         return self.head(functional.dropout(self.features(x), DROPOUT, self.training))
 
 
-@dataclass(frozen=True)
-class Classifiers:
-    """One classifier per modality, in the order MNIST, SVHN, text; all in evaluation mode."""
+class Classifiers(nn.Module):
+    """One classifier per modality, in the order MNIST, SVHN, text.
 
-    images: tuple[ImageClassifier, ...]
+    Raises:
+        ValueError: by its methods, if the classifier is in training mode, where dropout would change its answers.
+    """
+
+    def __init__(self, images: Iterable[ImageClassifier]) -> None:
+        super().__init__()
+        self.images = nn.ModuleList(images)
 
     @torch.no_grad()
     def labels(self, s: int, mean: Float[Tensor, "batch dim"]) -> Int64[Tensor, " batch"]:
-        """The digit that a generated modality shows: of text from its probabilities, of an image from its pixels.
-
-        Raises:
-            ValueError: if the classifier is in training mode, where dropout would change its answers.
-        """
-        if s == len(self.images):
-            return classify_text(mean)
-        if self.images[s].training:
-            raise ValueError("the classifier is in training mode")
-        return self.images[s](mean).argmax(-1)
+        """The digit that a generated modality shows: of text from its probabilities, of an image from its pixels."""
+        return classify_text(mean) if s == len(self.images) else self._image(s)(mean).argmax(-1)
 
     @torch.no_grad()
     def features(self, s: int, mean: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch feature"]:
-        """Values of the last hidden layer of an image classifier.
+        """Values of the last hidden layer of an image classifier."""
+        return self._image(s).features(mean)
 
-        Raises:
-            ValueError: if the classifier is in training mode.
-        """
+    def _image(self, s: int) -> ImageClassifier:
         if self.images[s].training:
             raise ValueError("the classifier is in training mode")
-        return self.images[s].features(mean)
-
-    def to(self, device: torch.device) -> "Classifiers":
-        """The same classifiers on another device."""
-        return Classifiers(tuple(image.to(device) for image in self.images))
+        return self.images[s]
 
 
 def classify_text(probabilities: Float[Tensor, "batch flat"]) -> Int64[Tensor, " batch"]:
@@ -128,7 +120,7 @@ def _classifier(dim: int) -> ImageClassifier:
 def fit(data: Dataset, seed: int) -> Classifiers:
     """Image classifiers trained on the training images, each once, in evaluation mode."""
     kinds = enumerate(data.likelihoods)
-    return Classifiers(tuple(_train(*table(data.train, s), seed) for s, kind in kinds if kind == "laplace"))
+    return Classifiers(_train(*table(data.train, s), seed) for s, kind in kinds if kind == "laplace")
 
 
 def _train(pixels: Tensor, labels: Tensor, seed: int) -> ImageClassifier:
@@ -151,11 +143,9 @@ def _train(pixels: Tensor, labels: Tensor, seed: int) -> ImageClassifier:
 
 def save_classifiers(classifiers: Classifiers, path: Path) -> None:
     """Write weights and shapes as safetensors."""
-    tensors = {f"{s}.{name}": value for s, model in enumerate(classifiers.images)
-               for name, value in model.state_dict().items()}  # fmt: skip
     shapes = json.dumps([model.shape for model in classifiers.images])
     with replacing(path) as temporary:
-        save_file(tensors, temporary, {"shapes": shapes})
+        save_file(classifiers.images.state_dict(), temporary, {"shapes": shapes})
 
 
 def load_classifiers(path: Path) -> Classifiers:
@@ -167,15 +157,10 @@ def load_classifiers(path: Path) -> Classifiers:
     try:
         with safe_open(path, framework="pt") as file:
             shapes = parse_json(file.metadata()["shapes"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        images = []
-        for s, (channels, side, _) in enumerate(shapes):
-            model = ImageClassifier(channels, side)
-            model.load_state_dict({name.partition(".")[2]: value for name, value in tensors.items()
-                                   if name.startswith(f"{s}.")})  # fmt: skip
-            images.append(model.eval().requires_grad_(False))
+        found = Classifiers(ImageClassifier(channels, side) for channels, side, _ in shapes)
+        found.images.load_state_dict(load_file(path))
     except FileNotFoundError:
         raise UserError(f"classifiers {path} do not exist: run 'pimvae classifiers' first") from None
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"classifiers {path} are damaged, make them again: {error}") from None
-    return Classifiers(tuple(images))
+    return found.eval().requires_grad_(False)

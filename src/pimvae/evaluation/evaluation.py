@@ -140,9 +140,8 @@ class Evaluation:
         cross, own, rest = [], [], []
         for s in range(model.modalities):
             seen = part.mask[:, s]
-            only = torch.zeros_like(part.mask)
-            only[:, s] = seen
-            alone = model.aggregator.pool(tokens, only)
+            only = torch.arange(model.modalities, device=seen.device) == s
+            alone = model.aggregator.pool(tokens, part.mask & only)
             given = torch.where(part.mask, reconstruction(model, part.x, alone, noise), 0.0)
             cross.append(cross_rate(full, alone, noise)[seen])
             own.append(given[seen, s])

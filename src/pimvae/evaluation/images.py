@@ -20,7 +20,6 @@ from pimvae.evaluation.coherence import frechet_distance, generate, generate_giv
 from pimvae.evaluation.evaluation import Evaluation
 from pimvae.evaluation.names import TRIPLE, crossing, joined
 from pimvae.models.likelihoods.text import POSITIONS, SYMBOLS
-from pimvae.posteriors import standard_noise
 from pimvae.subsets import all_subsets
 from pimvae.training.packing import IndexedSplit, PackedSplit
 
@@ -50,12 +49,12 @@ class ImageEvaluation(Evaluation):
     @classmethod
     def stand_in(cls, data: Dataset) -> dict[str, Classifiers]:
         """The same without training."""
-        return {"classifiers": Classifiers(tuple(model.eval() for model in untrained(data)))}
+        return {"classifiers": Classifiers(untrained(data)).eval()}
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.model.to(torch.float32)
-        self.classifiers = self.classifiers.to(self.generator.device)
+        self.classifiers.to(self.generator.device)
 
     @torch.no_grad()
     def measure(self) -> dict[str, np.ndarray]:
@@ -86,10 +85,9 @@ class ImageEvaluation(Evaluation):
     def _likelihoods(self, part: PackedSplit) -> None:
         """log p(x_M, x_S, x_T) and, after all steps, log p(x_s) of every modality alone; unweighted."""
         self.likelihoods(part, SPLIT)
-        for s, name in enumerate(TRIPLE if self.rows.scope == "all" and self.rows.is_reference else ()):
-            alone = torch.zeros_like(part.mask)
-            alone[:, s] = True
-            self.likelihoods(part, SPLIT, name, alone)
+        for s, name in enumerate(TRIPLE if self.rows.scope == "all" else ()):
+            alone = torch.arange(self.model.modalities, device=part.mask.device) == s
+            self.likelihoods(part, SPLIT, name, alone.expand_as(part.mask))
 
     def conditional(self, x: Tensor, labels: np.ndarray) -> None:
         """Share of samples generated from x_S that show the digit of x_S: every S, every modality.
@@ -109,18 +107,13 @@ class ImageEvaluation(Evaluation):
 
     def _unconditional(self, part: PackedSplit) -> None:
         """Share of prior samples whose modalities all show one digit; Fréchet distances of the images."""
-        generated, classifiers = generate(self.model, self._from_prior(len(part))), self.classifiers
+        model, classifiers = self.model, self.classifiers
+        generated = generate(model, model.sample_prior(len(part), self.generator))
         found = torch.stack([classifiers.labels(s, values) for s, values in enumerate(generated)])
         self.rows.add("coherence", float((found == found[0]).all(0).double().mean()), "prior", SPLIT)
         for s, name in enumerate(TRIPLE[:TEXT]):
             real = classifiers.features(s, part.x[s, :, : part.dims[s]])
             self.rows.add("frechet", frechet_distance(real, classifiers.features(s, generated[s])), name, SPLIT)
-
-    def _from_prior(self, count: int) -> Tensor:
-        """Draws of (z', z̃_1, …, z̃_M): of the learned or fixed prior, and of standard normals."""
-        shared = self.model.prior.distribution().sample(count, self.generator)
-        size = (count, self.model.latent_size - shared.shape[-1])
-        return torch.cat([shared, standard_noise(size, "gaussian", self.generator, shared.dtype, shared.device)], -1)
 
     def _latents(self, test: Tensor, labels: np.ndarray) -> None:
         """Accuracy of a logistic regression on posterior means, fitted on training triples, for every subset."""
@@ -140,7 +133,7 @@ class ImageEvaluation(Evaluation):
         given = [generate_given(model, tokens, subset.to(part.x.device), self.generator) for subset in subsets]
         true = [part.x[s, :, :dim] for s, dim in enumerate(part.dims)]
         stacked = [torch.stack(values) for values in zip(*given, strict=True)]
-        prior = generate(model, self._from_prior(SAMPLED))
+        prior = generate(model, model.sample_prior(SAMPLED, self.generator))
         found = {"given": subsets.numpy()}
         for prefix, triple in (("true", true), ("given", stacked), ("prior", prior)):
             found |= {f"{prefix}_{name}": _shown(s, triple[s]) for s, name in enumerate(TRIPLE)}

@@ -3,7 +3,6 @@
 __all__ = ["ImportanceEstimate", "importance_log_likelihood"]
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +12,6 @@ from torch import Tensor
 from pimvae.models.vae import MultimodalVAE
 from pimvae.subsets import zero_unless
 
-Likelihood = Callable[[Tensor, Tensor, Tensor], Tensor]  # x, mask and z of a block of samples -> log p(x_O|z)
 CHUNK = 2**18  # numbers that one pass of the decoder produces; what fits the cache is four times faster than 2**22
 GPU_CHUNK = 2**25
 
@@ -41,7 +39,6 @@ def importance_log_likelihood(
     particles: int,
     generator: torch.Generator | None = None,
     proposal: Bool[Tensor, "sample modality"] | None = None,
-    likelihood: Likelihood | None = None,
 ) -> ImportanceEstimate:
     r"""log p(x_O) ≈ log 1/R Σ_r p(x_O|z_r) p(z_r) / q(z_r|x_O), z_r ~ q(z|x_O) (Burda et al., 2016).
 
@@ -55,17 +52,14 @@ def importance_log_likelihood(
         particles: R.
         generator: source of the particles.
         proposal: modalities that the proposal q sees; default O.
-        likelihood: log p(x_O|z) [*sample, batch] from x, mask and z of a block; default: that of the model, which
-            decodes all modalities.
     """
     width = x.shape[0] * x.shape[2]
     rows = max(1, min(x.shape[1], _chunk(x) // (8 * width)))
-    likelihood = likelihood or (lambda x, mask, z: zero_unless(mask, model.log_likelihood(x, z)))
     parts = []
     for start in range(0, x.shape[1], rows):
         block = slice(start, start + rows)
         seen = mask[block] if proposal is None else proposal[block]
-        parts.append(_block(model, x[:, block], mask[block], seen, particles, generator, likelihood))
+        parts.append(_block(model, x[:, block], mask[block], seen, particles, generator))
     log_sum, log_square = (torch.cat(values) for values in zip(*parts, strict=True))
     ratio = (log_square - 2 * log_sum).exp()  # Σ w² / (Σ w)²
     error = (ratio - 1 / particles).clamp(min=0).sqrt()
@@ -77,13 +71,7 @@ def _chunk(x: Tensor) -> int:
 
 
 def _block(
-    model: MultimodalVAE,
-    x: Tensor,
-    mask: Tensor,
-    seen: Tensor,
-    particles: int,
-    generator: torch.Generator | None,
-    likelihood: Likelihood,
+    model: MultimodalVAE, x: Tensor, mask: Tensor, seen: Tensor, particles: int, generator: torch.Generator | None
 ) -> tuple[Tensor, Tensor]:
     """log Σ_r w_r and log Σ_r w_r² of a block of samples."""
     posterior = model.posterior(x, seen)
@@ -91,7 +79,7 @@ def _block(
     log_sum = log_square = x.new_full((x.shape[1],), -torch.inf)
     for done in range(0, particles, at_once):
         z = posterior.sample(min(at_once, particles - done), generator)
-        log_weight = likelihood(x, mask, z) + model.log_prior(z) - posterior.log_prob(z)
+        log_weight = zero_unless(mask, model.log_likelihood(x, z)) + model.log_prior(z) - posterior.log_prob(z)
         log_sum = torch.logaddexp(log_sum, log_weight.logsumexp(0))
         log_square = torch.logaddexp(log_square, (2 * log_weight).logsumexp(0))
     return log_sum, log_square

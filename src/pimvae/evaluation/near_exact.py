@@ -15,7 +15,7 @@ from pimvae.evaluation.pareto import FINITE, TRUSTED, pareto_shape
 from pimvae.evaluation.quadrature import quadrature
 from pimvae.evaluation.refinement import DenseGaussian, LogJoint, refine
 from pimvae.models.vae import MultimodalVAE
-from pimvae.posteriors import Mixture, Posterior, standard_noise
+from pimvae.posteriors import Mixture, Posterior
 from pimvae.subsets import zero_unless
 
 DEFENSIVE = 0.1  # share of the draws from the encoder, and from the prior: they bound the weights
@@ -126,10 +126,10 @@ def _sampled(
     log_joint, encoder = _target(model, data, seen), model.posterior(data, seen)
     loc, scale = _moments(encoder, generator)
     refined = refine(log_joint, DenseGaussian(loc, torch.diag_embed(scale)), steps, generator)
-    few = round(DEFENSIVE * particles)
-    wide = refined.widened(WIDER)
+    few, points = round(DEFENSIVE * particles), data.shape[1]
+    wide = DenseGaussian(refined.loc, WIDER * refined.factor)
     draws = [wide.sample(particles - 2 * few, generator), encoder.sample(few, generator),
-             _from_prior(model, few, data, generator)]  # fmt: skip
+             model.sample_prior(few * points, generator).unflatten(0, (few, points))]  # fmt: skip
     z = torch.cat(draws)
     rows = max(1, NUMBERS // data.numel())
     values = torch.cat([log_joint(part) for part in z.split(rows)])
@@ -192,15 +192,6 @@ def _moments(posterior: Posterior, generator: torch.Generator | None) -> tuple[T
         return posterior.mean(), posterior.variance().clamp(min=1e-12).sqrt()
     draws = posterior.sample(MOMENT_DRAWS, generator)
     return draws.mean(0), draws.std(0).clamp(min=1e-6)
-
-
-def _from_prior(model: MultimodalVAE, count: int, data: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Draws of p(z) for every point, [count, n, D]."""
-    points = data.shape[1]
-    shared = model.prior.distribution().sample(count * points, generator)
-    rest = model.latent_size - shared.shape[-1]
-    private = standard_noise((count * points, rest), "gaussian", generator, shared.dtype, shared.device)
-    return torch.cat([shared, private], -1).unflatten(0, (count, points))
 
 
 def _degenerate(double: MultimodalVAE, data: Tensor, seen: Tensor, z: Tensor, values: Tensor) -> bool:

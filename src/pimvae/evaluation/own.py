@@ -10,11 +10,9 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 
-from pimvae.config.schema import Cell
 from pimvae.data.dataset import spread
 from pimvae.data.modality import Modality
 from pimvae.data.readers import Collection
-from pimvae.errors import UserError
 from pimvae.evaluation.evaluation import Evaluation
 from pimvae.evaluation.own_baselines import Baselines
 from pimvae.evaluation.rows import Rows
@@ -107,7 +105,7 @@ def _true(packed: PackedSplit, s: int, rows: np.ndarray) -> np.ndarray:
 def _of_replica(model: MultimodalVAE, data: Collection, packed: PackedSplit, split: str) -> SeedScores:
     """What one seed says."""
     cell, seed = model.cell, model.seed
-    collected = Rows(cell, seed, float(cell.objective.betas[0]))
+    collected = Rows(cell, seed, cell.objective.betas[0])
     if split == "train":
         collected.add("diverged", float(model.diverged))
     if model.diverged:
@@ -118,12 +116,13 @@ def _of_replica(model: MultimodalVAE, data: Collection, packed: PackedSplit, spl
     collected.add("llh", float(found.value.mean()), split=split)
     collected.add("llh_se", float(np.sqrt((found.error**2).sum())) / len(data), split=split)
     collected.add("ess_fraction", float(found.ess_fraction.mean()), split=split)
-    answers = SeedScores(list(collected.rows), scores)
+    answers = SeedScores(collected.rows, scores)
     for s, modality in enumerate(model.modalities):
+        subset = modality_subset(modality.name)
         for metric, values in _of_modality(model, data, packed, s, options, answers.predictions):
-            scores[modality_subset(modality.name), metric] = values
-            answers.rows.append((*collected.keys, split, modality_subset(modality.name), metric, float(values.mean())))
-    answers.rows += _rates(cell, model, packed, split)
+            scores[subset, metric] = values
+            collected.rows.append((*collected.keys, split, subset, metric, float(values.mean())))
+    _rates(model, packed, split, collected)
     return answers
 
 
@@ -174,16 +173,12 @@ def score(modality: Modality, true: np.ndarray, mean: np.ndarray) -> Iterator[tu
             yield "r2", (1 - (true - mean)[:, varies] ** 2 / total[varies]).mean(1)
 
 
-def _rates(cell: Cell, model: MultimodalVAE, packed: PackedSplit, split: str) -> list[tuple[object, ...]]:
+@torch.no_grad()
+def _rates(model: MultimodalVAE, packed: PackedSplit, split: str, rows: Rows) -> None:
     """Rates and reconstructions, the latter in the units of the data."""
-    core = model.double()
+    core, cell = model.double(), model.cell
     units = torch.tensor([modality.log_jacobian for modality in model.modalities], dtype=torch.float64)
     plain = core.log_likelihood
     core.log_likelihood = lambda x, z: plain(x, z) + units
-    rows = Rows(cell, model.seed, float(cell.objective.betas[0]))
     part = packed.spread(cell.evaluation.samples).to(torch.float64)
-    with torch.no_grad():
-        Evaluation(cell=cell, model=core, data=None, rows=rows, seed=model.seed).rates(part, split)
-    if not rows.rows:
-        raise UserError("nothing could be evaluated")
-    return rows.rows
+    Evaluation(cell=cell, model=core, data=None, rows=rows, seed=model.seed).rates(part, split)

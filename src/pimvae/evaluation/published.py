@@ -18,7 +18,7 @@ from pimvae.data.dataset import Dataset
 from pimvae.errors import UserError
 from pimvae.evaluation.identifiability import mcc
 from pimvae.evaluation.identifiable import posterior_latents
-from pimvae.evaluation.rows import COLUMNS, Rows
+from pimvae.evaluation.rows import Rows
 from pimvae.models.vae import MultimodalVAE
 from pimvae.objectives._base import Draws, as_objective
 from pimvae.posteriors import standard_noise
@@ -40,7 +40,7 @@ def add_published(cell: Cell, model: MultimodalVAE, data: Dataset, folder: Path,
     Raises:
         UserError: if the training curve in ``folder`` is missing or has no row of this replica.
     """
-    seed, beta = (rows.keys[COLUMNS.index(name)] for name in ("seed", "beta"))
+    seed, beta = rows.seed, rows.beta
     generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.PUBLISHED))
     train = pack(data.train, data.max_dim).to(torch.float64)
     rows.add("bound_moving", _moving(cell, folder / "history.csv", len(train), seed, beta), "average")

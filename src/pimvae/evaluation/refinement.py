@@ -45,10 +45,6 @@ class DenseGaussian:
         """log det L."""
         return self.factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
-    def widened(self, factor: float) -> "DenseGaussian":
-        """The same with all standard deviations times ``factor``."""
-        return DenseGaussian(self.loc, factor * self.factor)
-
 
 def refine(
     log_joint: LogJoint, start: DenseGaussian, steps: int = 60, generator: torch.Generator | None = None

@@ -144,10 +144,7 @@ class Sampler:
         generator = torch.Generator().manual_seed(seed)
         found = [torch.empty(count, modality.dim, dtype=torch.float64) for modality in self.modalities]
         for k, model in enumerate(self.models):  # in turn
-            turn = len(range(k, count, len(self.models)))
-            z = model.prior.distribution().sample(turn, generator)
-            private = model.latent_size - z.shape[-1]
-            z = torch.cat([z, torch.randn(turn, private, generator=generator, dtype=z.dtype)], -1)
+            z = model.sample_prior(len(range(k, count, len(self.models))), generator)
             for s, values in enumerate(found):
                 values[k :: len(self.models)] = likelihood_of(model, s).sample(output_of(model, s, z), generator)
         return {modality.name: modality.decode(values.numpy())

@@ -16,7 +16,7 @@ from pimvae.models.layers import parameter_count
 from pimvae.models.matching import encoder_features, widening
 from pimvae.models.networks._base import Modalities
 from pimvae.models.priors import build_prior
-from pimvae.posteriors import Mixture, Posterior, standard
+from pimvae.posteriors import Mixture, Posterior, standard, standard_noise
 
 
 class MultimodalVAE(nn.Module):
@@ -81,6 +81,12 @@ class MultimodalVAE(nn.Module):
         if private.shape[-1] == 0:
             return log_prob
         return log_prob + standard(private.shape[-1], private).log_prob(private)
+
+    def sample_prior(self, count: int, generator: torch.Generator | None = None) -> Float[Tensor, "count latent"]:
+        """Draws of z = (z', z̃_1, …, z̃_M): of the fixed or learned prior, and of standard normals."""
+        shared = self.prior.distribution().sample(count, generator)
+        size = (count, self.latent_size - shared.shape[-1])
+        return torch.cat([shared, standard_noise(size, "gaussian", generator, shared.dtype, shared.device)], -1)
 
     def modality_latents(self, z: Float[Tensor, "*batch latent"]) -> Float[Tensor, "modality *batch own"]:
         """The part of z that each modality is decoded from: z itself, or (z', z̃_s)."""
