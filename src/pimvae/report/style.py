@@ -23,14 +23,14 @@ MUTED = "#5a5a5a"
 GRID = "#d9d9d9"
 ALARM = "#B00020"
 
+TICKS = {"labelsize": SMALL, "major.width": 0.6, "major.size": 2.5, "color": MUTED, "labelcolor": "black"}
 RC = {
+    **{f"{axis}tick.{key}": value for axis in "xy" for key, value in TICKS.items()},
     "font.family": "STIXGeneral",  # goes with the Times of the paper, shipped with matplotlib
     "mathtext.fontset": "stix",
     "font.size": NORMAL,
     "axes.titlesize": NORMAL,
     "axes.labelsize": NORMAL,
-    "xtick.labelsize": SMALL,
-    "ytick.labelsize": SMALL,
     "legend.fontsize": SMALL,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
@@ -39,16 +39,8 @@ RC = {
     "axes.axisbelow": True,
     "grid.color": GRID,
     "grid.linewidth": 0.5,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
     "xtick.minor.width": 0.4,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
     "xtick.minor.size": 1.5,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": "black",
-    "ytick.labelcolor": "black",
     "lines.linewidth": 1.1,
     "legend.frameon": False,
     "legend.handlelength": 1.4,
@@ -88,10 +80,8 @@ def log_axis(axes: plt.Axes, which: Literal["x", "y"] = "x") -> None:
 
 def hide_frame(axes: plt.Axes) -> None:
     """Leave only what is drawn: no ticks, no spines."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
 
 
 def save(drawn: Figure, folder: Path, name: str) -> None:

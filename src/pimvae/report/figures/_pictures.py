@@ -49,14 +49,11 @@ def encoded(pictures: dict[str, np.ndarray], prefix: str, *index: int) -> list[s
 def empty_tile(axes: plt.Axes) -> None:
     """The room of a tile."""
     hide_frame(axes)
-    axes.set_aspect("equal")
-    axes.set_xlim(0, 2 + GAP)
-    axes.set_ylim(-TEXT_ROOM, 1)
+    axes.set(aspect="equal", xlim=(0, 2 + GAP), ylim=(-TEXT_ROOM, 1))
 
 
 def tile(axes: plt.Axes, row: pd.Series, shown: str = "MST") -> None:
     """The digit, the house number beside it and the word below; what is not in ``shown`` is left grey."""
-    hide_frame(axes)
     for place, (letter, name, channels) in enumerate((("M", "mnist", 1), ("S", "svhn", 3))):
         left = place * (1 + GAP)
         picture = _picture(row[name], channels) if letter in shown else np.full((1, 1, 3), 0.9)

@@ -78,9 +78,7 @@ def plot(table: pd.DataFrame) -> Figure:
     for index, (_, parts) in enumerate(table.groupby("panel", sort=False)):
         axes = drawn.add_axes((0.5 * index + 0.004, 0.0, 0.492, 1.0))
         hide_frame(axes)
-        axes.set_xlim(0, 32)
-        axes.set_ylim(1.4, 23.2)
-        axes.set_aspect("equal")
+        axes.set(xlim=(0, 32), ylim=(1.4, 23.2), aspect="equal")
         _draw(axes, parts)
     return drawn
 
@@ -113,14 +111,14 @@ def _node(axes: plt.Axes, row: dict[str, Any]) -> None:
 
 
 def _text(axes: plt.Axes, row: dict[str, Any]) -> None:
+    style = {"ha": "center", "fontsize": 9, "color": EDGE[row["role"]]}
     if row["shape"] == "title":
-        axes.text(row["x"], row["y"], row["text"], ha="left", va="center", fontsize=9, fontweight="bold")
+        style |= {"ha": "left", "fontweight": "bold", "color": "black"}
     elif row["shape"] == "heading":
-        axes.text(row["x"], row["y"], row["text"], ha="center", va="center", fontsize=7.5, color=MUTED, style="italic")
+        style |= {"fontsize": 7.5, "color": MUTED, "style": "italic"}
     elif row["role"] == "absent":
-        axes.text(row["x"], row["y"], row["text"], ha="center", va="center", fontsize=7.5, color="#7a7a7a")
-    else:
-        axes.text(row["x"], row["y"], row["text"], ha="center", va="center", fontsize=9, color=EDGE[row["role"]])
+        style |= {"fontsize": 7.5, "color": "#7a7a7a"}
+    axes.text(row["x"], row["y"], row["text"], va="center", **style)
 
 
 def _arrow(axes: plt.Axes, row: dict[str, Any], start: dict[str, Any], end: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from pimvae.report.figures._drawing import Drawing, broken_label
 from pimvae.report.figures._examples import cells_with_examples, read_examples
 from pimvae.report.grid import in_grid
 from pimvae.report.style import GRID, TEXT_WIDTH, figure
-from pimvae.results.files import Results
+from pimvae.results.files import CELL, Results
 
 EXPERIMENT, LIMIT = "bimodal", 400
 ARRAYS = ("labels", "latents", "x", "inferred", "reconstruction")
@@ -81,8 +81,8 @@ def _points(
 
 
 def _mcc(metrics: pd.DataFrame, cell: dict, seed: int) -> float:
-    where = {key: cell[key] for key in ("experiment", "dataset", "aggregator", "objective", "prior")}
-    where |= {"seed": seed, "beta": 1, "split": "train", "subset": "all", "metric": "mcc_strong_mean"}
+    where = {"seed": seed, "beta": 1, "split": "train", "subset": "all", "metric": "mcc_strong_mean"}
+    where |= {key: cell[key] for key in CELL}
     values = select(metrics, where)["value"]
     return float(values.iloc[0]) if len(values) else np.nan
 
@@ -161,18 +161,15 @@ def _axes(drawn: Figure, left: float, top: float, side: float) -> plt.Axes:
     """A square panel with a thin frame; ``left`` and ``top`` are inches from the upper left corner."""
     width, height = drawn.get_size_inches()
     axes = drawn.add_axes((left / width, 1 - (top + side) / height, side / width, side / height))
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set(visible=True, color=GRID)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(visible=True, color=GRID)
     return axes
 
 
 def _scatter(axes: plt.Axes, points: pd.DataFrame, limits: tuple, size: float) -> None:
     colours = [COLOURS[cluster % len(COLOURS)] for cluster in points["cluster"]]
     axes.scatter(points["first"], points["second"], c=colours, s=size, lw=0, rasterized=True)
-    axes.set_xlim(limits[0])
-    axes.set_ylim(limits[1])
+    axes.set(xlim=limits[0], ylim=limits[1])
 
 
 def _limits(points: pd.DataFrame) -> tuple[tuple[float, float], tuple[float, float]]:
