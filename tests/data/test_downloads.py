@@ -1,4 +1,4 @@
-"""Downloads from a server of the test's own: resumed, checked, and never half a file under a whole one's name."""
+"""Downloads from a server of the test's own: checked, and never half a file under a whole one's name."""
 
 import hashlib
 import threading
@@ -13,7 +13,6 @@ import pytest
 from pimvae.cli import main
 from pimvae.data import _downloads as module
 from pimvae.data._downloads import Remote, download_all, locate
-from pimvae.data._resume import ResumingDownloader
 from pimvae.errors import UserError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -27,25 +26,19 @@ class Server:
 
     base: str = ""
     content: bytes = CONTENT
-    ranges: bool = True  # whether it can send the rest of a file
     cuts: list[int] = field(default_factory=list)  # bytes after which the next answers break off
     status: int = 200
-    asked: list[str | None] = field(default_factory=list)  # Range headers
+    asked: list[str] = field(default_factory=list)  # paths
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        wanted = handler.headers.get("Range")
-        self.asked.append(wanted)
+        self.asked.append(handler.path)
         if self.status != 200:
             handler.send_error(self.status)
             return
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and self.ranges else 0
-        body = self.content[start:]
-        handler.send_response(206 if wanted and self.ranges else 200)
-        if wanted and self.ranges:
-            handler.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
-        handler.send_header("Content-Length", str(len(body)))
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(self.content)))
         handler.end_headers()
-        handler.wfile.write(body[: self.cuts.pop(0)] if self.cuts else body)
+        handler.wfile.write(self.content[: self.cuts.pop(0)] if self.cuts else self.content)
 
 
 @pytest.fixture
@@ -77,7 +70,7 @@ def folder(tmp_path, monkeypatch, server) -> Path:
 
 
 def expect(monkeypatch: pytest.MonkeyPatch, *bases: str) -> None:
-    remote = Remote(len(CONTENT), hashlib.sha256(CONTENT).hexdigest(), bases)
+    remote = Remote(hashlib.sha256(CONTENT).hexdigest(), bases)
     monkeypatch.setattr(module, "FILES", {NAME: remote})
 
 
@@ -88,46 +81,33 @@ def held(folder: Path) -> list[str]:
 def test_a_file_is_fetched_once(folder, server):
     assert locate(NAME) == folder / NAME == locate(NAME)
     assert (folder / NAME).read_bytes() == CONTENT and held(folder) == [NAME]
-    assert server.asked == [None]
+    assert server.asked == [f"/{NAME}"]
 
 
-def test_a_broken_connection_is_resumed(folder, server):
-    server.cuts = [100_000, 50_000]
-    locate(NAME)
-    assert (folder / NAME).read_bytes() == CONTENT and held(folder) == [NAME]
-    assert server.asked == [None, "bytes=100000-", "bytes=150000-"]
+def test_a_broken_connection_leaves_nothing_and_the_file_starts_anew(folder, server):
+    server.cuts = [100_000]
+    with pytest.raises(UserError, match=r"no connection: Connection broken: .*100000 bytes read") as error:
+        locate(NAME)
+    assert held(folder) == [] and "\n" not in str(error.value)
+    assert locate(NAME).read_bytes() == CONTENT and held(folder) == [NAME]
 
 
-def test_an_interrupted_download_leaves_only_a_part_and_is_resumed_later(folder, server, monkeypatch):
-    server.cuts = [120_000]
-    with monkeypatch.context() as patch:
-        patch.setattr(ResumingDownloader, "_attempt", interrupted_after_one(ResumingDownloader._attempt))
-        with pytest.raises(KeyboardInterrupt):
-            locate(NAME)
-    assert held(folder) == [f"{NAME}.part"]
-    assert (folder / f"{NAME}.part").read_bytes() == CONTENT[:120_000]
-    locate(NAME)
-    assert server.asked == [None, "bytes=120000-"]
-    assert (folder / NAME).read_bytes() == CONTENT and held(folder) == [NAME]
+def test_the_next_address_is_tried_after_a_broken_connection(folder, server, monkeypatch):
+    expect(monkeypatch, server.base, f"{server.base}mirror/")
+    server.cuts = [100_000]
+    assert locate(NAME).read_bytes() == CONTENT and held(folder) == [NAME]
+    assert server.asked == [f"/{NAME}", f"/mirror/{NAME}"]
 
 
-def interrupted_after_one(attempt):
-    calls = []
+def test_an_interrupted_download_leaves_nothing(folder, server, monkeypatch):
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
 
-    def interrupted(self: ResumingDownloader, url: str) -> str | None:
-        calls.append(url)
-        if len(calls) > 1:
-            raise KeyboardInterrupt
-        return attempt(self, url)
-
-    return interrupted
-
-
-def test_a_server_without_ranges_sends_everything_again(folder, server):
-    server.cuts, server.ranges = [100_000], False
-    locate(NAME)
-    assert (folder / NAME).read_bytes() == CONTENT
-    assert server.asked == [None, "bytes=100000-"]
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("pooch.core.hash_matches", interrupted)
+        locate(NAME)
+    assert server.asked == [f"/{NAME}"] and held(folder) == []
+    assert locate(NAME).read_bytes() == CONTENT
 
 
 def test_a_wrong_checksum_deletes_the_file_and_says_so(folder, server):
@@ -140,28 +120,27 @@ def test_a_wrong_checksum_deletes_the_file_and_says_so(folder, server):
 
 
 @pytest.mark.parametrize("size", [3000, len(CONTENT) + 1])
-def test_another_file_is_not_even_begun(folder, server, size):
+def test_a_file_of_another_size_is_refused(folder, server, size):
     server.content = bytes(size)
-    with pytest.raises(UserError, match=f"the server's file has {size} bytes instead of 300000"):
-        locate(NAME)
-    assert held(folder) == []
-
-
-def test_a_damaged_part_is_noticed_at_the_end(folder, server):
-    folder.mkdir()
-    (folder / f"{NAME}.part").write_bytes(bytes(1000))
     with pytest.raises(UserError, match="checksum"):
         locate(NAME)
     assert held(folder) == []
-    (folder / f"{NAME}.part").write_bytes(bytes(len(CONTENT) + 5))  # longer than the file can be
-    assert locate(NAME).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "http://", "socks5://127.0.0.1:9", "nonsense://:x"])
+def test_a_wrong_proxy_is_told_in_one_line(folder, monkeypatch, proxy):
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(UserError, match="no connection: ") as error:
+        locate(NAME)
+    assert held(folder) == [] and "\n" not in str(error.value)
 
 
 def test_a_damaged_file_in_the_cache_is_replaced(folder, server, capsys):
     folder.mkdir()
     (folder / NAME).write_bytes(CONTENT[:-1])
     assert locate(NAME).read_bytes() == CONTENT
-    assert "does not have the expected checksum and was deleted" in capsys.readouterr().err
+    assert "does not have the expected checksum; it is downloaded again" in capsys.readouterr().err
 
 
 def test_the_second_address_is_tried(folder, server, monkeypatch, capsys):
@@ -207,7 +186,7 @@ def test_the_command_fetches_everything_into_a_folder(folder, server, tmp_path, 
 
 
 def test_the_table_of_files():
-    assert round(sum(remote.size for remote in module.FILES.values()) / 1e6) == 258  # as 'pimvae download --help' says
+    assert len(module.FILES) == 6
     for name, remote in module.FILES.items():
         assert len(bytes.fromhex(remote.sha256)) == 32
         assert len(remote.bases) == (1 if name.endswith(".mat") else 2)

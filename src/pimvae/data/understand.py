@@ -4,9 +4,9 @@ __all__ = ["understand"]
 
 import numpy as np
 
-from pimvae.data.modality import Modality, check_kind
+from pimvae.data.modality import KINDS, Modality
 from pimvae.data.raw import Raw, labelled, numbers, whole_rows
-from pimvae.errors import UserError
+from pimvae.errors import UserError, did_you_mean
 
 MOST_CLASSES = 20  # integers 0 … K − 1 are taken for classes up to this K; more may as well be counts
 LARGEST = 1000  # classes that a modality can have
@@ -36,8 +36,8 @@ def understand(raw: Raw, kind: str | None = None, standardise: bool = True, also
         raise UserError(f"'{raw.name}' has no samples")
     if raw.values.dtype.kind not in "fiubOUST":
         raise UserError(f"'{raw.name}' has type {raw.values.dtype}, expected numbers, text or truth values")
-    if kind is not None:
-        check_kind(raw.name, kind)
+    if kind is not None and kind not in KINDS:
+        raise UserError(f"unknown kind '{kind}' of '{raw.name}' ({did_you_mean(kind, KINDS)})")
     stated, kind = kind, kind or _guess(raw)
     if kind == "categorical":
         return _categorical(raw, also, stated is not None)

@@ -13,9 +13,7 @@ from pimvae.models.networks._base import Modalities, Networks
 WIDEST = 64.0
 
 
-def widening(
-    config: ModelConfig, networks: Networks, modalities: Modalities, scheme: type[Aggregator], features: int
-) -> float:
+def widening(config: ModelConfig, networks: Networks, modalities: Modalities, scheme: type[Aggregator]) -> float:
     """The factor of the hidden widths of ``scheme``'s encoders at which it has as many parameters as its counterpart.
 
     Only encoder and aggregator are compared: decoder and prior are the same. 1 for a scheme without counterpart. Counts
@@ -23,12 +21,11 @@ def widening(
     """
     if scheme.counterpart is None:
         return 1.0
-    other = scheme.counterpart
-    wanted = _count(config, networks, modalities, other, encoder_features(config, other), 1.0)
+    wanted = _count(config, networks, modalities, scheme.counterpart, 1.0)
     low, high = 1.0, WIDEST
     while high - low > 1e-3:
         middle = (low + high) / 2
-        enough = _count(config, networks, modalities, scheme, features, middle) >= wanted
+        enough = _count(config, networks, modalities, scheme, middle) >= wanted
         low, high = (low, middle) if enough else (middle, high)
     return high
 
@@ -40,13 +37,9 @@ def encoder_features(config: ModelConfig, scheme: type[Aggregator]) -> int:
 
 
 def _count(
-    config: ModelConfig,
-    networks: Networks,
-    modalities: Modalities,
-    scheme: type[Aggregator],
-    features: int,
-    factor: float,
+    config: ModelConfig, networks: Networks, modalities: Modalities, scheme: type[Aggregator], factor: float
 ) -> int:
+    features = encoder_features(config, scheme)
     with torch.device("meta"):
         encoder = networks.encoder(config, modalities, features, factor)
         return parameter_count(nn.ModuleList([encoder, scheme(config, features)]))

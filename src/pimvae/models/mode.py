@@ -139,10 +139,8 @@ def _curvature(target: Callable[[Tensor], Tensor], z: Tensor) -> tuple[Tensor, T
         z = z.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(target(z).sum(), z, create_graph=True)
         rows = [
-            torch.autograd.grad(gradient[:, k].sum(), z, retain_graph=True, allow_unused=True, materialize_grads=True)[
-                0
-            ]
-            for k in range(z.shape[-1])
+            torch.autograd.grad(total, z, retain_graph=True, allow_unused=True, materialize_grads=True)[0]
+            for total in gradient.sum(0)
         ]
     values, vectors = torch.linalg.eigh(-torch.stack(rows, dim=-2).detach())
     return gradient.detach(), vectors @ (values.clamp(min=FLOOR).unsqueeze(-1) * vectors.mT)

@@ -41,7 +41,7 @@ class MultimodalVAE(nn.Module):
         networks = registry.lookup("models.networks", config.networks)
         modalities = Modalities(tuple(dims), max_dim, tuple(likelihoods), noise_scale)
         features = encoder_features(config, scheme)
-        factor = widening(config, networks, modalities, scheme, features)
+        factor = widening(config, networks, modalities, scheme)
         self.config = config
         self.modalities = len(dims)
         self.encoder = networks.encoder(config, modalities, features, factor)

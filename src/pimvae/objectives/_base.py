@@ -1,7 +1,7 @@
 """What the bounds share: draws, expectations over mixture components, the result type."""
 
-__all__ = ["Bound", "Draws", "Objective", "as_objective", "expectation", "infer", "log_mean_exp", "mix_components",
-           "select_latents", "stick_the_landing"]  # fmt: skip
+__all__ = ["Bound", "Draws", "Objective", "as_objective", "estimate", "expectation", "infer", "log_mean_exp",
+           "mix_components", "select_latents", "stick_the_landing"]  # fmt: skip
 
 import math
 from collections.abc import Callable
@@ -26,6 +26,10 @@ class Bound:
 
     value: Float[Tensor, "n batch"]
     terms: dict[str, Float[Tensor, "n batch"]]
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Bound":
+        """The bound with the value and every term changed alike."""
+        return Bound(change(self.value), {name: change(term) for name, term in self.terms.items()})
 
 
 @dataclass(frozen=True)
@@ -80,12 +84,12 @@ def infer(model: MultimodalVAE, x: Tensor, subset: Tensor, observed: Tensor) -> 
     return joint.select(slice(0, count)), joint.select(slice(count, count + 1))
 
 
-def stick_the_landing(posterior: Posterior, samples: int, cut: bool) -> Posterior:
+def stick_the_landing(posterior: Posterior, draws: Draws, cut: bool) -> Posterior:
     """The posterior for log q at its own draws: detached if ``cut``, so that the gradient flows through the draw alone.
 
     With several importance samples that gradient would be biased (Tucker et al., 2019), and nothing is cut.
     """
-    return posterior.detach() if cut and samples == 1 else posterior
+    return posterior.detach() if cut and draws.full.shape[1] == 1 else posterior
 
 
 def select_latents(model: MultimodalVAE, subset: Tensor, z_subset: Tensor, z_full: Tensor) -> Tensor:
@@ -95,14 +99,14 @@ def select_latents(model: MultimodalVAE, subset: Tensor, z_subset: Tensor, z_ful
     return torch.where(chosen, model.modality_latents(z_subset), model.modality_latents(z_full))
 
 
-def mix_components(term: Tensor, posterior: Posterior, samples: int) -> Tensor:
+def mix_components(term: Tensor, posterior: Posterior) -> Tensor:
     """Join the draws of the components: [K, R, n, batch] -> [R, n, batch].
 
     One sample: the stratified expectation Σ_k π_k term_k. Several: log Σ_k π_k exp(term_k), the stratified average
     inside the logarithm of an importance-weighted bound.
     """
     log_weights = posterior.log_weights().unsqueeze(1)
-    if samples == 1:
+    if term.shape[1] == 1:
         return (log_weights.exp() * term).sum(0)
     return (log_weights + term).logsumexp(0)
 
@@ -118,3 +122,9 @@ def expectation(term: Tensor, posterior: Posterior) -> Tensor:
     """Σ_k π_k mean_r term_kr, detached: what reports show of a term."""
     weights = posterior.log_weights().unsqueeze(1).exp()
     return (weights * term).sum(0).mean(0).detach()
+
+
+def estimate(bracket: Tensor, posterior: Posterior, **terms: Tensor) -> Bound:
+    """The bound whose bracket, at draws of the posterior, is [K, R, n, batch], and the expectations of its terms."""
+    shown = {name: expectation(term, posterior) for name, term in terms.items()}
+    return Bound(log_mean_exp(mix_components(bracket, posterior)), shown)

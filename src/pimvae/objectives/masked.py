@@ -52,8 +52,7 @@ def masked_bound(
     """
     q_subset, q_full = infer(model, x, subset, observed)
     z_subset, z_full = q_subset.rsample(draws.subset), q_full.rsample(draws.full)
-    samples = draws.subset.shape[1]
-    own_subset, own_full = (stick_the_landing(q, samples, sticking_the_landing) for q in (q_subset, q_full))
+    own_subset, own_full = (stick_the_landing(q, draws, sticking_the_landing) for q in (q_subset, q_full))
     likelihood = model.weighted_likelihood(x, select_latents(model, subset, z_subset, z_full))
 
     log_likelihood_subset = zero_unless(subset, likelihood)
@@ -61,8 +60,8 @@ def masked_bound(
     log_ratio_subset = own_subset.log_prob(z_subset) - model.log_prior(z_subset)
     log_ratio_rest = _noiseless(own_full.log_prob(z_full) - q_subset.log_prob(z_full), subset, observed)
 
-    f = mix_components(log_likelihood_subset - beta * log_ratio_subset, q_subset, samples)
-    g = mix_components(log_likelihood_rest - beta * log_ratio_rest, q_full, samples)
+    f = mix_components(log_likelihood_subset - beta * log_ratio_subset, q_subset)
+    g = mix_components(log_likelihood_rest - beta * log_ratio_rest, q_full)
     terms = {
         "log_likelihood_subset": expectation(log_likelihood_subset, q_subset),
         "log_likelihood_rest": expectation(log_likelihood_rest, q_full),

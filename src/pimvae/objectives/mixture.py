@@ -5,15 +5,7 @@ __all__ = ["mixture", "mixture_bound"]
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import (
-    Bound,
-    Draws,
-    Objective,
-    expectation,
-    log_mean_exp,
-    mix_components,
-    stick_the_landing,
-)
+from pimvae.objectives._base import Bound, Draws, Objective, estimate, stick_the_landing
 from pimvae.subsets import zero_unless
 
 
@@ -36,15 +28,13 @@ def mixture_bound(
     """
     q_subset = model.posterior(x, subset)
     z = q_subset.rsample(draws.subset)
-    samples = draws.subset.shape[1]
-    own = stick_the_landing(q_subset, samples, sticking_the_landing)
+    own = stick_the_landing(q_subset, draws, sticking_the_landing)
 
     log_likelihood = zero_unless(observed, model.weighted_likelihood(x, model.modality_latents(z)))
     log_ratio = own.log_prob(z) - model.log_prior(z)
 
-    bracket = mix_components(log_likelihood - beta * log_ratio, q_subset, samples)
-    terms = {"log_likelihood": expectation(log_likelihood, q_subset), "information": expectation(log_ratio, q_subset)}
-    return Bound(log_mean_exp(bracket), terms)
+    bracket = log_likelihood - beta * log_ratio
+    return estimate(bracket, q_subset, log_likelihood=log_likelihood, information=log_ratio)
 
 
 mixture = Objective(mixture_bound, anatomy="mixture")

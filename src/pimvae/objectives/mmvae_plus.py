@@ -7,15 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import (
-    Bound,
-    Draws,
-    Objective,
-    expectation,
-    log_mean_exp,
-    mix_components,
-    stick_the_landing,
-)
+from pimvae.objectives._base import Bound, Draws, Objective, estimate, stick_the_landing
 from pimvae.objectives._unimodal import Unimodal, infer_unimodal, log_mixture, shared
 from pimvae.subsets import zero_unless
 
@@ -40,8 +32,7 @@ def mmvae_plus_bound(
         MMVAE+ (Palumbo et al., 2023), https://openreview.net/forum?id=sdQGxouELX; MMVAE: Shi et al. (2019).
     """
     alone = infer_unimodal(model, x, observed, draws)
-    q, samples = alone.posterior, alone.z.shape[1]
-    own = stick_the_landing(q, samples, sticking_the_landing)
+    own = stick_the_landing(alone.posterior, draws, sticking_the_landing)
 
     likelihood = model.weighted_likelihood(x, _latents(model, alone))  # [K, R, s, batch, t]
     log_likelihood = zero_unless(observed, likelihood).movedim(2, -1)
@@ -50,14 +41,10 @@ def mmvae_plus_bound(
     private = own.log_prob(alone.z) - shared(own).log_prob(z)
     log_ratio = mixture + private - model.log_prior(alone.z)
 
-    value = log_mean_exp(mix_components(log_likelihood - beta * log_ratio, q, samples))  # [batch, M]
-    parts = {"log_likelihood": expectation(log_likelihood, q), "information": expectation(log_ratio, q)}
-
-    def average(values: Tensor) -> Tensor:
-        kept = torch.where(observed, values, torch.zeros_like(values))
-        return (kept.sum(-1) / observed.sum(-1)).expand(subset.shape[:-1])
-
-    return Bound(average(value), {name: average(part) for name, part in parts.items()})
+    bracket = log_likelihood - beta * log_ratio
+    found = estimate(bracket, alone.posterior, log_likelihood=log_likelihood, information=log_ratio)  # [batch, M]
+    count = observed.sum(-1)
+    return found.map(lambda values: (zero_unless(observed, values) / count).expand(subset.shape[:-1]))
 
 
 def _latents(model: MultimodalVAE, alone: Unimodal) -> Float[Tensor, "modality component sample source batch own"]:

@@ -2,20 +2,12 @@
 
 __all__ = ["mmvm", "mmvm_bound"]
 
-import torch
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import (
-    Bound,
-    Draws,
-    Objective,
-    expectation,
-    log_mean_exp,
-    mix_components,
-    stick_the_landing,
-)
+from pimvae.objectives._base import Bound, Draws, Objective, estimate, stick_the_landing
 from pimvae.objectives._unimodal import infer_unimodal, log_mixture
+from pimvae.subsets import zero_unless
 
 
 def mmvm_bound(
@@ -38,19 +30,15 @@ def mmvm_bound(
         https://arxiv.org/abs/2403.05300
     """
     alone = infer_unimodal(model, x, observed, draws)
-    q, z, samples = alone.posterior, alone.z, alone.z.shape[1]
-    own = stick_the_landing(q, samples, sticking_the_landing)
+    q, z = alone.posterior, alone.z
+    own = stick_the_landing(q, draws, sticking_the_landing)
 
     log_likelihood = model.weighted_likelihood(x, z.movedim(-2, 0))
     log_ratio = own.log_prob(z) - log_mixture(q, observed, z)  # the part of h that is q_s itself is never cut
 
-    value = log_mean_exp(mix_components(log_likelihood - beta * log_ratio, q, samples))  # [batch, M]
-    parts = {"log_likelihood": expectation(log_likelihood, q), "information": expectation(log_ratio, q)}
-
-    def total(values: Tensor) -> Tensor:
-        return torch.where(observed, values, torch.zeros_like(values)).sum(-1).expand(subset.shape[:-1])
-
-    return Bound(total(value), {name: total(part) for name, part in parts.items()})
+    bracket = log_likelihood - beta * log_ratio
+    found = estimate(bracket, q, log_likelihood=log_likelihood, information=log_ratio)  # [batch, M]
+    return found.map(lambda values: zero_unless(observed, values).expand(subset.shape[:-1]))
 
 
 mmvm = Objective(

@@ -5,16 +5,7 @@ __all__ = ["mvtcae", "mvtcae_bound"]
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import (
-    Bound,
-    Draws,
-    Objective,
-    expectation,
-    infer,
-    log_mean_exp,
-    mix_components,
-    stick_the_landing,
-)
+from pimvae.objectives._base import Bound, Draws, Objective, estimate, infer, stick_the_landing
 from pimvae.objectives._unimodal import single_subsets
 from pimvae.subsets import zero_unless
 
@@ -46,8 +37,7 @@ def mvtcae_bound(
     """
     q_alone, q_full = infer(model, x, single_subsets(observed), observed)  # batch axes [M, batch], [1, batch]
     z = q_full.rsample(draws.full)
-    samples = draws.full.shape[1]
-    own = stick_the_landing(q_full, samples, sticking_the_landing).log_prob(z)
+    own = stick_the_landing(q_full, draws, sticking_the_landing).log_prob(z)
     count = observed.sum(-1).to(z.dtype)
 
     likelihood = model.weighted_likelihood(x, model.modality_latents(z))
@@ -57,13 +47,9 @@ def mvtcae_bound(
     log_ratio_prior = (1 - alpha) * (own - model.log_prior(z))
 
     bracket = log_likelihood - beta * (log_ratio_prior + log_ratio_unimodal)
-    value = log_mean_exp(mix_components(bracket, q_full, samples)).expand(subset.shape[:-1])
-    parts = {
-        "log_likelihood": log_likelihood,
-        "information_prior": log_ratio_prior,
-        "information_unimodal": log_ratio_unimodal,
-    }
-    return Bound(value, {name: expectation(part, q_full).expand_as(value) for name, part in parts.items()})
+    information = {"information_prior": log_ratio_prior, "information_unimodal": log_ratio_unimodal}
+    found = estimate(bracket, q_full, log_likelihood=log_likelihood, **information)
+    return found.map(lambda values: values.expand(subset.shape[:-1]))
 
 
 mvtcae = Objective(mvtcae_bound, uses_subset=False, bounds_log_likelihood=False, aggregator="poe_no_prior")

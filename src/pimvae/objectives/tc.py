@@ -5,16 +5,7 @@ __all__ = ["tc", "tc_bound"]
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import (
-    Bound,
-    Draws,
-    Objective,
-    expectation,
-    infer,
-    log_mean_exp,
-    mix_components,
-    stick_the_landing,
-)
+from pimvae.objectives._base import Bound, Draws, Objective, estimate, infer, stick_the_landing
 from pimvae.subsets import zero_unless
 
 
@@ -37,15 +28,14 @@ def tc_bound(
     """
     q_subset, q_full = infer(model, x, subset, observed)
     z = q_full.rsample(draws.full)
-    samples = draws.full.shape[1]
-    own = stick_the_landing(q_full, samples, sticking_the_landing)
+    own = stick_the_landing(q_full, draws, sticking_the_landing)
 
     log_likelihood = zero_unless(observed, model.weighted_likelihood(x, model.modality_latents(z)))
     log_ratio = own.log_prob(z) - q_subset.log_prob(z)
 
-    value = log_mean_exp(mix_components(log_likelihood - beta * log_ratio, q_full, samples))
-    parts = {"log_likelihood": log_likelihood, "information": log_ratio}
-    return Bound(value, {name: expectation(part, q_full).expand_as(value) for name, part in parts.items()})
+    bracket = log_likelihood - beta * log_ratio
+    found = estimate(bracket, q_full, log_likelihood=log_likelihood, information=log_ratio)
+    return found.map(lambda values: values.expand(subset.shape[:-1]))
 
 
 tc = Objective(tc_bound, bounds_log_likelihood=False, trains_prior=False)

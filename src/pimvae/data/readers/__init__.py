@@ -4,13 +4,14 @@ __all__ = ["Collection", "read", "read_memory"]
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pimvae.data.readers._collection import Collection
+from pimvae.data.readers.anndata import read_units
+from pimvae.data.readers.memory import read_memory
+from pimvae.data.readers.npz import read_npz
 from pimvae.errors import UserError
 
-ARCHIVES, UNITS = (".npz",), (".h5ad", ".h5mu")
-TABLES = (".csv", ".tsv", ".parquet")
+ARCHIVE, UNITS, TABLES = ".npz", (".h5ad", ".h5mu"), (".csv", ".tsv", ".parquet")
 
 
 def read(paths: Sequence[Path | str], ids: str | None = None, places: Sequence[str] = ()) -> Collection:
@@ -31,28 +32,17 @@ def read(paths: Sequence[Path | str], ids: str | None = None, places: Sequence[s
         found = sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLES)
         if not found:
             raise UserError(f"{folder} has no tables ({', '.join(TABLES)})")
-    suffixes = {path.suffix.lower() for path in found}
-    if len(found) == 1 and suffixes <= {*ARCHIVES, *UNITS}:
-        if suffixes <= set(ARCHIVES):
-            from pimvae.data.readers.npz import read_npz
-
-            return read_npz(found[0])
-        from pimvae.data.readers.anndata import read_units
-
+    suffix = found[0].suffix.lower() if len(found) == 1 else ""
+    if suffix == ARCHIVE:
+        return read_npz(found[0])
+    if suffix in UNITS:
         return read_units(found[0], places)
-    unknown = sorted(suffixes - set(TABLES))
+    unknown = sorted({path.suffix.lower() for path in found} - set(TABLES))
     if unknown:
-        known = ", ".join([*ARCHIVES, *TABLES, *UNITS])
+        known = ", ".join([ARCHIVE, *TABLES, *UNITS])
         raise UserError(
             f"{found[0]}: unknown format '{unknown[0]}' (known: {known}; .npz, .h5ad and .h5mu one at a time)"
         )
-    from pimvae.data.readers.table import read_tables
+    from pimvae.data.readers.table import read_tables  # takes pandas, which takes its time
 
     return read_tables(found, ids)
-
-
-def read_memory(data: Any, mask: Any = None) -> Collection:
-    """Own data that are in memory already, see `pimvae.data.readers.memory`."""
-    from pimvae.data.readers.memory import collect
-
-    return collect(data, mask)

@@ -1,6 +1,6 @@
 """Modalities that are in memory: dicts of arrays, tensors or data frames; AnnData and MuData."""
 
-__all__ = ["collect", "is_tensor"]
+__all__ = ["read_memory"]
 
 import sys
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from pimvae.errors import UserError
 SOURCE = "data"
 
 
-def collect(data: Any, mask: Any = None) -> Collection:
+def read_memory(data: Any, mask: Any = None) -> Collection:
     """A `Collection` of what is given.
 
     Args:
@@ -39,7 +39,7 @@ def collect(data: Any, mask: Any = None) -> Collection:
     return found if mask is None else _masked(found, mask)
 
 
-def is_tensor(values: Any) -> bool:
+def _is_tensor(values: Any) -> bool:
     """Whether this is a torch tensor; torch is not imported for it."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(values, torch.Tensor)
@@ -60,7 +60,7 @@ def _from_mapping(data: Mapping[str, Any]) -> Collection:
         columns: tuple[str, ...] = ()
         if isinstance(values, pd.DataFrame):
             columns, values = tuple(map(str, values.columns)), values.to_numpy()
-        if is_tensor(values):
+        if _is_tensor(values):
             values = values.detach().cpu().numpy()
         array = np.asarray(values)
         if array.ndim == 0:
@@ -75,7 +75,7 @@ def _masked(found: Collection, mask: Any) -> Collection:
         if unknown:
             raise UserError(f"the mask names '{unknown[0]}', which is no modality")
         mask = np.stack([np.asarray(mask.get(name, np.ones(len(found)))) for name in found.names], axis=1)
-    mask = mask.detach().cpu().numpy() if is_tensor(mask) else np.asarray(mask)
+    mask = mask.detach().cpu().numpy() if _is_tensor(mask) else np.asarray(mask)
     expected = (len(found), len(found.raws))
     if mask.shape != expected:
         raise UserError(f"the mask has shape {mask.shape}, expected {expected}")

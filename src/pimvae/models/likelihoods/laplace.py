@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pimvae.posteriors import standard_noise
+
 
 @dataclass(frozen=True)
 class LaplacePixels:
@@ -33,6 +35,14 @@ class LaplacePixels:
     def mean(self, output: Float[Tensor, "*batch pixel"]) -> Float[Tensor, "*batch pixel"]:
         """E[x | z]: the image that is shown and classified."""
         return torch.sigmoid(output)
+
+    def variance(self, output: Float[Tensor, "*batch pixel"]) -> Float[Tensor, "*batch pixel"]:
+        """2 b²."""
+        return torch.full_like(output, 2 * self.scale**2)
+
+    def sample(self, output: Float[Tensor, "*batch pixel"], generator: torch.Generator) -> Tensor:
+        """Mean and noise; draws are not cut to [0, 1]."""
+        return self.mean(output) + self.scale * standard_noise(output.shape, "laplace", generator, output.dtype)
 
     @staticmethod
     def units(dim: int) -> int:

@@ -4,8 +4,11 @@ __all__ = ["CategoricalText"]
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from pimvae.models.likelihoods.vector import one_hot_draws
 
 POSITIONS, SYMBOLS = 8, 71
 
@@ -29,6 +32,14 @@ class CategoricalText:
     def mean(self, output: Float[Tensor, "*batch flat"]) -> Float[Tensor, "*batch flat"]:
         """E[x | z]: the probabilities of every symbol at every position."""
         return output.unflatten(-1, (POSITIONS, SYMBOLS)).softmax(-1).flatten(-2)
+
+    def variance(self, output: Float[Tensor, "*batch flat"]) -> Float[Tensor, "*batch flat"]:
+        """p (1 − p) of every symbol."""
+        return self.mean(output) * (1 - self.mean(output))
+
+    def sample(self, output: Float[Tensor, "*batch flat"], generator: torch.Generator) -> Tensor:
+        """One-hot draws."""
+        return one_hot_draws(output.unflatten(-1, (POSITIONS, SYMBOLS)), generator).flatten(-2)
 
     @staticmethod
     def units(dim: int) -> int:

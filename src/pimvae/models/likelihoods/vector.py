@@ -1,6 +1,7 @@
 """Likelihoods of modalities that are rows of numbers: Gaussian, categorical, binary, Poisson, negative binomial."""
 
-__all__ = ["VECTOR_LIKELIHOODS", "Bernoulli", "Categorical", "Gaussian", "NegativeBinomial", "Poisson"]
+__all__ = ["VECTOR_LIKELIHOODS", "Bernoulli", "Categorical", "Gaussian", "NegativeBinomial", "Poisson",
+           "one_hot_draws"]  # fmt: skip
 
 import math
 
@@ -12,6 +13,12 @@ from torch.nn import functional
 from pimvae.config.schema import ModelConfig
 
 LARGEST_LOG_RATE = 20.0  # exp of more overflows what a count can be
+
+
+def one_hot_draws(logits: Float[Tensor, "*batch dim"], generator: torch.Generator) -> Float[Tensor, "*batch dim"]:
+    """Draws of softmax(logits), one-hot."""
+    chosen = torch.multinomial(logits.softmax(-1).flatten(0, -2), 1, generator=generator).reshape(logits.shape[:-1])
+    return functional.one_hot(chosen, logits.shape[-1]).to(logits.dtype)
 
 
 class Gaussian(nn.Module):
@@ -79,9 +86,7 @@ class Categorical(nn.Module):
 
     def sample(self, output: Float[Tensor, "*batch dim"], generator: torch.Generator) -> Float[Tensor, "*batch dim"]:
         """One-hot draws."""
-        flat = output.softmax(-1).flatten(0, -2)
-        chosen = torch.multinomial(flat, 1, generator=generator).reshape(output.shape[:-1])
-        return functional.one_hot(chosen, output.shape[-1]).to(output.dtype)
+        return one_hot_draws(output, generator)
 
     def centre(self, mean: Tensor) -> Tensor:
         """Log frequencies."""
