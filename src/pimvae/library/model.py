@@ -136,7 +136,6 @@ class MultimodalVAE(Answers):
         self.training = {name: getattr(found, name) for name in TOLD}
         self.cell = self.cell.model_copy(update={"model": self.models[0].config})  # the prior may be another one
         self.seconds = time.perf_counter() - start
-        self.alone = False
         self.choose_best()
         return self
 
@@ -144,6 +143,7 @@ class MultimodalVAE(Answers):
         """Let the seed encode whose validation samples are likeliest (log-likelihood, else the bound)."""
         likelihoods = [after for _, after in self.training.get("log_likelihood", [])]
         scores = likelihoods or self.training.get("bound", [])
+        self.alone = False
         usable = bool(scores) and bool(np.isfinite(scores).any())
         self.seed = self.seeds[int(np.nanargmax(scores))] if usable else self.seeds[0]
 
