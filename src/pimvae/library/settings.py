@@ -62,7 +62,7 @@ def cell(
     check("aggregators", aggregator)
     check("objectives", objective)
     columns = sum(1 if m.kind == "categorical" else m.dim for m in modalities)
-    model = {"aggregator": aggregator, "latent": latent or min(columns, max(4, min(48, 3 * columns // 4)))}
+    model = {"aggregator": aggregator, "latent": latent or min(columns, max(4, min(48, 2 * columns // 3)))}
     steps = max(1000, min(20000, EPOCHS * samples // SIZES["train"]["batch_size"]))
     values = merge(
         SIZES, {"model": model, "train": {"steps": steps}, "objective": {"name": objective}}, _nested(changes)

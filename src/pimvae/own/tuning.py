@@ -13,7 +13,7 @@ from pimvae.training.divergence import Diverged
 CANDIDATES: tuple[dict[str, Any], ...] = (
     {},
     {"latent": 0.5},
-    {"latent": 4 / 3},
+    {"latent": 1.5},
     {"decoder": "injective"},
     {"decoder": "injective", "latent": 0.5},
 )
