@@ -126,5 +126,5 @@ def expectation(term: Tensor, posterior: Posterior) -> Tensor:
 
 def estimate(bracket: Tensor, posterior: Posterior, **terms: Tensor) -> Bound:
     """The bound whose bracket, at draws of the posterior, is [K, R, n, batch], and the expectations of its terms."""
-    shown = {name: expectation(term, posterior) for name, term in terms.items()}
-    return Bound(log_mean_exp(mix_components(bracket, posterior)), shown)
+    value = log_mean_exp(mix_components(bracket, posterior))
+    return Bound(value, {name: expectation(term, posterior).expand_as(value) for name, term in terms.items()})
