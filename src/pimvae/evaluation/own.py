@@ -4,7 +4,6 @@ __all__ = ["AHEAD", "AHEAD_ERROR", "AVERAGE", "LIKELIHOOD", "evaluate", "modalit
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from pimvae.training.streams import Purpose, derived_seed
 LIKELIHOOD = "llh"
 AVERAGE = "average"
 AHEAD, AHEAD_ERROR = "_ahead", "_ahead_se"  # behind a metric's name: model minus simple model, its standard error
+Predicted = tuple[np.ndarray, np.ndarray]  # rows, and the model's numbers [n, D] there
 Scores = dict[tuple[str, str], np.ndarray]  # (subset, metric) → a number per sample, whose mean is the metric
 
 
@@ -80,7 +80,7 @@ class SeedScores:
 
     rows: list[tuple[object, ...]]
     scores: Scores = field(default_factory=dict)
-    predictions: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    predictions: dict[int, Predicted] = field(default_factory=dict)
 
 
 def _average(modalities: Sequence[Modality], packed: PackedSplit, found: Sequence[SeedScores]) -> Scores:
@@ -90,16 +90,17 @@ def _average(modalities: Sequence[Modality], packed: PackedSplit, found: Sequenc
         values = np.stack([answers.scores[key] for answers in found])
         if key[1] == LIKELIHOOD:
             result[key] = logsumexp(values, axis=0) - np.log(len(values))
-    for s in found[0].predictions if found else ():
-        rows, _ = found[0].predictions[s]
+    for s, (rows, _) in found[0].predictions.items() if found else ():
         mean = np.mean([answers.predictions[s][1] for answers in found], axis=0)
-        for metric, values in score(modalities[s], _true(packed, s, rows), mean):
-            result[modality_subset(modalities[s].name), metric] = values
+        result |= _scored(modalities, packed, s, (rows, mean))
     return result
 
 
-def _true(packed: PackedSplit, s: int, rows: np.ndarray) -> np.ndarray:
-    return packed.x[s, rows, : packed.dims[s]].numpy()
+def _scored(modalities: Sequence[Modality], packed: PackedSplit, s: int, prediction: Predicted) -> Scores:
+    """`score` of the predictions of a modality."""
+    rows, mean = prediction
+    subset, true = modality_subset(modalities[s].name), packed.x[s, rows, : packed.dims[s]].numpy()
+    return {(subset, metric): values for metric, values in score(modalities[s], true, mean)}
 
 
 def _of_replica(model: MultimodalVAE, data: Collection, packed: PackedSplit, split: str) -> SeedScores:
@@ -118,32 +119,19 @@ def _of_replica(model: MultimodalVAE, data: Collection, packed: PackedSplit, spl
     collected.add("ess_fraction", float(found.ess_fraction.mean()), split=split)
     answers = SeedScores(collected.rows, scores)
     for s, modality in enumerate(model.modalities):
-        subset = modality_subset(modality.name)
-        for metric, values in _of_modality(model, data, packed, s, options, answers.predictions):
-            scores[subset, metric] = values
-            collected.rows.append((*collected.keys, split, subset, metric, float(values.mean())))
+        seen = packed.mask[:, s].numpy()
+        if seen.any():
+            alone = Collection((data.raw(modality.name),), data.ids, data.source).select(np.flatnonzero(seen))
+            scores[modality_subset(modality.name), LIKELIHOOD] = model.log_likelihood(alone, **options).value
+        both = np.flatnonzero(seen & (packed.mask.sum(1).numpy() > 1))
+        if len(both) > 1:
+            mean = model.predict(data.select(both), target=modality.name, **options).mean
+            answers.predictions[s] = both, mean if modality.kind == "categorical" else _numbers(modality, mean)
+            scores |= _scored(model.modalities, packed, s, answers.predictions[s])
+    for (subset, metric), values in list(scores.items())[1:]:  # the first has its error beside it, above
+        collected.rows.append((*collected.keys, split, subset, metric, float(values.mean())))
     _rates(model, packed, split, collected)
     return answers
-
-
-def _of_modality(
-    model: MultimodalVAE, data: Collection, packed: PackedSplit, s: int, options: dict[str, Any],
-    predictions: dict[int, tuple[np.ndarray, np.ndarray]],
-) -> Iterator[tuple[str, np.ndarray]]:  # fmt: skip
-    """log p(x_s) alone, and how well x_s is predicted (see ``predictions``) from the others; per sample."""
-    modality = model.modalities[s]
-    seen = packed.mask[:, s].numpy()
-    if not seen.any():
-        return
-    alone = Collection((data.raw(modality.name),), data.ids, data.source).select(np.flatnonzero(seen))
-    yield LIKELIHOOD, model.log_likelihood(alone, **options).value
-    both = np.flatnonzero(seen & (packed.mask.sum(1).numpy() > 1))
-    if len(both) < 2:
-        return
-    found = model.predict(data.select(both), target=modality.name, **options)
-    mean = found.mean if modality.kind == "categorical" else _numbers(modality, found.mean)
-    predictions[s] = both, mean
-    yield from score(modality, _true(packed, s, both), mean)
 
 
 def _numbers(modality: Modality, values: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 __all__ = ["Answers"]
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from pimvae.data.modality import Modality, describe
 from pimvae.data.readers import Collection, read_memory
 from pimvae.errors import UserError, check_known
 from pimvae.library.data import as_tensors, pack_collection
-from pimvae.library.inference import LogLikelihood, Posterior, Sampler
+from pimvae.library.inference import LogLikelihood, Posterior, Prediction, Sampler
 from pimvae.models.vae import MultimodalVAE as Core
 from pimvae.training.packing import PackedSplit
 
@@ -149,9 +149,12 @@ class Answers:
 
     def impute(self, data: Any, mask: Any = None, **options: Any) -> dict[str, tuple[Any, Any]]:
         """name → (values, standard deviations): what is observed as it is (deviation 0), what is missing predicted."""
-        sampler = self._sampler(data, mask)
-        found = self.predict(data, None, mask, **options)
-        return {name: sampler.filled(name, prediction) for name, prediction in found.items()}
+        return self.filled(data, self.predict(data, None, mask, **options), mask)
+
+    def filled(self, data: Any, predictions: Mapping[str, Prediction], mask: Any = None) -> dict[str, tuple[Any, Any]]:
+        """The same from what ``predict(data)`` gave, which takes the time."""
+        sampler = self.replica(self.seed)._sampler(data, mask)  # no model is asked
+        return {name: sampler.filled(name, prediction) for name, prediction in predictions.items()}
 
     def sample(self, count: int, seed: int = 0) -> dict[str, np.ndarray]:
         """``count`` draws of the model: z from the prior, then every modality, in the units of the data."""

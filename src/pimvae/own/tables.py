@@ -39,7 +39,7 @@ def impute(run: Path, source: Source | None, out: Path | None, seed: int | None,
     data = all_samples(some_data(model, source))
     folder = out or run / "imputed"
     prediction = model.predict(data)
-    filled = model.impute(data)
+    filled = model.filled(data, prediction)
     for modality in model.modalities:
         values, deviations = filled[modality.name]
         names = list(modality.column_names())
