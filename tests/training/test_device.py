@@ -2,13 +2,15 @@
 
 import pytest
 import torch
-from builders import trainer, training_cell
+from builders import DIMS, MAX_DIM, double_precision, training_cell, training_data
 
 from pimvae.errors import UserError
+from pimvae.models.vae import build_model
 from pimvae.training.device import choose_device, largest_stack, machine, set_precision
 from pimvae.training.loop import Trainer
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+float64 = pytest.fixture(double_precision)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,7 @@ def test_auto_finds_a_device_and_the_record_names_it():
 @pytest.mark.parametrize("objective", ["masked", "mixture", "tc"])
 def test_a_captured_step_is_the_step(aggregator, objective):
     cell = training_cell(aggregator, objective, steps=6, clip=10.0)
-    pair = [on_gpu(cell, trace) for trace in (True, False)]
+    pair = [on("cuda", cell, trace) for trace in (True, False)]
     for member in pair:
         member.run()
     torch.testing.assert_close(pair[0].stack.flat, pair[1].stack.flat, rtol=0, atol=1e-5)
@@ -49,7 +51,7 @@ def test_a_compiled_step_on_a_gpu_is_the_step(aggregator, monkeypatch, tmp_path)
     """Enough steps for warm-up, capture and replays of its CUDA graph."""
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     compiled, plain = (
-        on_gpu(training_cell(aggregator, steps=6, compile=compile_), compile_ == "always")
+        on("cuda", training_cell(aggregator, steps=6, compile=compile_), compile_ == "always")
         for compile_ in ("always", "never")
     )
     for member in (compiled, plain):
@@ -67,25 +69,35 @@ def test_tf32_is_on_where_it_is_asked_for():
 
 
 @gpu
+def test_a_step_on_a_gpu_is_the_step_on_a_cpu(float64):
+    """Loss, terms and gradient of the same draws, in double precision."""
+    host, device = (on(name, training_cell(), dtype=torch.float64) for name in ("cpu", "cuda"))
+    for member in (host, device):
+        member.start_epoch(torch.arange(member.data.size, device=member.beta.device).repeat(2, 1))
+    x, observed = host.data.batch(slice(0, 8))
+    draws = host._draw(observed)
+    steps = [
+        member.program(
+            member.stack.flat, *(tensor.to(member.beta.device) for tensor in (x, observed, *draws, host.beta))
+        )
+        for member in (host, device)
+    ]
+    for name, value in {"gradient": steps[0].gradient, "loss": steps[0].loss, **steps[0].terms}.items():
+        other = getattr(steps[1], name, None) if name in ("gradient", "loss") else steps[1].terms[name]
+        torch.testing.assert_close(other.cpu(), value, rtol=1e-9, atol=1e-9)
+
+
+@gpu
 def test_training_on_a_gpu_nears_the_same_loss_as_on_a_cpu():
     cell = training_cell(steps=150)
-    host, device = trainer(cell, [0, 1]), on_gpu(cell, True)
+    host, device = (on(name, cell) for name in ("cpu", "cuda"))
     host.run()
     device.run()
     last = [torch.stack([terms["loss"] for _, terms in t.history.rows[-20:]]).mean(0) for t in (host, device)]
-    torch.testing.assert_close(last[0].float(), last[1].float(), rtol=0.1, atol=0.5)
+    torch.testing.assert_close(last[0], last[1], rtol=0.1, atol=0.5)
 
 
-def on_gpu(cell, trace):
-    made = trainer(cell, [0, 1])
-    models = [made.stack.template] * 2
-    moved = Trainer(cell, models, [_split(made, r) for r in range(2)], [0, 1], [1.0, 1.0], "cuda", trace)
-    with torch.no_grad():
-        moved.stack.flat.copy_(made.stack.flat)
-    return moved
-
-
-def _split(made, r):
-    from pimvae.training.packing import PackedSplit
-
-    return PackedSplit(made.data.x[r].float(), made.data.mask[r], (3, 5, 4))
+def on(device, cell, trace=True, dtype=torch.float32):
+    """A trainer of two replicas on a device."""
+    models = [build_model(cell.model, DIMS, MAX_DIM, ("gaussian",) * 3, 0.7, seed) for seed in (0, 1)]
+    return Trainer(cell, models, [training_data(seed).to(dtype) for seed in (0, 1)], [0, 1], [1.0, 1.0], device, trace)

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, fx
 
+from pimvae.training.captured import Captured
 from pimvae.training.replay import Operations, buffer_for, recorded
 
 KERNELS = "TORCHINDUCTOR_CACHE_DIR"  # torch's own variable: where it keeps what it compiled
@@ -47,11 +48,13 @@ class Compiled:
         if in_place:
             raise NotCompiledError(f"it changes tensors in place ({in_place[0]})")
         _keep_kernels()
-        mode = "reduce-overhead" if inputs[0].is_cuda else None
-        self.run = torch.compile(fx.GraphModule(constants, graph), fullgraph=True, dynamic=False, mode=mode)
+        self.run = torch.compile(fx.GraphModule(constants, graph), fullgraph=True, dynamic=False)
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # of torch about itself
             try:
+                # Captured here: torch's own graphs ("reduce-overhead") cost more on the host than they save.
+                if inputs[0].is_cuda:
+                    self.run = Captured(self.run, *self.inputs)
                 self.run(*self.inputs)
             except Exception as error:  # whatever the compiler, the linker or torch has to say
                 raise NotCompiledError(_reason(error)) from error
