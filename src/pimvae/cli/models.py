@@ -52,6 +52,8 @@ def _restart_or_stop(text: str) -> str:
     ROOT,
     option("--out", type=Path, help="folder to write to (own data: default below results/own)"),
     option("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: CUDA if torch finds it (default)"),
+    option("--compile", choices=["auto", "always", "never"],
+           help="whether the step is compiled (default: what train.compile says)"),
     option("--checkpoint", type=Path, metavar="FILE",
            help="save the training here, and go on from here if it was cut off (own data: default checkpoint in the "
            "folder)"),
@@ -79,8 +81,8 @@ def train(options: argparse.Namespace) -> None:
 
     strict, notes = options.bad_checkpoint == "stop", record(options.root)
     saved = options.checkpoint, options.checkpoint_seconds
-    with kernels_in(options.out / COMPILED, cell.train.compile):
-        run(cell, options.data[0], options.out, options.device, *saved, strict, notes)
+    with kernels_in(options.out / COMPILED, options.compile or cell.train.compile):
+        run(cell, options.data[0], options.out, options.device, *saved, strict, notes, options.compile)
 
 
 @MODELS.command(

@@ -118,7 +118,8 @@ def train(options: argparse.Namespace) -> None:
     check_writable(folder)
     seeds = 3 if options.seeds is None else options.seeds
     saved = options.checkpoint, options.checkpoint_seconds, options.bad_checkpoint == "stop"
-    job.train(source, aggregator, objective, folder, seeds, options.settings, options.device, options.own_name,
+    settings_ = [*options.settings, *([f"train.compile={options.compile}"] if options.compile else [])]
+    job.train(source, aggregator, objective, folder, seeds, settings_, options.device, options.own_name,
               options.tune, *saved)  # fmt: skip
     print(folder)
 

@@ -20,6 +20,7 @@ from pimvae.files import replacing, write_csv
 from pimvae.models.vae import MultimodalVAE, build_model, parameter_count
 from pimvae.signals import Stop, deferred
 from pimvae.training.checkpoint import Checkpoint, check_replaceable, leave_if_told
+from pimvae.training.choice import Choice
 from pimvae.training.device import Clock, choose_device, decisive, machine, set_precision, stack_width
 from pimvae.training.divergence import divergence
 from pimvae.training.loop import Trainer
@@ -66,6 +67,7 @@ def run(
     checkpoint_seconds: float = 60.0,
     strict: bool = False,
     notes: Mapping[str, object] | None = None,
+    compile: Choice | None = None,
 ) -> None:
     """Train the cell and write ``weights.safetensors``, ``history.csv`` and ``run.json`` into ``out``.
 
@@ -78,6 +80,8 @@ def run(
         checkpoint_seconds: time between two writes of the checkpoint.
         strict: refuse a checkpoint that is damaged or of another training, instead of starting afresh.
         notes: entries of run.json that change nothing, such as checksums of the rules that the run is judged by.
+        compile: whether the step is compiled; None for what ``train.compile`` says. Like the device it changes how
+            numbers are rounded and not what is trained: run.json has it as ``step``, the cell stays as it is.
 
     Raises:
         UserError: CUDA or TF32 asked for but absent, data that are missing, damaged or of other settings, a name that
@@ -90,12 +94,13 @@ def run(
     set_precision(chosen, cell.train.precision)
     models, data, digests = _inputs(cell, Path(data_dir), chosen)
     clock.start_loop()
-    width = stack_width(cell, models, data, chosen)
-    identity = [cell.model_dump(mode="json", exclude={"evaluation"}), digests, decisive(chosen), width]
+    way = _with(cell, compile)
+    width = stack_width(way, models, data, chosen)
+    identity = [way.model_dump(mode="json", exclude={"evaluation"}), digests, decisive(chosen), width]
     key = json.dumps(identity, sort_keys=True)
     saved = Checkpoint(checkpoint and Path(checkpoint), key, checkpoint_seconds, strict)
     with deferred(held=False) as stop:
-        trainers, timed = _train_all(cell, models, data, chosen, width, saved, stop)
+        trainers, timed = _train_all(way, models, data, chosen, width, saved, stop)
         stop.held = True  # files are written to their end
         finished = [trainer for trainer, _ in trainers]
         about = {"data_sha256": digests, "stack_width": width, "timed_replica_steps": timed, **(notes or {})}
@@ -107,6 +112,12 @@ def run(
     lost = sum(trainer.diverged(r) for trainer in finished for r in range(len(trainer.stack)))
     if told := divergence(lost, len(models), cell):
         print(f"pimvae: note: {told}", file=sys.stderr)
+
+
+def _with(cell: Cell, compile: Choice | None) -> Cell:
+    """The cell, its step compiled by this choice instead of its own, if one is made."""
+    update = {} if compile is None else {"train": cell.train.model_copy(update={"compile": compile})}
+    return cell.model_copy(update=update)
 
 
 def _inputs(
