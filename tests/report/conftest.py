@@ -4,16 +4,39 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 from report import beyond, identifiable, images
 from report.simple import write_simple
 from report.synthetic import write_cells
 
-from pimvae.report import job
+from pimvae.claims.evaluate import evaluate
+from pimvae.claims.verdict import Judgement
+from pimvae.report import comparison, job
 from pimvae.results import collect
 from pimvae.results.files import Results
 
 FAILED = ("sparse", "moe", "mixture", 1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def judged_once() -> Iterator[None]:
+    """Equal results are judged once by equal claims: that takes seconds, and most tests of the report begin with it."""
+    found: dict[tuple[object, ...], list[Judgement]] = {}
+
+    def once(metrics, claims, *more):
+        key = *(frame if frame is None else digest(frame) for frame in (metrics, *more)), repr(claims)
+        if key not in found:
+            found[key] = evaluate(metrics, claims, *more)
+        return list(found[key])
+
+    def digest(frame):
+        return *frame.columns, *pd.util.hash_pandas_object(frame)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (job, comparison):
+            patch.setattr(module, "evaluate", once)
+        yield
 
 
 @pytest.fixture(scope="session")

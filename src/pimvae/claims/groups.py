@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pimvae.claims.decision import improvement, interquartile_mean
@@ -91,11 +92,23 @@ def per_seed(pairs: pd.DataFrame) -> list[float]:
     """
     if pairs.empty:
         return []
-    strata = ["metric", "subset", "experiment", "stratum"]
-    table = pairs.groupby(["seed", *strata])["effect"].mean().unstack("seed")
+    table = _by_seed(pairs)
     means = table.mean(axis=1)
     apart = table.sub(means, axis=0).mean()
     return [float(value) for value in means.mean() + apart - apart.mean()]
+
+
+def _by_seed(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The mean effect of every stratum (rows) and seed (columns); NaN where a stratum lacks a seed."""
+    strata = ["metric", "subset", "experiment", "stratum"]
+    rows, seeds = list(_keys(pairs, strata)), pairs["seed"].tolist()
+    if len(set(zip(rows, seeds, strict=True))) < len(pairs):
+        return pairs.groupby(["seed", *strata])["effect"].mean().unstack("seed")
+    # One pair each, as nearly always: put in its place, a tenth of the time.
+    places = [{key: place for place, key in enumerate(sorted(set(keys)))} for keys in (rows, seeds)]
+    table = np.full(tuple(map(len, places)), np.nan)
+    table[[places[0][key] for key in rows], [places[1][seed] for seed in seeds]] = pairs["effect"]
+    return pd.DataFrame(table, columns=list(places[1]), copy=False)  # lies in memory as an unstacked one: equal sums
 
 
 def _keys(rows: pd.DataFrame, columns: list[str]) -> Iterator[Cell]:

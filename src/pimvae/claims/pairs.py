@@ -71,15 +71,23 @@ def _shortfalls(chosen: pd.DataFrame, claim: Claim, measure: Measure) -> pd.Data
 def _completed(pairs: pd.DataFrame, sign: float, claim: Claim) -> pd.DataFrame:
     """The pairs, both sides with every key, with difference, effect, group and stratum."""
     pairs["difference"] = sign * (pairs["value_better"] - pairs["value_worse"])
-    pairs["group"] = [_group_name(row, claim) for row in pairs.to_dict("records")]
+    columns = [f"{column}_{side}" for column in claim.group_by for side in _sides(claim)]
+    rows = _tuples(pairs, columns)
+    kinds = {row: dict(zip(columns, row, strict=True)) for row in dict.fromkeys(rows)}  # few: what is named is shared
+    names, ranks = ({row: of(kind, claim) for row, kind in kinds.items()} for of in (_group_name, _rank))
+    pairs["group"] = [names[row] for row in rows]
     if pairs["dataset_worse"].nunique() > 1:  # a comparison never joins data sets
         pairs["group"] = [f"{group}, {_label('dataset', name)}" for group, name in
                           zip(pairs["group"], pairs["dataset_worse"], strict=True)]  # fmt: skip
     keys = ["metric", "subset", *(f"{key}_{side}" for key in UNITS for side in _sides(claim))]
-    pairs["stratum"] = [tuple(row[key] for key in keys) for row in pairs.to_dict("records")]
+    pairs["stratum"] = _tuples(pairs, keys)
     pairs["effect"] = pairs["difference"] if claim.effect == "difference" else _relative(pairs)
-    ranks = [_rank(row, claim) for row in pairs.to_dict("records")]
-    return pairs.iloc[sorted(range(len(pairs)), key=ranks.__getitem__)]
+    return pairs.iloc[sorted(range(len(pairs)), key=lambda place: ranks[rows[place]])]
+
+
+def _tuples(rows: pd.DataFrame, columns: list[str]) -> list[tuple[Any, ...]]:
+    """The values of every row in these columns."""
+    return list(zip(*(rows[column] for column in columns), strict=True)) if columns else [()] * len(rows)
 
 
 def _sides(claim: Claim) -> tuple[str, ...]:

@@ -50,8 +50,8 @@ class Speed:
         return simple + len(cell.seeds) * evaluation_operations(cell, counts) / self.evaluation
 
 
-# A slow core, or a GPU that several trainings share (sixteen on an H200 were faster): a limit that is too low costs a job,
-# one that is too high some minutes in a queue.
+# A slow core, or a GPU that several trainings share: a limit that is too low costs a job, one that is too high some
+# minutes in a queue. Sixteen trainings on an H200 were faster.
 CAUTIOUS = {"cpu": Speed(0.03, 10e9, 2e9), "cuda": Speed(0.01, 1e12, 2e9)}
 
 
