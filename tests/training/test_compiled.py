@@ -99,7 +99,7 @@ def test_so_it_is_under_every_bound(aggregator, objective, dtype):
 def test_torch_compile_takes_the_graph_of_every_bound(objective, monkeypatch):
     """Its front end and its decompositions, without kernels."""
     compile_ = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda *args, mode, **keys: compile_(*args, backend="aot_eager", **keys))
+    monkeypatch.setattr(torch, "compile", lambda *args, **keys: compile_(*args, backend="aot_eager", **keys))
     assert_near("moe", objective, torch.float64)
 
 
