@@ -7,12 +7,13 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from pimvae.claims.statistics import format_estimate, mean_interval
 from pimvae.cli import main
 from pimvae.config.catalogue import read_config
 from pimvae.report import job, readme, source
-from pimvae.report.scales import in_order, table_scales
+from pimvae.report.scales import in_order, table_cells, table_scales
 from pimvae.report.source import Source, Verdicts
-from pimvae.report.table import SCALES
+from pimvae.report.table import ACROSS, CELLS, NOT_RUN, SCALES
 from pimvae.report.webpage import pages
 from pimvae.results.ship import ship
 
@@ -64,7 +65,7 @@ def said(cell: str) -> str:
 
 
 def test_both_verdicts_of_every_claim_are_shown_the_larger_scale_first(folder, judged, workstation, tmp_path):
-    (path,) = job.tables(folder, tmp_path, only=[], scale="laptop", others=[workstation])
+    path, _ = job.tables(folder, tmp_path, only=[], scale="laptop", others=[workstation])
     text = path.read_text()
     assert path.name == f"{SCALES}.tex" and text.index("workstation") < text.index("laptop")
     rows, here = lines_of(text), judged.decided()
@@ -99,7 +100,7 @@ def test_verdicts_are_the_same_other_or_not_settled(judged):
 
 
 def test_it_says_what_each_scale_takes_and_how_to_repeat_it(folder, results, workstation, tmp_path):
-    (path,) = job.tables(folder, tmp_path, only=[], kind="html", scale="laptop", others=[workstation])
+    path, _ = job.tables(folder, tmp_path, only=[], kind="html", scale="laptop", others=[workstation])
     page = path.read_text()
     hours = results.runs["seconds"].sum() / 3600
     assert f">{hours:.1f}<" in page and f">{len(results.runs)}<" in page
@@ -109,7 +110,7 @@ def test_it_says_what_each_scale_takes_and_how_to_repeat_it(folder, results, wor
 
 
 def test_every_row_has_as_many_cells_as_csv(folder, workstation, tmp_path):
-    (path,) = job.tables(folder, tmp_path, only=[], kind="csv", scale="laptop", others=[workstation])
+    path, _ = job.tables(folder, tmp_path, only=[], kind="csv", scale="laptop", others=[workstation])
     rows = list(csv.reader(path.read_text().splitlines()))
     assert {len(row) for row in rows} == {2 + 2 + 2 * 2}
     assert rows[-1][2] == "again" and rows[-1][3] == rows[-1][4] != rows[-1][5] == rows[-1][6]
@@ -131,7 +132,7 @@ def test_it_is_there_only_with_another_scale(folder, workstation, tmp_path):
     """Also after one that was shipped is gone."""
     start = ["tables", "t10_claims", "--results", str(folder), "--out", str(tmp_path), "--scale", "laptop", "--before"]
     assert main([*start, str(workstation)]) == 0
-    assert {path.stem for path in tmp_path.iterdir()} == {"t10_claims", SCALES}
+    assert {path.stem for path in tmp_path.iterdir()} == {"t10_claims", *ACROSS}
     assert main(start) == 0
     assert {path.stem for path in tmp_path.iterdir()} == {"t10_claims"}
     assert main([*start[:6], "--before", str(workstation)]) == 1
@@ -140,11 +141,13 @@ def test_it_is_there_only_with_another_scale(folder, workstation, tmp_path):
 def test_its_page_comes_and_goes_with_it(folder, workstation, tmp_path):
     job.tables(folder, tmp_path / "tex", scale="laptop", others=[workstation])
     written = pages(tmp_path / "tex", tmp_path / "out", "laptop")
-    assert written[-1].stem == SCALES
-    body = written[-1].read_text().partition("<body>")[2].partition("<script>")[0]
+    own = written[-len(ACROSS) :]
+    assert [path.stem for path in own] == list(ACROSS)
+    body = own[0].read_text().partition("<body>")[2].partition("<script>")[0]
     assert not re.search(r"[\\{}$]", body) and "workstation" in body
     job.tables(folder, tmp_path / "tex", only=[], others=[])
-    assert written[-1] not in pages(tmp_path / "tex", tmp_path / "out", "laptop") and not written[-1].exists()
+    left = pages(tmp_path / "tex", tmp_path / "out", "laptop")
+    assert not set(own) & set(left) and not any(path.exists() for path in own)
 
 
 def test_the_claims_page_shows_them_too(folder, workstation, tmp_path):
@@ -157,3 +160,25 @@ def test_the_claims_page_shows_them_too(folder, workstation, tmp_path):
     assert heading[3:5] == ["verdict, `workstation`", "expected verdict"]
     there = {claim.id: row["verdict"] for claim, row in Verdicts.shipped(workstation).decided()}
     assert all(row[3].startswith(there[row[0].strip("| ")]) for row in rows)
+
+
+def test_cells_stand_side_by_side_with_what_each_scale_reaches(results):
+    """Per scale the mean over its own seeds, of held-out samples at β = 1; a cell that a scale lacks has none there."""
+    metrics = results.metrics
+    e2 = (metrics["experiment"] == "bimodal") & (metrics["objective"] == "masked") & (metrics["prior"] == "standard")
+    first = replace(results, metrics=metrics[~(e2 & (metrics["aggregator"] == "moe")) & (metrics["seed"] != 0)])
+    runs = [Verdicts(scale, of, [], pd.DataFrame()) for scale, of in (("paper", first), ("laptop", results))]
+    table = table_cells(runs)
+    panel = {part.title: {row[0]: row[1:] for row in part.rows} for part in table.parts}
+    rows = panel["masked bound, fixed prior"]
+    assert rows["MoE"][:3] == ["--"] * 3 and "--" not in rows["MoE"][3:] and len(rows["MoE"]) == 6
+    for place, (metric, run) in enumerate(
+        (m, run) for run in runs for m in ("ceiling_gap", "mcc_strong_mean", "mcc_weak_mean")
+    ):
+        chosen = run.results.metrics[e2.reindex(run.results.metrics.index)]
+        where = {"aggregator": "sum_pooling", "metric": metric, "split": "test", "subset": "all", "beta": 1.0}
+        for key, value in where.items():
+            chosen = chosen[chosen[key] == value]
+        assert format_estimate(mean_interval(chosen["value"].tolist())) in rows["SumPooling"][place]
+    assert panel[""]["seeds"][0] != panel[""]["seeds"][1] and not any("true" in title for title in panel)
+    assert table_cells(runs[:1]) is NOT_RUN and CELLS in ACROSS

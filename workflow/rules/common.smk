@@ -23,7 +23,7 @@ from pimvae.planning.resources import (
     data_job,
 )
 from pimvae.registry import names, summary
-from pimvae.report.table import SCALES, SCALES_SUMMARY
+from pimvae.report.table import ACROSS
 
 # What "auto" stands for is decided once: a compute node may have another device than the machine that started the run.
 DECIDED = "PIMVAE_SCALE_AND_DEVICE"
@@ -240,7 +240,7 @@ def figure_examples(wildcards):
 
 def content(registry, name, note=""):
     """What the report lists a table or figure under: as much of its summary as is short."""
-    told = SCALES_SUMMARY if name == SCALES else summary(registry, name)
+    told = ACROSS.get(name) or summary(registry, name)
     short, *rest = re.split("(?=[,;:])", told.rstrip("."))
     for part in rest:
         if len(short + part) > 70:
@@ -253,7 +253,7 @@ def content(registry, name, note=""):
 
 def category(name, otherwise):
     """The chapter of the report that shows a table or figure."""
-    return "Claims" if name.endswith("_claims") or name == SCALES else otherwise
+    return "Claims" if name.endswith("_claims") or name in ACROSS else otherwise
 
 
 def notebook_inputs(wildcards):

@@ -1,6 +1,6 @@
 # From the collected results to tables, figures and verdicts, of every collection.
 REGISTERED = names("report.tables")
-TABLES = [*REGISTERED, *([SCALES] if OTHER_SCALES else [])]
+TABLES = [*REGISTERED, *(ACROSS if OTHER_SCALES else [])]
 TABLE_FILES = [f"paper/tables/{SCALE}/{{collection}}{name}.tex" for name in TABLES]
 FIGURE_FILES = [
     f"figures/{SCALE}/{{collection}}{name}.{kind}" for name in names("report.figures") for kind in ("pdf", "png", "csv")

@@ -17,7 +17,7 @@ from pimvae.claims.status import COLLAPSED, UNTRAINED
 from pimvae.claims.verdict import Judgement
 from pimvae.files import write_json
 from pimvae.registry import lookup, names
-from pimvae.report.table import SCALES, Table
+from pimvae.report.table import ACROSS, Table
 from pimvae.results.files import Results, read_collected, write_frame, write_text
 
 YOUNGER = "* statement or rule younger than the run"
@@ -44,8 +44,8 @@ def tables(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str
         kind: of the files.
         scale: the name of that scale, where ``others`` are given.
         others: folders of shipped results of other scales, whose verdicts are shown beside those of this one in a
-            further table, see `pimvae.report.scales`. If there are none, one that an earlier run left is removed; None
-            leaves it as it is.
+            further table and the numbers behind them in another, see `pimvae.report.scales`. If there are none, those
+            that an earlier run left are removed; None leaves them as they are.
     """
     results = Results.load(results_dir)
     written = []
@@ -55,17 +55,19 @@ def tables(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str
         path = Path(out_dir) / f"{name}.{kind}"
         write_text(path, KINDS[kind](lookup("report.tables", name)(source)))
         written.append(path)
-    path = Path(out_dir) / f"{SCALES}.{kind}"
+    paths = [Path(out_dir) / f"{name}.{kind}" for name in ACROSS]
     if others:
-        from pimvae.report.scales import in_order, table_scales
+        from pimvae.report.scales import in_order, table_cells, table_scales
         from pimvae.report.source import Verdicts
 
         runs = [Verdicts.of(results, scale, judged(), claims_path)]
-        runs += [Verdicts.shipped(Path(folder), claims_path) for folder in others]
-        write_text(path, KINDS[kind](table_scales(in_order(runs))))
-        written.append(path)
+        runs = in_order([*runs, *(Verdicts.shipped(Path(folder), claims_path) for folder in others)])
+        for path, table in zip(paths, (table_scales, table_cells), strict=True):
+            write_text(path, KINDS[kind](table(runs)))
+        written += paths
     elif others is not None:
-        path.unlink(missing_ok=True)
+        for path in paths:
+            path.unlink(missing_ok=True)
     return written
 
 

@@ -1,20 +1,28 @@
-"""The verdicts at several scales side by side: a table that is there where the results of another scale are shipped."""
+"""Several scales side by side: tables that are there where the results of another scale are shipped."""
 
-__all__ = ["in_order", "table_scales"]
+__all__ = ["in_order", "table_cells", "table_scales"]
 
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 from pimvae.claims.schema import Claim
+from pimvae.claims.selection import select
 from pimvae.claims.verdict import UNSETTLED
+from pimvae.config.catalogue import catalogue
+from pimvae.report.grid import in_grid
 from pimvae.report.latex import escape
 from pimvae.report.prose import effect_texts, unit
 from pimvae.report.source import Verdicts, verdict_at
-from pimvae.report.table import MISSING, Part, Table
+from pimvae.report.table import MISSING, NOT_RUN, Part, Table, grouped_headings
+from pimvae.report.tables._below import TRUE_MODEL
+from pimvae.report.tables._cells import Column, aggregator_rows, panels
 
 FIRST = ("workstation", "paper", "laptop")  # what is shown first; scales of one's own come last
-NOT_RUN = "not run"
+UNJUDGED = "not run"  # a verdict
+# The experiment that can be run as published in hours, and what its cells are held to.
+BY_CELL = "bimodal"
+MEASURES = {"gap": "ceiling_gap", "strong": "mcc_strong_mean", "weak": "mcc_weak_mean"}
 
 
 def in_order(runs: Iterable[Verdicts]) -> list[Verdicts]:
@@ -44,6 +52,55 @@ def table_scales(runs: Sequence[Verdicts]) -> Table:
     return Table(alignment, head, [Part(rows), Part(_takes(runs))], row_end=r" \\[2pt]")
 
 
+def table_cells(runs: Sequence[Verdicts]) -> Table:
+    """E2 cell by cell on held-out samples at β = 1: gap to the true model in nats, strong and weak MCC at every scale.
+
+    A panel per bound and prior; the best value of a column is marked at each scale. Last, what the scales train.
+
+    Args:
+        runs: in the order in which they are shown; those without the experiment are left out.
+    """
+    shown = [run for run in runs if BY_CELL in run.experiments]
+    if len(shown) < 2:
+        return NOT_RUN
+    metrics = [_held_out(run.results.metrics) for run in shown]
+    everything = pd.concat(metrics, ignore_index=True)
+    blocks = []
+    for prior in catalogue().order("priors", everything["prior"]):
+        for objective in catalogue().order("objectives", everything["objective"]):
+            title = (
+                catalogue().look(kind, name).label for kind, name in (("objectives", objective), ("priors", prior))
+            )
+            rows = aggregator_rows(everything, objective=objective, prior=prior)
+            blocks += [("{} bound, {}".format(*title), rows)] if rows else []
+    columns = [Column(metric, where={"beta": 1.0}) for metric in MEASURES.values()]
+    sides = [panels(frame, blocks, columns) for frame in metrics]
+    joined = [[[label, *cells, *(text for row in rest for text in row[1:])] for (label, *cells), *rest in
+               zip(*(side[place].rows for side in sides), strict=True)] for place in range(len(blocks))]  # fmt: skip
+    parts = [Part(rows, title) for rows, (title, _) in zip(joined, blocks, strict=True)]
+    head = grouped_headings([(escape(run.scale), list(MEASURES)) for run in shown])
+    return Table("l" + "r" * len(MEASURES) * len(shown), head, [*parts, Part(_trained(shown))])
+
+
+def _held_out(metrics: pd.DataFrame) -> pd.DataFrame:
+    """What the cells of the grid reach on samples that they were not trained on; divergence has no split."""
+    rows = in_grid(select(metrics, {"experiment": BY_CELL}))
+    return rows[((rows["split"] == "test") | (rows["metric"] == "diverged")) & (rows["aggregator"] != TRUE_MODEL)]
+
+
+def _trained(runs: Sequence[Verdicts]) -> list[list[str]]:
+    """How many seeds, how many steps, and on what, once for every scale."""
+    own = [run.results.runs[run.results.runs["experiment"] == BY_CELL] for run in runs]
+    seeds = [run.results.metrics.loc[run.results.metrics["experiment"] == BY_CELL, "seed"] for run in runs]
+    said = {
+        "seeds": [str(found.nunique()) for found in seeds],
+        "steps": [", ".join(f"{steps:,}" for steps in sorted(set(rows["steps"]))) for rows in own],
+        "on": [escape(", ".join(sorted(set(rows["device"].dropna())))) for rows in own],
+    }
+    width = len(MEASURES)
+    return [[label, *(rf"\multicolumn{{{width}}}{{l}}{{{text}}}" for text in texts)] for label, texts in said.items()]
+
+
 def _verdict(run: Verdicts, claim: Claim, row: pd.Series) -> str:
     said = escape(verdict_at(run, claim, row))
     return rf"\verdict{{{said}}}{'*' * bool(row['younger'])}" if row["pairs"] else said
@@ -55,7 +112,7 @@ def _effect(claim: Claim, row: pd.Series) -> str:
 
 def _beside(verdicts: Sequence[str]) -> str:
     """``same`` or ``other``, of the runs that examined the claim, and whether one of them is not settled."""
-    examined = [verdict for verdict in verdicts if verdict != NOT_RUN]
+    examined = [verdict for verdict in verdicts if verdict != UNJUDGED]
     if len(examined) < 2:
         return MISSING
     same = len({verdict.removesuffix(UNSETTLED) for verdict in examined}) == 1

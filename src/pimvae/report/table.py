@@ -1,6 +1,6 @@
 """A table of the paper: cells written once, as LaTeX, and shown as LaTeX, HTML or CSV."""
 
-__all__ = ["MISSING", "NOT_RUN", "SCALES", "SCALES_SUMMARY", "Part", "Table", "bound_headings", "grouped_headings"]
+__all__ = ["ACROSS", "CELLS", "MISSING", "NOT_RUN", "SCALES", "Part", "Table", "bound_headings", "grouped_headings"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,12 @@ from pimvae.config.catalogue import catalogue
 from pimvae.report.latex import escape
 
 MISSING = "--"
-# The table that is in no registry: it is there only where results of another scale are shipped, see `report.scales`.
-SCALES, SCALES_SUMMARY = "t10_scales", "T10: the verdicts at this scale beside those at other scales."
+# Tables in no registry: they are there only where results of another scale are shipped, see `report.scales`.
+SCALES, CELLS = "t10_scales", "t10_cells"
+ACROSS = {
+    SCALES: "T10: the verdicts at this scale beside those at other scales.",
+    CELLS: "T10, continued: a vector and its label, cell by cell at several scales.",
+}
 
 
 @dataclass(frozen=True)

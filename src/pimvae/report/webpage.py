@@ -13,7 +13,7 @@ from pimvae.errors import UserError
 from pimvae.registry import names, summary
 from pimvae.report.page_notes import notes
 from pimvae.report.page_style import SCRIPT, STYLE
-from pimvae.report.table import SCALES, SCALES_SUMMARY, Part
+from pimvae.report.table import ACROSS, Part
 from pimvae.results.files import write_text
 
 SPAN = re.compile(r"\\multicolumn\{(\d+)\}\{((?:[^{}]|\{[^{}]*\})*)\}\{(.*)\}")
@@ -38,19 +38,19 @@ COMMANDS = {  # that have an argument, and what becomes of it
 def pages(tables: Path | str, out: Path | str, scale: str) -> list[Path]:
     """Write ``out/<table>.html`` for every registered table, from the ``.tex`` files in ``tables``; returns the paths.
 
-    The table of several scales is shown where there is one.
+    The tables of several scales are shown where there are any.
 
     Raises:
         UserError: if a table is missing.
     """
     written = []
-    for name in (*names("report.tables"), SCALES):
+    for name in (*names("report.tables"), *ACROSS):
         source, target = Path(tables) / f"{name}.tex", Path(out) / f"{name}.html"
         if source.is_file():
-            title = SCALES_SUMMARY if name == SCALES else summary("report.tables", name)
+            title = ACROSS.get(name) or summary("report.tables", name)
             write_text(target, page(title, source.read_text(encoding="utf-8"), scale, name))
             written.append(target)
-        elif name != SCALES:
+        elif name not in ACROSS:
             raise UserError(f"{source} does not exist: write the tables first")
         else:
             target.unlink(missing_ok=True)

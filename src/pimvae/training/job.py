@@ -80,12 +80,10 @@ def run(
         checkpoint_seconds: time between two writes of the checkpoint.
         strict: refuse a checkpoint that is damaged or of another training, instead of starting afresh.
         notes: entries of run.json that change nothing, such as checksums of the rules that the run is judged by.
-        compile: whether the step is compiled; None for what ``train.compile`` says. Like the device it changes how
-            numbers are rounded and not what is trained: run.json has it as ``step``, the cell stays as it is.
+        compile: whether the step is compiled, no part of the cell as the device is none; None for ``train.compile``.
 
     Raises:
-        UserError: CUDA or TF32 asked for but absent, data that are missing, damaged or of other settings, a name that
-            does not exist. What an earlier run left in ``out`` then stays as it is.
+        UserError: CUDA or TF32 is absent, data are missing, damaged or of other settings; ``out`` stays as it is.
     """
     clock = Clock()
     chosen = choose_device(device)
@@ -96,9 +94,8 @@ def run(
     clock.start_loop()
     way = _with(cell, compile)
     width = stack_width(way, models, data, chosen)
-    identity = [way.model_dump(mode="json", exclude={"evaluation"}), digests, decisive(chosen), width]
-    key = json.dumps(identity, sort_keys=True)
-    saved = Checkpoint(checkpoint and Path(checkpoint), key, checkpoint_seconds, strict)
+    identity = _identity(way, digests, chosen, width)
+    saved = Checkpoint(checkpoint and Path(checkpoint), identity, checkpoint_seconds, strict)
     with deferred(held=False) as stop:
         trainers, timed = _train_all(way, models, data, chosen, width, saved, stop)
         stop.held = True  # files are written to their end
@@ -109,15 +106,25 @@ def run(
         _write(cell, finished, Path(out), about | {"peak_memory_mib": peak_memory(chosen)})
     for _, place in trainers:
         place.remove()
-    lost = sum(trainer.diverged(r) for trainer in finished for r in range(len(trainer.stack)))
-    if told := divergence(lost, len(models), cell):
+    if told := divergence(_lost(finished), len(models), cell):
         print(f"pimvae: note: {told}", file=sys.stderr)
+
+
+def _lost(trainers: Sequence[Trainer]) -> int:
+    """How many replicas diverged."""
+    return sum(trainer.diverged(r) for trainer in trainers for r in range(len(trainer.stack)))
 
 
 def _with(cell: Cell, compile: Choice | None) -> Cell:
     """The cell, its step compiled by this choice instead of its own, if one is made."""
     update = {} if compile is None else {"train": cell.train.model_copy(update={"compile": compile})}
     return cell.model_copy(update=update)
+
+
+def _identity(cell: Cell, digests: dict[str, str], device: torch.device, width: int) -> str:
+    """What a checkpoint must agree with for a training to go on from it to the same bits."""
+    settings = cell.model_dump(mode="json", exclude={"evaluation"})
+    return json.dumps([settings, digests, decisive(device), width], sort_keys=True)
 
 
 def _inputs(
