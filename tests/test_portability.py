@@ -69,3 +69,26 @@ def test_help_lists_every_target_of_the_makefile(root):
     phony = re.search(r"^\.PHONY: (.*\\\n.*)$", (root / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(rows) - {"variables:"} == set(phony[1].replace("\\", "").split())
     assert rows["lint"] == "only the linters"
+
+
+def test_a_spot_check_trains_collects_and_compares(root, tmp_path):
+    """Cells are made where the workflow makes them; its last line is that of the comparison."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(root / "scripts" / "spot_check.sh", tmp_path / "scripts")
+    for name in ("snakemake", "pimvae"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@" >> {tmp_path}/told\necho equal "$1"\n')
+        (tmp_path / name).chmod(0o755)
+    command = ["bash", str(tmp_path / "scripts" / "spot_check.sh"), str(tmp_path), "small", "linear/a", "bimodal/b"]
+    assert subprocess.run(command, capture_output=True).returncode == 1  # nothing of that scale is shipped
+    for folder in ("results/shipped/small", "build/spot_check/small"):
+        (tmp_path / folder).mkdir(parents=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "equal compare" and "linear/a bimodal/b at scale small" in done.stdout
+    made, collected, compared = (tmp_path / "told").read_text().splitlines()
+    assert made.endswith(
+        "--config scale=small -- results/small/linear/a/metrics.csv results/small/bimodal/b/metrics.csv"
+    )
+    assert collected.startswith("pimvae collect") and collected.endswith(
+        "results/small/linear/a results/small/bimodal/b"
+    )
+    assert "--shipped results/shipped/small" in compared
