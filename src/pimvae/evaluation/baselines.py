@@ -18,6 +18,7 @@ from pimvae.evaluation.gaussian_em import GaussianMixture, fit_mixture, moments,
 from pimvae.evaluation.identifiability import mcc
 from pimvae.evaluation.names import SPLITS
 from pimvae.evaluation.oracle import LinearGaussian, maximum_likelihood
+from pimvae.training.packing import pack
 
 LABELS = "categorical"
 DRAWS = 20  # of random codes and mixes, whose scores are averaged
@@ -61,12 +62,9 @@ def held_out(test: Split, evaluation: EvaluationConfig) -> Split:
 
 def _linear(data: Dataset, model: ModelConfig) -> Iterator[Row]:
     """No latent at all, N(mean, v I), and the maximum-likelihood model; v is known. All training samples."""
-    split, dims = data.train, torch.tensor(data.train.dims)
+    part, dims = pack(data.train, max(data.train.dims)).to(torch.float64), torch.tensor(data.train.dims)
+    x, mask = part.x.movedim(0, 1).contiguous(), part.mask
     scale = data.noise_scale if model.noise_scale == "data" else model.noise_scale
-    x = torch.zeros(len(split), len(dims), max(split.dims), dtype=torch.float64)
-    for s, dim in enumerate(split.dims):
-        x[:, s, :dim] = torch.as_tensor(split.values(s))
-    mask = torch.as_tensor(split.mask)
     best = maximum_likelihood(x, dims, model.latent, float(scale) ** 2)
     nothing = LinearGaussian(torch.zeros_like(best.loading), best.offset, best.noise_variance, dims)
     optimum = float(best.log_likelihood(x, mask).mean())

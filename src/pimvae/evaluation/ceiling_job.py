@@ -38,9 +38,12 @@ def run(
     Raises:
         UserError: if a data file is missing or damaged, or its generating model is not known.
     """
-    datasets = {seed: _load(data_file(data_dir, seed)) for seed in seeds}
     rows: list[tuple[object, ...]] = []
-    for seed, data in tqdm(datasets.items(), desc=f"ceiling {dataset}", unit="seed"):
+    for seed in tqdm(seeds, desc=f"ceiling {dataset}", unit="seed"):
+        path = data_file(data_dir, seed)
+        data = load(path)
+        if "cluster_mean" not in data.truth:
+            raise UserError(f"{path}: the model that generated it is not known, so there is no ceiling")
         keys = (experiment, dataset, AGGREGATOR, AGGREGATOR, "true", 1.0, seed, 1.0, "")
         for name, split in zip(SPLITS, (data.train, data.test), strict=True):
             if split is not None:
@@ -48,13 +51,6 @@ def run(
                 rows += [(*keys, name, "all", metric, value) for metric, value in found]
     write_csv(out, COLUMNS, rows)
     seal_file(Path(out), data_sha256=checksums(data_dir, seeds))
-
-
-def _load(path: Path) -> Dataset:
-    data = load(path)
-    if "cluster_mean" not in data.truth:
-        raise UserError(f"{path}: the model that generated it is not known, so there is no ceiling")
-    return data
 
 
 def _metrics(data: Dataset, split: Split, particles: int, seed: int) -> Iterator[tuple[str, float]]:

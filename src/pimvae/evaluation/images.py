@@ -18,7 +18,7 @@ from pimvae.evaluation.classifiers import Classifiers, untrained
 from pimvae.evaluation.classifiers_job import trained_classifiers
 from pimvae.evaluation.coherence import frechet_distance, generate, generate_given, probe_accuracy
 from pimvae.evaluation.evaluation import Evaluation
-from pimvae.evaluation.names import TRIPLE, crossing, joined
+from pimvae.evaluation.names import TRIPLE, crossing
 from pimvae.models.likelihoods.text import POSITIONS, SYMBOLS
 from pimvae.subsets import all_subsets
 from pimvae.training.packing import IndexedSplit, PackedSplit
@@ -142,7 +142,7 @@ class ImageEvaluation(Evaluation):
 
 def subset_name(subset: Tensor) -> str:
     """``mnist_text`` for S = {MNIST, text}."""
-    return joined(compress(TRIPLE, subset.tolist()))
+    return "_".join(compress(TRIPLE, subset.tolist()))
 
 
 def _shown(s: int, values: Tensor) -> np.ndarray:

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from pimvae.models.mode import log_joint
 from pimvae.models.vae import MultimodalVAE
-from pimvae.subsets import zero_unless
 
 CHUNK = 2**18  # numbers that one pass of the decoder produces; what fits the cache is four times faster than 2**22
 GPU_CHUNK = 2**25
@@ -79,7 +79,7 @@ def _block(
     log_sum = log_square = x.new_full((x.shape[1],), -torch.inf)
     for done in range(0, particles, at_once):
         z = posterior.sample(min(at_once, particles - done), generator)
-        log_weight = zero_unless(mask, model.log_likelihood(x, z)) + model.log_prior(z) - posterior.log_prob(z)
+        log_weight = log_joint(model, x, mask, z) - posterior.log_prob(z)
         log_sum = torch.logaddexp(log_sum, log_weight.logsumexp(0))
         log_square = torch.logaddexp(log_square, (2 * log_weight).logsumexp(0))
     return log_sum, log_square

@@ -3,10 +3,9 @@
 `pimvae.evaluation.rows.Rows` refuses other names, so a claim that asks for one has a typing error in it.
 """
 
-__all__ = ["PAIR", "SPLITS", "TRIPLE", "check_names", "crossing", "is_subset", "joined", "of_size", "subset_names"]
+__all__ = ["PAIR", "SPLITS", "TRIPLE", "check_names", "crossing", "is_subset", "of_size", "subset_names"]
 
 import re
-from collections.abc import Iterable
 from itertools import combinations
 
 SPLITS = ("train", "test")
@@ -16,11 +15,6 @@ TRIPLE = ("mnist", "svhn", "text")  # modalities of experiment 4
 GENERAL = ("all", "average", "unimodal", "cross", "prior")
 SIZE = re.compile(r"size[1-9]\d*")
 SHOWN_SIZES = 5  # of the sizes, which have no end, that a list of names shows
-
-
-def joined(given: Iterable[str]) -> str:
-    """``mnist_text`` for S = {MNIST, text}."""
-    return "_".join(given)
 
 
 def crossing(given: str, target: str) -> str:
@@ -35,7 +29,7 @@ def of_size(size: int) -> str:
 
 def subset_names() -> list[str]:
     """The names of all subsets, with the first few sizes."""
-    given = [joined(names) for size in range(1, len(TRIPLE) + 1) for names in combinations(TRIPLE, size)]
+    given = ["_".join(names) for size in range(1, len(TRIPLE) + 1) for names in combinations(TRIPLE, size)]
     crossings = [crossing(name, target) for name in given for target in TRIPLE]
     return [*GENERAL, *map(of_size, range(1, SHOWN_SIZES + 1)), *PAIR, *given, *crossings]
 

@@ -4,7 +4,7 @@ __all__ = ["Estimate", "log_likelihood"]
 
 import copy
 import math
-from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,9 +14,9 @@ from pimvae.evaluation.annealing import annealed_log_weights
 from pimvae.evaluation.pareto import FINITE, TRUSTED, pareto_shape
 from pimvae.evaluation.quadrature import quadrature
 from pimvae.evaluation.refinement import DenseGaussian, LogJoint, refine
+from pimvae.models.mode import log_joint
 from pimvae.models.vae import MultimodalVAE
 from pimvae.posteriors import Mixture, Posterior
-from pimvae.subsets import zero_unless
 
 DEFENSIVE = 0.1  # share of the draws from the encoder, and from the prior: they bound the weights
 WIDER = 1.1  # factor of the refined Gaussian's deviations: raises the smallest effective sample size
@@ -29,8 +29,7 @@ LOST = 1.0  # k̂ above which weights have no mean: the refinement has not arriv
 CHECKED, TOLERANCE = 16, 0.05  # draws of every point that are weighed again in double precision, nats they may differ
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(NamedTuple):
     """Of every point.
 
     Attributes:
@@ -85,21 +84,21 @@ def log_likelihood(
         Importance weighted autoencoders (Burda et al., 2016); safe and effective importance sampling (Owen & Zhou,
         2000); Pareto smoothed importance sampling (Vehtari et al., 2024).
     """
-    rows = max(1, NUMBERS // (2 * max(8, math.ceil(model.latent_size / 5)) * x.shape[0] * x.shape[2]))
-    if model.latent_size <= 2:
-        rows = INTEGRATED
-    double = copy.deepcopy(model).double() if x.dtype == torch.float32 and model.latent_size > 2 else None
+    integrable = model.latent_size <= 2
+    passes = 2 * max(8, math.ceil(model.latent_size / 5))
+    rows = INTEGRATED if integrable else max(1, NUMBERS // (passes * x.shape[0] * x.shape[2]))
+    double = copy.deepcopy(model).double() if x.dtype == torch.float32 and not integrable else None
     parts = []
     for start in range(0, x.shape[1], rows):
         data, seen = x[:, start : start + rows], mask[start : start + rows]
-        if model.latent_size <= 2:
+        if integrable:
             parts.append(_integrated(model, data, seen))
             continue
         found, z, values = _sampled(model, data, seen, particles, steps, generator)
         if double is not None and _degenerate(double, data, seen, z, values):
             found, _, _ = _sampled(double, data.double(), seen, particles, steps, generator)
         parts.append(found)
-    return Estimate(*(torch.cat([getattr(part, column.name) for part in parts]) for column in fields(Estimate)))
+    return Estimate(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
 def _target(model: MultimodalVAE, data: Tensor, seen: Tensor) -> LogJoint:
@@ -107,32 +106,31 @@ def _target(model: MultimodalVAE, data: Tensor, seen: Tensor) -> LogJoint:
     alone = seen.any(0).nonzero().flatten().tolist()
     single = alone[0] if len(alone) == 1 and bool(seen[:, alone[0]].all()) else None
 
-    def log_joint(z: Tensor) -> Tensor:
+    def target(z: Tensor) -> Tensor:
         if hasattr(model.decoder, "log_likelihood_of"):  # networks of images decode every point by itself
             z = z.expand(-1, data.shape[1], -1)
-        if single is not None and hasattr(model.decoder, "log_likelihood_of"):
-            log_likelihood = model.decoder.log_likelihood_of(single, data[single], model.modality_latents(z)[single])
-        else:
-            log_likelihood = zero_unless(seen, model.log_likelihood(data, z))
-        return log_likelihood + model.log_prior(z)
+            if single is not None:
+                own = model.modality_latents(z)[single]
+                return model.decoder.log_likelihood_of(single, data[single], own) + model.log_prior(z)
+        return log_joint(model, data, seen, z)
 
-    return log_joint
+    return target
 
 
 def _sampled(
     model: MultimodalVAE, data: Tensor, seen: Tensor, particles: int, steps: int, generator: torch.Generator | None
 ) -> tuple[Estimate, Tensor, Tensor]:
     """Refinement, importance sampling, annealing where that is not enough; draws and log p(x_O, z) of the sampling."""
-    log_joint, encoder = _target(model, data, seen), model.posterior(data, seen)
+    target, encoder = _target(model, data, seen), model.posterior(data, seen)
     loc, scale = _moments(encoder, generator)
-    refined = refine(log_joint, DenseGaussian(loc, torch.diag_embed(scale)), steps, generator)
+    refined = refine(target, DenseGaussian(loc, torch.diag_embed(scale)), steps, generator)
     few, points = round(DEFENSIVE * particles), data.shape[1]
     wide = DenseGaussian(refined.loc, WIDER * refined.factor)
     draws = [wide.sample(particles - 2 * few, generator), encoder.sample(few, generator),
              model.sample_prior(few * points, generator).unflatten(0, (few, points))]  # fmt: skip
     z = torch.cat(draws)
     rows = max(1, NUMBERS // data.numel())
-    values = torch.cat([log_joint(part) for part in z.split(rows)])
+    values = torch.cat([target(part) for part in z.split(rows)])
     counts = [len(part) for part in draws]
     densities = [wide.log_prob(z), encoder.log_prob(z), model.log_prior(z)]
     mixed = [density + math.log(count / particles) for density, count in zip(densities, counts, strict=True)]
@@ -165,12 +163,9 @@ def _summary(log_weight: Float[Tensor, "draw n"]) -> Estimate:
 def _replaced(found: Estimate, heavy: Tensor, log_weight: Tensor) -> Estimate:
     """The estimates of the ``heavy`` points from annealed weights; their k̂ stays that of the first pass."""
     again = _summary(log_weight)
-    again = replace(again, bias=-0.5 * again.error.square())  # of the logarithm of an unbiased estimate
-    columns = {
-        name: getattr(found, name).masked_scatter(heavy, getattr(again, name))
-        for name in ("log_likelihood", "error", "bias", "ess_fraction")
-    }
-    return replace(found, **columns)
+    bias = -0.5 * again.error.square()  # of the logarithm of an unbiased estimate
+    again = again._replace(bias=bias, k_hat=found.k_hat[heavy])
+    return Estimate(*(column.masked_scatter(heavy, new) for column, new in zip(found, again, strict=True)))
 
 
 def _integrated(model: MultimodalVAE, data: Tensor, seen: Tensor) -> Estimate:

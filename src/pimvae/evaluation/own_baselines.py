@@ -34,8 +34,7 @@ class Baselines:
         self.modalities = tuple(modalities)
         self.x, self.mask = _columns(train), train.mask.numpy()
         self.places = [s for s, m in enumerate(self.modalities) if m.kind in CONTINUOUS]
-        self.means = [self._mean(s) for s in range(len(self.modalities))]
-        self.complete = self.mask[:, self.places].all(1)
+        self.means = [x[seen].mean(0) for x, seen in zip(self.x, self.mask.T, strict=True)]
         self.classifiers = {s: self._regression(s, self.places) for s, m in enumerate(self.modalities)
                             if m.kind == "categorical"}  # fmt: skip
         self.covariances = self._covariances()
@@ -61,9 +60,6 @@ class Baselines:
             mean = _predicted(model, self._inputs(others, [v[both] for v in x], mask[both]), modality.dim)
             for metric, values in score(modality, x[s][both], mean):
                 yield "regression", modality_subset(modality.name), metric, values
-
-    def _mean(self, s: int) -> np.ndarray:
-        return self.x[s][self.mask[:, s]].mean(0)
 
     def _independent(self, s: int, x: np.ndarray) -> np.ndarray:
         """log p of the modality with independent columns."""
@@ -122,7 +118,8 @@ class Baselines:
         if not self.places:
             return {}
         joint = self._inputs(self.places, self.x, self.mask)
-        joint = joint[self.complete] if self.complete.sum() >= joint.shape[1] else joint
+        complete = self.mask[:, self.places].all(1)
+        joint = joint[complete] if complete.sum() >= joint.shape[1] else joint
         width = joint.shape[1]
         if width > WIDEST or len(joint) < 3:
             return {}
