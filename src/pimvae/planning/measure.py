@@ -5,7 +5,6 @@ __all__ = ["measure"]
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -102,25 +101,16 @@ def _model(cell: Cell, data: Dataset) -> MultimodalVAE:
     return build_model(cell.model, data.train.dims, data.max_dim, data.likelihoods, data.noise_scale, 0)
 
 
-class _EnoughError(Exception):
-    """Leaves the trainer's loop between two steps."""
-
-
 def _step_seconds(cell: Cell, models: list[MultimodalVAE], data: Dataset, device: str) -> float:
-    split, members, warm_up = pack(data.train, data.max_dim), range(len(models)), WARM_UP[device]
+    """Of one step after the warm-up; a training of fewer steps goes on for as long as it takes."""
+    split, members = pack(data.train, data.max_dim), range(len(models))
     trainer = Trainer(cell, models, [split] * len(models), members, [1.0] * len(models), device)
-    ends: list[float] = []
-
-    def progress(step: int) -> None:
-        ends.append(_now(device))
-        done = len(ends) - warm_up
-        if done > 0 and (done == STEPS or ends[-1] - ends[warm_up - 1] > SECONDS):
-            raise _EnoughError
-
-    with suppress(_EnoughError):
-        trainer.run(progress)
-    warm_up = min(warm_up, len(ends) - 1)  # a training may be shorter than the warm-up
-    return max(ends[-1] - ends[warm_up - 1], LEAST) / max(1, len(ends) - warm_up)
+    trainer.advance(WARM_UP[device])
+    start, taken, done = _now(device), 0.0, 0
+    while done < STEPS and taken <= SECONDS:
+        trainer.advance(trainer.step + 1)
+        taken, done = _now(device) - start, done + 1
+    return max(taken, LEAST) / done
 
 
 def _now(device: str) -> float:
