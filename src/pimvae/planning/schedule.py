@@ -3,10 +3,9 @@
 __all__ = ["GPU", "Schedule", "Task", "schedule"]
 
 import heapq
-from bisect import insort
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 GPU = 1000  # a whole one: jobs ask for thousandths
 
@@ -56,34 +55,30 @@ def schedule(tasks: Mapping[str, Task], cores: int) -> Schedule:
         tasks: by name; every name in an ``after`` is among them, and none waits for itself.
         cores: jobs at a time.
     """
-    followers, waiting = defaultdict(list), {name: len(set(task.after)) for name, task in tasks.items()}
-    for name, task in tasks.items():
-        for before in set(task.after):
-            followers[before].append(name)
-    place = {name: number for number, name in enumerate(tasks)}
-    ready = sorted((-tasks[name].urgency, place[name], name) for name, left in waiting.items() if not left)
-    running: list[tuple[float, int, str]] = []
+    graph = TopologicalSorter({name: task.after for name, task in tasks.items()})
+    graph.prepare()
+    order = {name: (-task.urgency, place) for place, (name, task) in enumerate(tasks.items())}
+    ready = sorted(graph.get_ready(), key=order.__getitem__)
+    running: list[tuple[float, str]] = []
     starts: dict[str, float] = {}
     now, gpu, memory, peak = 0.0, GPU, 0, 0
     while ready or running:
         held = []
-        for entry in ready:
-            task = tasks[entry[-1]]
+        for name in ready:
+            task = tasks[name]
             if len(running) == cores or task.gpu > gpu:
-                held.append(entry)
+                held.append(name)
                 continue
-            starts[entry[-1]] = now
-            heapq.heappush(running, (now + task.seconds, *entry[1:]))
+            starts[name] = now
+            heapq.heappush(running, (now + task.seconds, name))
             gpu, memory = gpu - task.gpu, memory + task.memory
-        ready, peak = held, max(peak, memory)
+        peak = max(peak, memory)
         now = running[0][0]
         while running and running[0][0] == now:  # all that end at once, before anything starts
             name = heapq.heappop(running)[-1]
             gpu, memory = gpu + tasks[name].gpu, memory - tasks[name].memory
-            for follower in followers[name]:
-                waiting[follower] -= 1
-                if not waiting[follower]:
-                    insort(ready, (-tasks[follower].urgency, place[follower], follower))
+            graph.done(name)
+        ready = sorted([*held, *graph.get_ready()], key=order.__getitem__)
     work = sum(task.seconds for task in tasks.values())
     idle = max(0.0, 1 - work / (cores * now)) if now else 0.0  # sums are rounded
     return Schedule(starts, now, _longest(tasks, starts), idle, peak)
