@@ -25,7 +25,7 @@ class EarlyStopping:
         validation: held-out samples of each replica; None: the last weights are kept, and training goes to its end.
 
     Attributes:
-        best: the weights that are kept, [R, P].
+        best: the weights that are kept, [R, P]: averaged ones, where ``train.averaging`` says so.
         bound: the best validation bound of each replica, −∞ before a finite one; nats per sample in the model's units.
         best_step: the step that the weights of each replica are from.
         curve: (step, validation bounds of all replicas).
@@ -35,7 +35,7 @@ class EarlyStopping:
         replicas = len(trainer.stack)
         self.trainer = trainer
         self._bounds = _validation_bounds(trainer, validation) if validation else None
-        self.best = _weights(trainer).clone()
+        self.best = trainer.average.value.clone()
         self.bound = [-math.inf] * replicas
         self.best_step = [0] * replicas
         self.curve: list[tuple[int, list[float]]] = []
@@ -60,14 +60,14 @@ class EarlyStopping:
         """The bounds of the validation samples now; keeps the weights where they are better. Empty without samples."""
         trainer, self._looked = self.trainer, self.trainer.step
         if self._bounds is None:
-            self.best = _weights(trainer)
+            self.best = trainer.average.value
             self.best_step = [trainer.stopped.get(r, trainer.step) for r in range(len(trainer.stack))]
             return []
         found = self._bounds()
         self.curve.append((trainer.step, found))
         better = [r for r, value in enumerate(found) if value > self.bound[r]]
         for r in better:
-            self.bound[r], self.best_step[r], self.best[r] = found[r], trainer.step, _weights(trainer)[r]
+            self.bound[r], self.best_step[r], self.best[r] = found[r], trainer.step, trainer.average.value[r]
         self._waited = 0 if better else self._waited + 1
         return found
 
@@ -95,11 +95,6 @@ class EarlyStopping:
         self._looked, self._waited = facts["looked"], facts["waited"]
 
 
-def _weights(trainer: Trainer) -> Tensor:
-    """The weights that are evaluated and kept, [R, P]: averaged ones, where ``train.averaging`` says so."""
-    return trainer.average.value
-
-
 def _validation_bounds(trainer: Trainer, validation: Sequence[PackedSplit]) -> Callable[[], list[float]]:
     """A function that gives the validation bound of every replica, on samples, subsets and noise that stay the same."""
     repeats = max(1, ROWS_LOOKED_AT // len(validation[0]))
@@ -114,7 +109,7 @@ def _validation_bounds(trainer: Trainer, validation: Sequence[PackedSplit]) -> C
     @torch.no_grad()
     def bounds() -> list[float]:
         inputs = (x, observed, subsets, weights, noise, trainer.beta)
-        losses, _ = trainer.stack.map(trainer._loss, *inputs, flat=_weights(trainer))
+        losses, _ = trainer.stack.map(trainer._loss, *inputs, flat=trainer.average.value)
         return [-value if value == value else -math.inf for value in losses.tolist()]
 
     return bounds
