@@ -62,15 +62,13 @@ class Program:
         flat = flat.detach()
         if self.operations is None or flat.data_ptr() != self._address:
             self._address = flat.data_ptr()
-            self.operations = self._prepared(flat, *inputs) if self.trace else self._step
+            self.operations = self._step
+            if self.trace:
+                self.operations = choose(self.choice, self.calls, self._plain, self._step, (flat, *inputs))
             self.form = FORMS.get(type(self.operations), "autograd")
         with torch.no_grad():
             gradient, loss, *terms = self.operations(flat, *inputs)
         return StepResult(loss, dict(zip(self.names, terms, strict=True)), gradient)
-
-    def _prepared(self, *inputs: Tensor) -> Operations:
-        """The step in the form that was chosen, or that is fastest on the device of its inputs."""
-        return choose(self.choice, self.calls, self._plain, self._step, inputs)
 
     def _plain(self, *inputs: Tensor) -> Operations:
         """The very operations of the step."""
