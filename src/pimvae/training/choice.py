@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -108,25 +107,23 @@ def _machine(parameters: Tensor) -> str:
 
 
 def _known(parameters: Tensor) -> Gain | None:
-    """The gain that was measured on this machine; a file that is absent or damaged is no error."""
-    path = _file()
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        found = read_json(path)[_machine(parameters)] if path else None
-        return found and Gain(float(found["ratio"]), float(found["seconds"]))
+    """The gain that was measured on this machine, if it was."""
+    with suppress(ValueError, KeyError, TypeError):
+        found = _kept()[_machine(parameters)]
+        return Gain(float(found["ratio"]), float(found["seconds"]))
     return None
 
 
 def _keep(parameters: Tensor, gain: Gain) -> None:
     """Beside those of other machines, which may share a home; where nothing can be written it is measured again."""
-    path, kept = _file(), {}
-    if path is None:
-        return
+    if folder := cache_folder():
+        with suppress(OSError):
+            write_json(folder / FILE, _kept() | {_machine(parameters): asdict(gain)})
+
+
+def _kept() -> dict[str, Any]:
+    """Gains by machine; a file that is absent or damaged holds none, and is no error."""
     with suppress(OSError, ValueError):
-        kept = read_json(path)
-    with suppress(OSError):
-        write_json(path, {**(kept if isinstance(kept, dict) else {}), _machine(parameters): asdict(gain)})
-
-
-def _file() -> Path | None:
-    folder = cache_folder()
-    return folder and folder / FILE
+        content = read_json(folder / FILE) if (folder := cache_folder()) else {}
+        return content if isinstance(content, dict) else {}
+    return {}
