@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -140,7 +141,7 @@ def test_what_the_environment_says_is_looked_at(capsys, monkeypatch):
 
 @pytest.mark.parametrize(("closing", "code"), [(">&-", 0), ("2>&-", 0), (">/dev/full", 1)])
 def test_an_output_that_cannot_be_written_to(root, closing, code):
-    command = f"exec {sys.executable} -m pimvae.cli schemes poe {closing}"
+    command = f"exec {shlex.quote(sys.executable)} -m pimvae.cli schemes poe {closing}"
     environment = {**os.environ, "PYTHONPATH": str(root / "src")}
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=root, env=environment)
     assert done.returncode == code and "Traceback" not in done.stderr

@@ -12,7 +12,7 @@ from pimvae.cli import main
 from pimvae.config import experiments
 from pimvae.config.schema import LinearData
 from pimvae.data.job import run as make_data
-from pimvae.kernels import COMPILED, KERNELS, kernels_in, kernels_of
+from pimvae.kernels import COMPILED, KERNELS, kernels_in, kernels_of, takes_compilers
 from pimvae.library import MultimodalVAE
 from pimvae.training import compiled, job
 from pimvae.training.checkpoint import Checkpoint
@@ -112,16 +112,17 @@ def test_a_training_that_compiles_nothing_names_no_folder(root, tmp_path, place)
 
 
 def test_the_jobs_of_a_workflow_share_a_folder_if_any_of_them_compiles(monkeypatch):
-    assert kernels_of(["never", "never"], "a b") == ""
-    assert kernels_of(["never", "auto"], "a b") == f" {KERNELS}='{Path('a b', COMPILED).absolute()}'"
+    assert kernels_of(["never", "never"], "/runs/(new)") == ""
+    assert kernels_of(["never", "auto"], "/runs/(new)") == f" {KERNELS}='/runs/(new)/{COMPILED}'"
     monkeypatch.setenv(KERNELS, "/mine")
-    assert kernels_of(["always"], "a b") == f" {KERNELS}=/mine"
+    assert kernels_of(["always"], "/runs/(new)") == f" {KERNELS}=/mine"
 
 
 def files(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if path.is_file() and path.suffix in (".so", ".cpp")}
 
 
+@pytest.mark.skipif(not takes_compilers(torch.__file__), reason="torch lies in a path with a space")
 def test_a_second_training_of_equal_shape_finds_the_kernels_of_the_first(tmp_path):
     data = LinearData(loading="dense", modalities=2, dim_low=3, dim_high=5, latent=2, samples=20)
     make_data(data, [0], tmp_path / "data")
@@ -140,3 +141,11 @@ def test_a_second_training_of_equal_shape_finds_the_kernels_of_the_first(tmp_pat
     weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("first", "second")]
     assert weights[0] == weights[1]
     assert {path.name for path in (tmp_path / "first").iterdir()} == {"history.csv", "run.json", "weights.safetensors"}
+
+
+def test_a_project_in_a_path_with_a_space_keeps_kernels_elsewhere(tmp_path):
+    """Torch's commands for the compiler have no quotes: there would be no compiled step."""
+    with kernels_in(tmp_path / "my project" / "run", "always"):
+        compiled._keep_kernels()
+        assert os.environ[KERNELS] == str(tmp_path / "cache" / "pimvae" / "kernels")
+    assert kernels_of(["always"], str(tmp_path / "my project")) == "" != kernels_of(["always"], str(tmp_path))

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, fx
 
+from pimvae.kernels import takes_compilers
 from pimvae.training.captured import Captured
 from pimvae.training.replay import Operations, buffer_for, recorded
 
@@ -84,12 +85,14 @@ def _keep_kernels() -> None:
     system's folder of temporary files.
     """
     folder = cache_folder()
-    if folder is not None:
+    if folder is not None and takes_compilers(folder):
         os.environ.setdefault(KERNELS, str(folder / "kernels"))
     os.environ.setdefault(WORKERS, str(torch.get_num_threads()))
 
 
 def _reason(error: Exception) -> str:
     """The first line of a message that says something; torch's own first one names the part that failed."""
+    if not takes_compilers(torch.__file__):
+        return f"torch cannot compile from a path with a space, {Path(torch.__file__).parent}"
     lines = (line.strip() for line in str(error).splitlines())
     return next((line for line in lines if line and not line.endswith("raised:")), type(error).__name__)
