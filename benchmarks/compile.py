@@ -10,7 +10,7 @@ from unittest import mock
 from benchmarks.measure import Effort, Result, interleaved
 from benchmarks.trainings import cell, stacked
 from pimvae.config.schema import Cell
-from pimvae.training.compiled import KERNELS
+from pimvae.kernels import KERNELS
 
 CASES = (
     ("linear", "dense-poe-masked", 64),

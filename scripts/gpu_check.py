@@ -60,9 +60,10 @@ def shared(device: str) -> Iterator[None]:
     """NVIDIA's Multi-Process Service, where it is installed: kernels of several processes run side by side.
 
     Its daemon is this script's own, below a folder for temporary files, and ends with it. Without it processes take
-    turns on the GPU.
+    turns on the GPU. One that the environment names already is left as it is.
     """
-    control = shutil.which("nvidia-cuda-mps-control") if device == "cuda" else None
+    wanted = device == "cuda" and "CUDA_MPS_PIPE_DIRECTORY" not in os.environ
+    control = shutil.which("nvidia-cuda-mps-control") if wanted else None
     with tempfile.TemporaryDirectory(prefix="mps") as folder:
         places = dict.fromkeys(("CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"), folder) if control else {}
         own = os.environ | places

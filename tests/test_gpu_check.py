@@ -148,3 +148,14 @@ def test_processes_share_a_gpu_where_the_service_starts(code, tmp_path, monkeypa
     told = [line.split() for line in (tmp_path / "told").read_text().splitlines()]
     assert [line[0] for line in told] == ["-d", "quit"][: 2 - code]
     assert len({line[-1] for line in told}) == 1 and "CUDA_MPS_PIPE_DIRECTORY" not in os.environ
+
+
+def test_a_service_that_runs_already_is_left_as_it_is(tmp_path, monkeypatch, script):
+    control = tmp_path / "nvidia-cuda-mps-control"
+    control.write_text(f"#!/bin/sh\ntouch {tmp_path}/told\n")
+    control.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("CUDA_MPS_PIPE_DIRECTORY", "/mine")
+    with script.shared("cuda"):
+        pass
+    assert os.environ["CUDA_MPS_PIPE_DIRECTORY"] == "/mine" and not (tmp_path / "told").exists()

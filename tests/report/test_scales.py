@@ -10,7 +10,7 @@ import pytest
 from pimvae.claims.statistics import format_estimate, mean_interval
 from pimvae.cli import main
 from pimvae.config.catalogue import read_config
-from pimvae.report import job, readme, source
+from pimvae.report import job, readme
 from pimvae.report.scales import in_order, table_cells, table_scales
 from pimvae.report.source import Source, Verdicts
 from pimvae.report.table import ACROSS, CELLS, NOT_RUN, SCALES
@@ -18,22 +18,6 @@ from pimvae.report.webpage import pages
 from pimvae.results.ship import ship
 
 PART = "linear"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def judged_once():
-    """The two sets of results of this file, told apart by their number of cells, are judged once each."""
-    known, judge = {}, job.judge
-
-    def remembered(results, claims_path=None):
-        if len(results.runs) not in known:
-            known[len(results.runs)] = judge(results, claims_path)
-        return known[len(results.runs)]
-
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (job, source):
-            patch.setattr(module, "judge", remembered)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +34,7 @@ def workstation(folder, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def judged(judged_once, results) -> Verdicts:
+def judged(results) -> Verdicts:
     return Verdicts.of(results, "laptop", job.judge(results))
 
 

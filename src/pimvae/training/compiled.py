@@ -9,11 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, fx
 
-from pimvae.kernels import takes_compilers
+from pimvae.kernels import KERNELS, takes_compilers
 from pimvae.training.captured import Captured
 from pimvae.training.replay import Operations, buffer_for, recorded
 
-KERNELS = "TORCHINDUCTOR_CACHE_DIR"  # torch's own variable: where it keeps what it compiled
 WORKERS = "TORCHINDUCTOR_COMPILE_THREADS"
 
 
@@ -53,15 +52,16 @@ class Compiled:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # of torch about itself
             try:
-                # Captured here: torch's own graphs ("reduce-overhead") cost more on the host than they save.
-                if inputs[0].is_cuda:
-                    self.run = Captured(self.run, *self.inputs)
                 self.run(*self.inputs)
+                # By us: torch's own graphs ("reduce-overhead") cost more on the host than they save.
+                self.captured = Captured(self.run, *self.inputs) if inputs[0].is_cuda else None
             except Exception as error:  # whatever the compiler, the linker or torch has to say
                 raise NotCompiledError(_reason(error)) from error
 
     def __call__(self, *inputs: Tensor) -> list[Tensor]:
         """The results for new inputs of the recorded shapes; they are valid until the next call."""
+        if self.captured is not None:
+            return self.captured(*inputs)  # which has buffers of its own
         for buffer, tensor in zip(self.inputs[self.fixed :], inputs[self.fixed :], strict=True):
             buffer.copy_(tensor)
         with torch.no_grad():
@@ -92,7 +92,7 @@ def _keep_kernels() -> None:
 
 def _reason(error: Exception) -> str:
     """The first line of a message that says something; torch's own first one names the part that failed."""
-    if not takes_compilers(torch.__file__):
+    if "C++" in str(error) and not takes_compilers(torch.__file__):
         return f"torch cannot compile from a path with a space, {Path(torch.__file__).parent}"
     lines = (line.strip() for line in str(error).splitlines())
     return next((line for line in lines if line and not line.endswith("raised:")), type(error).__name__)
