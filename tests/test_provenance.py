@@ -138,6 +138,20 @@ def test_stored_numbers_are_sources():
     assert stored not in provenance.data_sources("digits")
 
 
+def test_everything_that_is_stored_beside_modules_is_of_a_kind_that_counts():
+    beside = {path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    named = {path for path in beside if path.with_suffix(".py").is_file() or path.with_suffix("").is_dir()}
+    assert {path.suffix for path in named} == {".py", *provenance.STORED}
+    assert beside - named <= {path for path in beside if path.suffix == ".py"} | {PACKAGE / "py.typed"}
+
+
+def test_looks_and_texts_are_sources_of_what_they_are_for():
+    looks, texts = (provenance.sources(f"pimvae.report.{module}") for module in ("figures.f1_bounds", "webpage"))
+    names = [{path.name for path in listed if path.suffix not in {".py", ".yaml"}} for listed in (looks, texts)]
+    assert names == [{"style.mplstyle"}, {"webpage.css", "webpage.js"}]
+    assert PACKAGE / "report" / "page_notes.yaml" in texts
+
+
 def test_the_page_of_tables_is_a_source_of_the_tables_alone():
     page = PACKAGE / "report" / "tables.yaml"
     assert {stage for stage, (_, listed) in STAGES.items() if page in listed} == {"tables"}

@@ -18,45 +18,15 @@ from matplotlib.ticker import FuncFormatter, LogFormatterMathtext, LogLocator, N
 from pimvae.files import replacing
 
 TEXT_WIDTH = 6.5  # inches, \textwidth of paper/main.tex
-SMALL, NORMAL = 7.0, 8.0  # points; figures are included unscaled
-MUTED = "#5a5a5a"
-GRID = "#d9d9d9"
+LOOK = matplotlib.rc_params_from_file(Path(__file__).with_suffix(".mplstyle"), use_default_template=False)
+MUTED, GRID = LOOK["axes.edgecolor"], LOOK["grid.color"]
 ALARM = "#B00020"
-
-TICKS = {"labelsize": SMALL, "major.width": 0.6, "major.size": 2.5, "color": MUTED, "labelcolor": "black"}
-RC = {
-    **{f"{axis}tick.{key}": value for axis in "xy" for key, value in TICKS.items()},
-    "font.family": "STIXGeneral",  # goes with the Times of the paper, shipped with matplotlib
-    "mathtext.fontset": "stix",
-    "font.size": NORMAL,
-    "axes.titlesize": NORMAL,
-    "axes.labelsize": NORMAL,
-    "legend.fontsize": SMALL,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": MUTED,
-    "axes.axisbelow": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.5,
-    "xtick.minor.width": 0.4,
-    "xtick.minor.size": 1.5,
-    "lines.linewidth": 1.1,
-    "legend.frameon": False,
-    "legend.handlelength": 1.4,
-    "legend.columnspacing": 1.2,
-    "legend.handletextpad": 0.5,
-    "figure.dpi": 100,
-    "savefig.dpi": 200,
-    "pdf.fonttype": 42,  # embedded TrueType: text stays text
-    "svg.hashsalt": "pimvae",
-}
 
 
 def use_style() -> None:
     """Set the style for every figure that follows."""
     matplotlib.rcdefaults()
-    matplotlib.rcParams.update(RC)
+    matplotlib.rcParams.update(LOOK)
 
 
 def figure(height: float, width: float = TEXT_WIDTH) -> Figure:

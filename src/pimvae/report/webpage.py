@@ -12,10 +12,10 @@ import pandas as pd
 from pimvae.errors import UserError
 from pimvae.registry import names, summary
 from pimvae.report.page_notes import notes
-from pimvae.report.page_style import SCRIPT, STYLE
 from pimvae.report.table import ACROSS, Part
 from pimvae.results.files import write_text
 
+STYLE, SCRIPT = (Path(__file__).with_suffix(suffix).read_text(encoding="utf-8") for suffix in (".css", ".js"))
 SPAN = re.compile(r"\\multicolumn\{(\d+)\}\{((?:[^{}]|\{[^{}]*\})*)\}\{(.*)\}")
 RULES = re.compile(r"\\(?:toprule|bottomrule|cmidrule(?:\([lr]+\))?\{[\d-]+\}|addlinespace|end\{tabular\})")
 TOKEN = re.compile(r"\\[a-zA-Z]+ ?|\\.|--|[{}$~^_]|[^\\{}$~^_-]+|-", re.DOTALL)
@@ -70,9 +70,9 @@ def page(title: str, tex: str, scale: str, name: str = "") -> str:
     heading = html.escape(title.rstrip("."))
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{heading}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>\n{STYLE}</style></head>\n'
         f'<body><h1>{heading}</h1>\n<div role="region" aria-label="table" tabindex="0">{table}</div>\n'
-        f"{notes(name, table, tex, scale)}\n<script>{SCRIPT}</script></body></html>\n"
+        f"{notes(name, table, tex, scale)}\n<script>\n{SCRIPT}</script></body></html>\n"
     )
 
 

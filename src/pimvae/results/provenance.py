@@ -21,14 +21,15 @@ from pimvae.registry import page
 
 PACKAGE = "pimvae"
 ROOT = Path(__file__).parents[1]
+STORED = (".npz", ".yaml", ".css", ".js", ".mplstyle")
 
 
 @cache
 def sources(entry: str, *extra: str) -> tuple[Path, ...]:
     """Files of all modules of this package that ``entry`` and ``extra`` import, themselves included, sorted.
 
-    What is stored beside a module under its name counts as its source: numbers (``<module>.npz``), or the page of a
-    registry (``<package>.yaml``).
+    What is stored beside a module under its name counts as its source: its numbers, its texts and looks, or the page of
+    a registry (``<package>.yaml``); see `STORED`.
 
     Args:
         entry: a module, or ``module:function``: then imports inside the module's other functions do not count.
@@ -51,7 +52,7 @@ def sources(entry: str, *extra: str) -> tuple[Path, ...]:
             continue
         found[name] = path
         place = path.parent if path.name == "__init__.py" else path
-        stored += [beside for suffix in (".npz", ".yaml") if (beside := place.with_suffix(suffix)).is_file()]
+        stored += [beside for suffix in STORED if (beside := place.with_suffix(suffix)).is_file()]
         waiting += _imports(name, function if name == entry else "")
         parent = name.rpartition(".")[0]
         if parent:  # importing a module runs the packages above it
