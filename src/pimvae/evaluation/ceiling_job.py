@@ -1,6 +1,6 @@
 """The ceiling stage: log-likelihood of a clustered data set under the model that generated it, for every seed."""
 
-__all__ = ["AGGREGATOR", "FEW", "run"]
+__all__ = ["FEW", "run"]
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,11 +14,10 @@ from pimvae.data.dataset import Dataset, Split, load
 from pimvae.data.job import checksums, data_file
 from pimvae.errors import UserError
 from pimvae.evaluation.ceiling import ceiling
-from pimvae.evaluation.names import SPLITS
+from pimvae.evaluation.names import SPLITS, TRUE_MODEL, TRUE_PRIOR
 from pimvae.evaluation.rows import COLUMNS
 from pimvae.files import write_csv
 
-AGGREGATOR = "true_model"  # stands in the columns aggregator and objective, which the true model has not
 FEW = 10.0  # effective particles below which an estimate of one sample is not to be trusted
 
 
@@ -44,7 +43,7 @@ def run(
         data = load(path)
         if "cluster_mean" not in data.truth:
             raise UserError(f"{path}: the model that generated it is not known, so there is no ceiling")
-        keys = (experiment, dataset, AGGREGATOR, AGGREGATOR, "true", 1.0, seed, 1.0, "")
+        keys = (experiment, dataset, TRUE_MODEL, TRUE_MODEL, TRUE_PRIOR, 1.0, seed, 1.0, "")
         for name, split in zip(SPLITS, (data.train, data.test), strict=True):
             if split is not None:
                 found = _metrics(data, split.spread(evaluation.llh_samples), evaluation.ceiling_particles, seed)

@@ -12,11 +12,10 @@ from pimvae.data.dataset import Dataset, load
 from pimvae.data.job import checksums, data_file
 from pimvae.errors import UserError
 from pimvae.evaluation.classifiers import Classifiers, fit, load_classifiers, save_classifiers, table
-from pimvae.evaluation.names import SPLITS, TRIPLE
+from pimvae.evaluation.names import CLASSIFIER, SPLITS, TRIPLE
 from pimvae.evaluation.rows import COLUMNS
 from pimvae.files import sha256, write_csv
 
-NAME = "classifier"  # stands in the columns aggregator, objective and prior, which a classifier has not
 TABLE = "classifiers.csv"  # of accuracies
 
 
@@ -57,7 +56,7 @@ def run(experiment: str, dataset: str, seeds: Sequence[int], data_dir: Path | st
         raise UserError(f"{path} has no images and text: classifiers are for the data set kind 'images'")
     classifiers = fit(data, seed)
     save_classifiers(classifiers, classifiers_file(data_dir))
-    keys = (experiment, dataset, NAME, NAME, NAME, 1.0, seed, 1.0, "")
+    keys = (experiment, dataset, CLASSIFIER, CLASSIFIER, CLASSIFIER, 1.0, seed, 1.0, "")
     rows = [(*keys, split, subset, "accuracy", value) for split, subset, value in _accuracies(data, classifiers)]
     write_csv(Path(data_dir) / TABLE, COLUMNS, rows)
     seal_file(Path(data_dir) / TABLE, classifiers_sha256=sha256(classifiers_file(data_dir)),

@@ -1,14 +1,18 @@
-"""What the columns ``split`` and ``subset`` of the metrics can hold (no torch here: who selects rows reads it too).
+"""What columns of the metrics can hold: split, subset, rows of no trained model (no torch here, for who reads them).
 
-`pimvae.evaluation.rows.Rows` refuses other names, so a claim that asks for one has a typing error in it.
+`pimvae.evaluation.rows.Rows` refuses other splits and subsets, so a claim that asks for one has a typing error in it.
 """
 
-__all__ = ["PAIR", "SPLITS", "TRIPLE", "check_names", "crossing", "is_subset", "of_size", "subset_names"]
+__all__ = ["CLASSIFIER", "PAIR", "SPLITS", "TRIPLE", "TRUE_MODEL", "TRUE_PRIOR", "check_names", "crossing", "is_subset",
+           "of_size", "subset_names"]  # fmt: skip
 
 import re
 from itertools import combinations
 
 SPLITS = ("train", "test")
+# In the columns aggregator and objective, where a row is no trained model's. A classifier has no prior either.
+TRUE_MODEL, CLASSIFIER = "true_model", "classifier"
+TRUE_PRIOR = "true"
 PAIR = ("vector", "label")  # modalities of experiment 2
 TRIPLE = ("mnist", "svhn", "text")  # modalities of experiment 4
 # Everything observed; mean over random subsets; over single modalities; over all ways to cross; draws of the prior.

@@ -12,13 +12,14 @@ from pimvae.claims.statistics import format_estimate, format_number, mean_interv
 from pimvae.claims.status import COLLAPSED, UNTRAINED
 from pimvae.claims.verdict import UNSETTLED, Judgement
 from pimvae.config.catalogue import catalogue
+from pimvae.evaluation.names import CLASSIFIER, TRUE_PRIOR
 from pimvae.report import prose
 from pimvae.report.checks import check_rows
 from pimvae.report.latex import escape
 from pimvae.results.files import Results
 
 SENTENCE = {**{verdict: one for verdict, (one, _) in prose.SAID.items()}, "not run": "was not examined"}
-REFERENCES = ("true", "classifier")  # priors of rows that are no model's: true models and classifiers
+REFERENCES = (TRUE_PRIOR, CLASSIFIER)  # priors of rows that are no model's
 IMAGE_DATA = {
     "embedded": "Made from embedded stand-ins (digits of MNIST, procedural house numbers): not comparable with the "
     "publication's numbers.",

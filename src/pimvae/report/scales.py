@@ -10,12 +10,12 @@ from pimvae.claims.schema import Claim
 from pimvae.claims.selection import select
 from pimvae.claims.verdict import UNSETTLED
 from pimvae.config.catalogue import catalogue
+from pimvae.evaluation.names import TRUE_MODEL
 from pimvae.report.grid import in_grid
 from pimvae.report.latex import escape
 from pimvae.report.prose import effect_texts, unit
 from pimvae.report.source import Verdicts, verdict_at
 from pimvae.report.table import MISSING, NOT_RUN, Part, Table, grouped_headings
-from pimvae.report.tables._below import TRUE_MODEL
 from pimvae.report.tables._cells import Column, aggregator_rows, panels
 
 FIRST = ("workstation", "paper", "laptop")  # what is shown first; scales of one's own come last

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from pimvae.claims.selection import select
 from pimvae.config.catalogue import catalogue
 from pimvae.errors import UserError
+from pimvae.evaluation.names import TRUE_MODEL, TRUE_PRIOR
 from pimvae.report.figures._drawing import Drawing, broken_label
 from pimvae.report.figures._examples import cells_with_examples, read_examples
 from pimvae.report.grid import in_grid
@@ -22,7 +23,7 @@ from pimvae.results.files import CELL, Results
 EXPERIMENT, LIMIT = "bimodal", 400
 ARRAYS = ("labels", "latents", "x", "inferred", "reconstruction")
 COLUMNS = ["kind", "aggregator", "objective", "prior", "seed", "mcc", "cluster", "first", "second"]
-TRUTH = ("true_model", "true_model", "true")
+TRUTH = (TRUE_MODEL, TRUE_MODEL, TRUE_PRIOR)
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#D55E00", "#999933"]
 GAP, BETWEEN, LABEL = 0.03, 0.16, 0.27  # inches: between panels, between the priors, for the names of the rows
 TOP, HEAD, LARGE = 0.22, 0.38, 1.15  # inches: titles of the large panels, headings of the columns, large panels

@@ -3,7 +3,7 @@
 Objectives beside the grid have each its own bound, so that their numbers stand in one group of columns only.
 """
 
-__all__ = ["TITLES", "TRUE_MODEL", "ceiling_parts", "published_parts", "published_rows", "simple_parts", "standing"]
+__all__ = ["TITLES", "ceiling_parts", "published_parts", "published_rows", "simple_parts", "standing"]
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +14,7 @@ from pimvae.claims.selection import select
 from pimvae.claims.statistics import format_number
 from pimvae.claims.status import replica_status
 from pimvae.config.catalogue import catalogue
+from pimvae.evaluation.names import TRUE_MODEL
 from pimvae.report.grid import in_block
 from pimvae.report.latex import escape
 from pimvae.report.table import Part
@@ -22,7 +23,6 @@ from pimvae.results.files import Results
 
 TITLES = {"nonempty": "mixture bound without the empty subset", "published": "published baselines, each with its bound"}
 NOTES = ("untrained", "collapsed")  # statuses that a table tells, each with a macro of its own
-TRUE_MODEL = "true_model"
 
 
 def published_parts(metrics: pd.DataFrame, columns: Sequence[Column], width: int) -> list[Part]:

@@ -10,13 +10,14 @@ import pandas as pd
 from pimvae.claims.selection import select
 from pimvae.config.catalogue import catalogue
 from pimvae.config.strict import AsList, Strict
+from pimvae.evaluation.names import CLASSIFIER, TRUE_MODEL
 from pimvae.report.grid import in_grid
 from pimvae.report.table import NOT_RUN, Part, Table, bound_headings, grouped_headings
-from pimvae.report.tables._below import TRUE_MODEL, ceiling_parts, published_parts, simple_parts, standing
+from pimvae.report.tables._below import ceiling_parts, published_parts, simple_parts, standing
 from pimvae.report.tables._cells import Column, aggregator_rows, panels
 from pimvae.results.files import Results
 
-REFERENCES = (TRUE_MODEL, "classifier")  # "aggregators" of rows that are no trained model's
+REFERENCES = (TRUE_MODEL, CLASSIFIER)  # "aggregators" of rows that are no trained model's
 
 
 class Measure(Strict):

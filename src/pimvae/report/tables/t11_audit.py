@@ -6,6 +6,7 @@ from pimvae.claims.audit import ARMS, CORRECTED, EXPERIMENT, STANDS_FOR, effects
 from pimvae.claims.selection import select
 from pimvae.claims.statistics import Estimate, format_estimate
 from pimvae.config.catalogue import catalogue
+from pimvae.evaluation.names import TRUE_MODEL
 from pimvae.report.table import MISSING, NOT_RUN, Part, Table, bound_headings, grouped_headings
 from pimvae.results.files import Results
 
@@ -23,7 +24,7 @@ def table_audit(results: Results) -> Table:
     metrics = select(results.metrics, {"experiment": EXPERIMENT})
     if metrics.empty:
         return NOT_RUN
-    objectives = [name for name in catalogue().order("objectives", metrics["objective"]) if name != "true_model"]
+    objectives = [name for name in catalogue().order("objectives", metrics["objective"]) if name != TRUE_MODEL]
     headings = [heading for heading, *_ in MEASURES]
     parts = []
     for data, (experiment, _) in STANDS_FOR.items():

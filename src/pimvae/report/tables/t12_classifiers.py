@@ -4,6 +4,7 @@ __all__ = ["table_classifiers"]
 
 from pimvae.claims.selection import select
 from pimvae.claims.statistics import format_number
+from pimvae.evaluation.names import CLASSIFIER
 from pimvae.report.table import NOT_RUN, Part, Table
 from pimvae.results.files import Results
 
@@ -13,7 +14,7 @@ SPLITS = {"train": "training", "test": "held out"}
 
 def table_classifiers(results: Results) -> Table:
     """Accuracy (%) per modality on training and held-out images, each image counted once."""
-    wanted = {"experiment": "images", "aggregator": "classifier", "metric": "accuracy"}
+    wanted = {"experiment": "images", "aggregator": CLASSIFIER, "metric": "accuracy"}
     accuracies = select(results.metrics, wanted)
     if accuracies.empty:
         return NOT_RUN
