@@ -7,6 +7,7 @@ import pytest
 
 from pimvae.errors import UserError
 from pimvae.report import first_screen, job, readme
+from pimvae.report.prose import counted
 from pimvae.report.readme import refresh, rewrite
 from pimvae.report.source import Source, Verdicts, read_jobs
 from pimvae.results.ship import ship
@@ -68,7 +69,7 @@ def test_verdicts_of_other_scales_come_first(source):
         assert row[2:6] == alone[2:6]
     assert partial
     said = first_screen.summary(replace(source, before=(first,)))
-    assert said.index("at scale `workstation`") < said.index("at scale `laptop`")
+    assert said.index("Scale `workstation`") < said.index("Scale `laptop`")
 
 
 def test_shipped_verdicts_are_those_of_the_run(folder, source, tmp_path):
@@ -128,20 +129,23 @@ def test_a_block_without_news_keeps_its_text(source, tmp_path):
     assert "said before" not in told and "2 of 3 numbers equal." in told and "docs/figures/compare.png" in told
 
 
-def test_the_sentence_counts_every_examined_claim_once(source):
-    sentence, _, moving = first_screen.summary(source).partition(" Half of the steps")
-    open_ = source.verdicts.loc[source.verdicts["verdict"].str.endswith(" (not settled)"), "claim"]
-    assert sorted(re.findall(r"C\d+[a-z]?", moving)) == sorted(open_)
-    named = re.findall(r"C\d+[a-z]?", sentence)
-    examined = source.verdicts[source.verdicts["verdict"] != "not run"]
-    assert sorted(named) == sorted(examined["claim"])
-    counts = [int(number) for number in re.findall(r"(\d+) (?:holds?|is|are|makes?|stays?|was|were) ?", sentence)]
-    assert sum(counts) == len(named)
-    kinds = source.verdicts["verdict"].str.removesuffix(" (not settled)")
-    for verdict, part in (("holds", "holds?"), ("refuted", "refuted"), ("undecided", "undecided")):
-        expected = set(source.verdicts.loc[kinds == verdict, "claim"])
-        found = re.search(rf"{part} \(([^)]*)\)", sentence)
-        assert (set(found[1].split(", ")) if found else set()) == expected
+def test_the_summary_names_every_examined_claim_once_and_quotes_those_that_were_decided(source):
+    said, _, note = first_screen.summary(source).partition("\n\nNot settled")
+    heading, _, *lines = said.splitlines()
+    kinds = source.verdicts.set_index("claim")["verdict"]
+    kinds = kinds[kinds != "not run"]
+    assert re.fullmatch(rf"\*\*Scale `laptop`, {counted(len(kinds), 'claim')} tested:\*\*", heading)
+    short = {claim.id: claim.short for claim in source.claims}
+    found = {}
+    for line in lines:
+        count, verb, rest = re.fullmatch(r"- \*\*(\d+) ([^*]+)\*\*: (.*)\.", line).groups()
+        named = {name: bool(mark) for name, mark in re.findall(r"\b(C\d+[a-z]?)\b(,? \(?not settled)?", rest)}
+        assert int(count) == len(named)
+        verdict = next(key for key, verbs in first_screen.VERBS.items() if verb in verbs)
+        found |= {name: verdict + " (not settled)" * open_ for name, open_ in named.items()}
+        assert all((short[name] in rest) == (verdict in first_screen.TOLD) for name in named)
+    assert found == kinds.to_dict()
+    assert bool(note) == any(kind.endswith("(not settled)") for kind in kinds)
 
 
 def test_the_ending_is_a_shortened_list_of_verdicts(source):

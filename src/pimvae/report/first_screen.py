@@ -1,4 +1,4 @@
-"""The blocks of the README's first screen: the result in a sentence, pictures, what to run, how a run ends."""
+"""The blocks of the README's first screen: the verdicts in words, pictures, what to run, how a run ends."""
 
 __all__ = ["by_time", "compared", "ending", "pictures", "summary"]
 
@@ -7,7 +7,7 @@ import math
 from pimvae.claims.verdict import UNSETTLED
 from pimvae.config.catalogue import read_config
 from pimvae.report.pictures import PICTURES
-from pimvae.report.prose import enumeration
+from pimvae.report.prose import counted
 from pimvae.report.source import REPORT, Source, Verdicts
 
 CORES = 2  # for which waiting times are stated
@@ -19,29 +19,33 @@ VERBS = {  # of a verdict, for one claim and for several
     "undecided": ("stays undecided", "stay undecided"),
     "not run": ("was not examined", "were not examined"),
 }
+TOLD = ("holds", "refuted", "negligible")  # verdicts on claims that are quoted; others are named by their numbers
 
 
 def summary(source: Source) -> str:
-    """A sentence for each scale: how many claims got which verdict, and which."""
-    return "\n\n".join(f"**{_sentence(run)}**" for run in (*source.before, source))
+    """A list for each scale: how many claims got which verdict, and what those say that were decided."""
+    runs = (*source.before, source)
+    unsettled = any(str(row["verdict"]).endswith(UNSETTLED) for run in runs for _, row in run.decided())
+    note = ["Not settled: half of the steps gave another verdict."] if unsettled else []
+    return "\n\n".join([*map(_verdicts, runs), *note])
 
 
-def _sentence(run: Verdicts) -> str:
+def _verdicts(run: Verdicts) -> str:
     """Of the claims that the scale examines; of all, as not examined, where it examines none."""
     found: dict[str, list[str]] = {}
     for claim, row in run.decided():
-        found.setdefault(str(row["verdict"]).removesuffix(UNSETTLED), []).append(claim.id)
+        verdict, mark, _ = str(row["verdict"]).partition(UNSETTLED)
+        named = claim.id + mark.replace(" (", ", ").removesuffix(")")
+        found.setdefault(verdict, []).append(f"{claim.short} ({named})" if verdict in TOLD else claim.id + mark)
     if len(found) > 1:
         found.pop("not run", None)
-    parts = [
-        f"{len(found[key])} {verbs[len(found[key]) > 1]} ({', '.join(found[key])})"
-        for key, verbs in VERBS.items()
-        if key in found
-    ]
-    count = sum(map(len, found.values()))
-    open_ = [claim.id for claim, row in run.decided() if str(row["verdict"]).endswith(UNSETTLED)]
-    moving = f" Half of the steps would give another verdict on {enumeration(open_)}." if open_ else ""
-    return f"Of the {count} claims that are tested at scale `{run.scale}`, {enumeration(parts)}.{moving}"
+    heading = f"**Scale `{run.scale}`, {counted(sum(map(len, found.values())), 'claim')} tested:**"
+    lines = []
+    for key, (one, several) in VERBS.items():
+        if claims := found.get(key):
+            said = ("; " if key in TOLD else ", ").join(claims)
+            lines.append(f"- **{len(claims)} {several if len(claims) > 1 else one}**: {said}.")
+    return "\n".join([heading, "", *lines])
 
 
 def pictures(source: Source) -> str:
