@@ -156,3 +156,14 @@ def test_laplace_noise_is_finite_at_the_ends_of_the_unit_interval(monkeypatch):
     draws = standard_noise((3,), "laplace")
     assert draws.isfinite().all() and draws[0] < -10 and draws[1] > 10 and draws[2] == 0
     assert math.isclose(draws[0], -draws[1])
+
+
+@pytest.mark.parametrize("family", ["gaussian", "laplace"])
+def test_the_variance_of_a_narrow_posterior_keeps_its_digits(family):
+    """In single precision E[z²] − E[z]² would be 0, or below, from a location of a few units on."""
+    factor = 2.0 if family == "laplace" else 1.0
+    loc = torch.linspace(0.0, 10.0, 101).unsqueeze(-1)
+    found = single(loc, torch.full_like(loc, 1e-3), family).variance()
+    torch.testing.assert_close(found, torch.full_like(loc, factor * 1e-6), rtol=1e-5, atol=0.0)
+    apart = Mixture(torch.zeros(1, 2), torch.tensor([[[7.0], [7.002]]]), torch.full((1, 2, 1), 1e-3), family)
+    assert apart.variance().item() == pytest.approx(factor * 1e-6 + 1e-6, rel=1e-2)

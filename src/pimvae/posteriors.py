@@ -100,8 +100,8 @@ class Mixture:
         """Var[z] per dimension, by the law of total variance."""
         factor = 2.0 if self.family == "laplace" else 1.0
         weights = self.logits.softmax(-1).unsqueeze(-1)
-        second = (weights * (factor * self.scale.square() + self.loc.square())).sum(-2)
-        return second - self.mean().square()
+        apart = self.loc - self.mean().unsqueeze(-2)  # E[z²] − E[z]² would lose the digits of a narrow posterior
+        return (weights * (factor * self.scale.square() + apart.square())).sum(-2)
 
     def select(self, index: int | slice | Tensor) -> "Mixture":
         """The posteriors at ``index`` of the first batch axis."""

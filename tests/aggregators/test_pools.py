@@ -155,7 +155,7 @@ def test_hellinger_keeps_small_variances_beside_large_means():
     assert q.scale.item() == pytest.approx(1e-2, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", POOLS)
+@pytest.mark.parametrize("name", [*POOLS, "poe", "poe_plus", "poe_no_prior", "poe_published", "mopoe"])
 def test_closed_forms_for_gaussians_refuse_another_family(name):
     with pytest.raises(UserError, match=f"'{name}' is Gaussian only; family is 'laplace'"):
         registry.lookup("aggregators", name)(model_config(name, family="laplace"), 4)

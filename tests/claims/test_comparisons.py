@@ -2,6 +2,7 @@
 
 import hashlib
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -9,7 +10,7 @@ from pimvae.claims.age import mark_younger
 from pimvae.claims.evaluate import evaluate
 from pimvae.claims.rules import record, rule_digests
 from pimvae.claims.schema import Claim
-from pimvae.claims.statistics import welch_mean
+from pimvae.claims.statistics import mean_interval, welch_mean
 from pimvae.results.files import COLUMNS
 
 ENTRY = {
@@ -78,7 +79,7 @@ def test_data_sets_keep_their_own_seeds():
     assert found.pairs == 13
 
 
-def test_a_collapsed_side_is_no_tighter_bound_and_a_negative_gap_none_either():
+def test_a_collapsed_side_is_no_tighter_bound_and_one_above_the_likelihood_is_off_too():
     llh = rows("moe", [0.0] * 5, level=-150.0)
     llh.loc[llh["metric"] == "rate", "value"] = 0.01
     gaps = rows("moe", [-0.5] * 5, level=1.0, metric="bound_gap")
@@ -88,8 +89,10 @@ def test_a_collapsed_side_is_no_tighter_bound_and_a_negative_gap_none_either():
     assert trained.effect == pytest.approx(0.5)
     found = judge(pd.concat([llh, gaps]), baseline(), **changes)
     assert (found.as_claimed, found.names("collapsed"), found.verdict) == (0, ["MoE"], "undecided")
-    negative = rows("moe", [-0.5] * 5, level=0.0, metric="bound_gap")
-    assert judge(negative, **changes).effect == 0
+    above = rows("moe", [-0.5] * 5, level=0.0, metric="bound_gap")
+    mirrored = above.assign(value=-above["value"])
+    assert abs(judge(above, **changes).effect) == pytest.approx(0.5)
+    assert judge(above, **changes).effect == judge(mirrored, **changes).effect
 
 
 @pytest.mark.parametrize(
@@ -137,3 +140,48 @@ def test_a_claim_that_its_run_did_not_know_is_marked(recorded, younger):
     settings = pd.DataFrame([["multimodal", *pair] for pair in recorded.items()], columns=columns)
     (found,) = mark_younger([judge(rows("poe", CLEAR))], settings, {"C9": "1"})
     assert found.younger is younger
+
+
+def test_a_relative_effect_counts_the_noise_of_its_denominator():
+    """A ratio of means: 2 where the better side is always 0, however much the other varies; else the delta method."""
+    worse = [1.0, 2.0, 3.0, 4.0, 30.0]
+    metrics = rows("poe", [-value for value in worse], level=0.0, metric="bound_gap")
+    both = metrics["metric"] == "bound_gap"
+    metrics.loc[both & (metrics["objective"] == "mixture"), "value"] = worse
+    metrics.loc[both & (metrics["objective"] == "masked"), "value"] = 0.0
+    changes = {"measures": [{"metric": "bound_gap", "subset": "all"}], "effect": "relative", "relevant": 0.05}
+    found = judge(metrics, **changes)
+    assert (found.verdict, found.effect, found.low, found.high) == ("holds", 2.0, 2.0, 2.0)
+    better = np.array([0.5, 2.5, 1.0, 3.0, 9.0])
+    metrics.loc[both & (metrics["objective"] == "masked"), "value"] = better
+    found, total = judge(metrics, **changes), better.mean() + np.mean(worse)
+    ratio = 2 * (np.mean(worse) - better.mean()) / total
+    expected = mean_interval((ratio + (2 * (worse - better) - ratio * (worse + better)) / total).tolist())
+    assert (found.effect, found.low, found.high) == pytest.approx((ratio, expected.low, expected.high))
+    assert found.groups["improvement"].item() == 0.8  # of seeds, by the sign of their own difference
+
+
+def test_pairs_with_a_collapsed_replica_do_not_enter_bound_gaps():
+    """They are few: the cell counts as trained, and the others are compared."""
+    gaps = rows("moe", [-0.5, -0.6, -0.4, -0.5, 0.9], level=1.0, metric="bound_gap")
+    llh = rows("moe", CLEAR)
+    bad = (llh["seed"] == 4) & (llh["objective"] == "mixture")
+    llh.loc[bad & (llh["metric"] == "llh"), "value"] = -150.0
+    llh.loc[bad & (llh["metric"] == "rate"), "value"] = 0.01
+    metrics = pd.concat([llh, gaps[gaps["metric"] == "bound_gap"]])
+    measures = [{"metric": "bound_gap", "subset": "all"}]
+    found = judge(metrics, baseline(), measures=measures)
+    assert (found.verdict, found.effect, found.pairs) == ("holds", pytest.approx(0.5), 4)
+    assert judge(metrics, baseline()).pairs == 5  # likelihoods of collapsed replicas are likelihoods
+
+
+def test_what_failed_on_the_other_side_refutes_nothing():
+    """Survivors alone speak against the claim, and all replicas for it: neither mirror image is decided."""
+    values = [-500.0] * 5, [-520.0, -520.0, -497.0, -496.0, -498.0]
+    for better, worse in (values, values[::-1]):
+        metrics = rows("poe", [a - b for a, b in zip(better, worse, strict=True)], level=0.0)
+        for objective, numbers in (("masked", better), ("mixture", worse)):
+            place = (metrics["objective"] == objective) & (metrics["metric"] == "llh")
+            metrics.loc[place, "value"] = numbers
+        found = judge(metrics, baseline(-515.0), relevant=1.0)
+        assert found.verdict == "undecided" and found.pairs == 3

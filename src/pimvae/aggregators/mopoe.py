@@ -21,6 +21,7 @@ class MixtureOfProducts(Aggregator):
     """
 
     experts = True
+    gaussian_only = True
 
     def pool(self, tokens: Tensor, mask: Tensor) -> Mixture:
         loc, scale = expert_parameters(tokens, self.config.encoder_floor)

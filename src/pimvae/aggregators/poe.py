@@ -26,7 +26,8 @@ class ProductOfExperts(Aggregator):
     """
 
     experts = True
+    gaussian_only = True
 
     def pool(self, tokens: Tensor, mask: Tensor) -> Mixture:
         loc, scale = expert_parameters(tokens, self.config.encoder_floor)
-        return single(*product_of_gaussians(loc, scale, mask), family=self.config.family)
+        return single(*product_of_gaussians(loc, scale, mask))

@@ -19,9 +19,10 @@ class ProductWithoutPrior(Aggregator):
     """
 
     experts = True
+    gaussian_only = True
 
     def pool(self, tokens: Tensor, mask: Tensor) -> Mixture:
         loc, scale = expert_parameters(tokens, self.config.encoder_floor)
         precision = zero_missing(scale.square().reciprocal(), mask)
         total = precision.sum(-2) + (~mask.any(-1, keepdim=True)).to(loc.dtype)  # no expert: that of the prior
-        return single((precision * zero_missing(loc, mask)).sum(-2) / total, total.rsqrt(), family=self.config.family)
+        return single((precision * zero_missing(loc, mask)).sum(-2) / total, total.rsqrt())

@@ -19,6 +19,7 @@ class ProductOfExpertsPublished(Aggregator):
     """
 
     experts = True
+    gaussian_only = True
     VARIANCE_OFFSET = 1e-3  # in the released code
 
     def pool(self, tokens: Tensor, mask: Tensor) -> Mixture:
@@ -26,4 +27,4 @@ class ProductOfExpertsPublished(Aggregator):
         variance = scale.square() + self.VARIANCE_OFFSET
         total = 1 + zero_missing(variance.reciprocal(), mask).sum(-2)
         mean = zero_missing(loc * variance, mask).sum(-2) / total
-        return single(mean, total.rsqrt(), family=self.config.family)
+        return single(mean, total.rsqrt())

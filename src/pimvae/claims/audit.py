@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import ttest_1samp
 
+from pimvae.claims.decision import ERROR, holm
+from pimvae.claims.groups import NAMES
+from pimvae.claims.pairs import compared
 from pimvae.claims.schema import AuditClaim, Claim
 from pimvae.claims.selection import drop_diverged, select
 from pimvae.claims.statistics import Estimate, mean_interval
 from pimvae.claims.verdict import GROUP_COLUMNS, STRATUM_COLUMNS, Judgement, Verdict, judge
-from pimvae.config.catalogue import catalogue
+from pimvae.config.catalogue import catalogue, experiments
 
 EXPERIMENT = "audit"
 # Data of the audit, and the experiment and data set whose claims they speak to.
@@ -104,40 +108,66 @@ class AuditJudgement(Judgement):
 
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
     same: int = 0
-    flipped: int = 0
+    changed: int = 0
 
     @property
     def as_claimed(self) -> int:
-        """Number of verdicts that are the same as the corrected ones."""
+        """Number of verdicts that are decided and the same as the corrected ones."""
         return self.same
 
     @property
     def against(self) -> int:
-        """Number of verdicts turned into another, none of the two undecided."""
-        return self.flipped
+        """Number of verdicts turned into another, none of the two undecided, by a change that is more than noise."""
+        return self.changed
 
 
 def judge_audit(metrics: pd.DataFrame, claim: AuditClaim, claims: list[Claim]) -> AuditJudgement:
     """Whether the audited claims have the same verdict in every arm, all judged on the cells of the audit.
 
-    It holds if all verdicts are those of the corrected arm, is refuted if one is turned into another, and undecided if
-    some are merely lost or gained ("undecided" on one side).
+    It holds if every arm that is configured has the verdict of the corrected one, and that is none of "undecided". It
+    is refuted if one is turned into another, none of the two undecided, and the effects of that claim changed by more
+    than noise, see `_moved`; else it is undecided.
     """
     audited = [other for other in claims if other.id in claim.audits]
-    rows = [_row(judge(arm_metrics(metrics, name), other), name) for other in audited for name in ARMS]
+    arms = {name: arm_metrics(metrics, name) for name in ARMS}
+    rows = [_row(judge(rows, other), name) for other in audited for name, rows in arms.items() if len(rows)]
     table = pd.DataFrame([row for row in rows if row["verdict"] != "not run"], columns=[*GROUP_COLUMNS, "arm"])
     corrected = table[table["arm"] == CORRECTED].set_index("claim")["verdict"]
     others = table[(table["arm"] != CORRECTED) & table["claim"].isin(corrected.index)]
     before = others["claim"].map(corrected)
-    same = int((others["verdict"] == before).sum())
-    flipped = int(((others["verdict"] != before) & (others["verdict"] != "undecided") & (before != "undecided")).sum())
-    verdict: Verdict = "refuted" if flipped else "holds" if same == len(others) else "undecided"
+    decided = (others["verdict"] != "undecided") & (before != "undecided")
+    same = int(((others["verdict"] == before) & decided).sum())
+    by_id = {other.id: other for other in audited}
+    turned = others[(others["verdict"] != before) & decided]
+    changed = sum(_moved(arms[row.arm], arms[CORRECTED], by_id[row.claim]) for row in turned.itertuples())
+    expected = sum(len(_arms_of(by_id[name])) for name in corrected.index)
+    verdict: Verdict = "refuted" if changed else "holds" if same == len(others) == expected else "undecided"
     if others.empty:
         verdict = "not run"
     groups = others.assign(claim=claim.id, verdict=verdict)[GROUP_COLUMNS]
     strata = pd.DataFrame(columns=STRATUM_COLUMNS)
     return AuditJudgement(claim, verdict, math.nan, math.nan, math.nan, int(groups["pairs"].sum()), 0, groups, strata,
-                          table=table, same=same, flipped=flipped)  # fmt: skip
+                          table=table, same=same, changed=changed)  # fmt: skip
+
+
+def _arms_of(claim: Claim) -> list[str]:
+    """The arms other than the corrected one that are configured for the data that stand for this claim's."""
+    configured = experiments()[EXPERIMENT]
+    data = [name for name, (experiment, _) in STANDS_FOR.items() if experiment in claim.experiments]
+    return [name for name, arm in ARMS.items()
+            if name != CORRECTED and any(f"{each}_{arm.trained}" in configured for each in data)]  # fmt: skip
+
+
+def _moved(arm: pd.DataFrame, corrected: pd.DataFrame, claim: Claim) -> bool:
+    """Whether some comparison's effect changed from the corrected arm: Student's test paired by seed, Holm's method."""
+    where = {"experiment": claim.experiment, **claim.where}
+    sides = [compared(select(rows, where), claim) for rows in (arm, corrected)]
+    keys = [*NAMES, "stratum", "seed"]
+    both = sides[0][[*keys, "effect"]].merge(sides[1][[*keys, "effect"]], on=keys, suffixes=("", "_corrected"))
+    both = both.assign(change=both["effect"] - both["effect_corrected"])
+    changes = [rows.groupby("seed")["change"].mean() for _, rows in both.groupby(NAMES, sort=False)]
+    p_values = [ttest_1samp(change, 0.0).pvalue for change in changes if len(change) > 1 and change.std() > 0]
+    return bool(p_values) and bool((holm(p_values) <= 2 * ERROR).any())
 
 
 def _row(judgement: Judgement, arm: str) -> dict[str, Any]:

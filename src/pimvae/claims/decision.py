@@ -1,6 +1,6 @@
 """One rule for all verdicts: intervals against the smallest relevant effect, joined as the quantifier needs it."""
 
-__all__ = ["Verdict", "decide", "holm", "improvement", "interquartile_mean", "verdict_of"]
+__all__ = ["ERROR", "Verdict", "decide", "holm", "improvement", "interquartile_mean", "verdict_of"]
 
 import math
 from collections.abc import Sequence
@@ -55,6 +55,7 @@ def decide(
     relevant: float = 0.0,
     undecidable: Sequence[bool] = (),
     fragile: Sequence[bool] = (),
+    flattered: Sequence[bool] = (),
 ) -> Verdict:
     """Joint verdict on comparisons, each with one paired difference per seed; the one-sided error of "holds" is 2.5 %.
 
@@ -71,18 +72,21 @@ def decide(
         relevant: smallest effect that would matter.
         undecidable: comparisons that rest on a scheme that is not trained: undecided, whatever their differences.
         fragile: comparisons that cannot hold, because the side that should be better has failed too often.
+        flattered: comparisons that cannot be refuted or negligible, because the other side has.
     """
     if not comparisons:
         return "not run"
     unknown = np.array(undecidable or [False] * len(comparisons))
     weak = np.array(fragile or [False] * len(comparisons)) | unknown
+    spared = np.array(flattered or [False] * len(comparisons)) | unknown
     if quantifier == "average":
         mean = welch_mean(comparisons)
         verdict = verdict_of(mean.low, mean.high, relevant)
-        return "undecided" if unknown.any() or (verdict == "holds" and weak.any()) else verdict
+        barred = (weak if verdict == "holds" else spared).any()
+        return "undecided" if unknown.any() or barred else verdict
     found = [verdict_of(one.low, one.high, relevant) for one in map(mean_interval, comparisons)]
-    single = ["undecided" if none or (fails and verdict == "holds") else verdict
-              for verdict, none, fails in zip(found, unknown, weak, strict=True)]  # fmt: skip
+    single = ["undecided" if (fails if verdict == "holds" else other) else verdict
+              for verdict, fails, other in zip(found, weak, spared, strict=True)]  # fmt: skip
     if quantifier == "some":
         if _rejected(comparisons, relevant, upper=True, kept=~weak):
             return "holds"
@@ -91,9 +95,9 @@ def decide(
         return "negligible" if all(verdict in ("refuted", "negligible") for verdict in single) else "undecided"
     if all(verdict == "holds" for verdict in single):
         return "holds"
-    if _rejected(comparisons, 0.0, upper=False, kept=~unknown):
+    if _rejected(comparisons, 0.0, upper=False, kept=~spared):
         return "refuted"
-    if quantifier == "none_best" and _always_best(comparisons, unknown):
+    if quantifier == "none_best" and _always_best(comparisons, spared):
         return "refuted"
     # Negligible is a claim of two sides: the effect lies above −r as well.
     small = relevant and _rejected(comparisons, relevant, upper=False, kept=np.array(single) == "negligible")

@@ -12,7 +12,6 @@ from pimvae.claims.selection import drop_diverged, select
 from pimvae.config.catalogue import catalogue
 from pimvae.results.files import KEYS
 
-NOT_NEGATIVE = {"bound_gap"}  # below 0 by the error of its estimate alone: that is no tighter bound
 SHARED = ["split", "subset", "metric"]
 UNITS = [key for key in KEYS if key != "experiment"]
 
@@ -28,9 +27,9 @@ def _values(chosen: pd.DataFrame, measure: Measure) -> tuple[pd.DataFrame, float
     """Finite values of a measure, and the sign of what counts for the claim."""
     wanted = {key: value for key, value in measure.model_dump(exclude={"direction"}).items() if value is not None}
     rows = select(chosen, wanted)
-    if measure.metric in NOT_NEGATIVE:
-        rows = rows.assign(value=rows["value"].clip(lower=0.0))
     direction = measure.direction or catalogue().metric(measure.metric).better
+    if direction == "nearest":  # the masked objective is no bound and can lie above the likelihood: off is off
+        rows = rows.assign(value=rows["value"].abs())
     return rows[np.isfinite(rows["value"].astype(float))], 1.0 if direction == "higher" else -1.0
 
 
@@ -81,7 +80,9 @@ def _completed(pairs: pd.DataFrame, sign: float, claim: Claim) -> pd.DataFrame:
                           zip(pairs["group"], pairs["dataset_worse"], strict=True)]  # fmt: skip
     keys = ["metric", "subset", *(f"{key}_{side}" for key in UNITS for side in _sides(claim))]
     pairs["stratum"] = _tuples(pairs, keys)
-    pairs["effect"] = pairs["difference"] if claim.effect == "difference" else _relative(pairs)
+    pairs["effect"], pairs["scaled"] = pairs["difference"], pairs["difference"]
+    if claim.effect == "relative" and len(pairs):
+        pairs["effect"], pairs["scaled"] = _relative(pairs)
     return pairs.iloc[sorted(range(len(pairs)), key=lambda place: ranks[rows[place]])]
 
 
@@ -95,13 +96,21 @@ def _sides(claim: Claim) -> tuple[str, ...]:
     return ("worse",) if claim.quantifier == "none_best" else ("better", "worse")
 
 
-def _relative(pairs: pd.DataFrame) -> pd.Series:
-    """2 · difference / (|mean of one side| + |mean of the other|), the means taken over the seeds of the stratum."""
-    if pairs.empty:
-        return pd.Series(dtype=float)
+def _relative(pairs: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    r"""R = 2 d̄ / s̄ with s̄ = |ā| + |b̄|, means over the seeds of a stratum, and how far each seed moves it.
+
+    Of seed i it is R + (2 dᵢ − R sᵢ) / s̄ with sᵢ = sign(ā) aᵢ + sign(b̄) bᵢ: the mean is R, and the spread is that of a
+    ratio of two means, whose denominator varies with the seeds too (delta method). Also 2 dᵢ / s̄, which has the same
+    mean and the sign of the seed's own difference.
+    """
     by_stratum = pairs.groupby("stratum", sort=False)
-    size = by_stratum["value_better"].transform("mean").abs() + by_stratum["value_worse"].transform("mean").abs()
-    return 2 * pairs["difference"] / size.where(size > 0, 1.0)
+    means = {side: by_stratum[f"value_{side}"].transform("mean") for side in ("better", "worse")}
+    size = sum(np.sign(mean) * pairs[f"value_{side}"] for side, mean in means.items())
+    total = sum(mean.abs() for mean in means.values())
+    total = total.where(total > 0, 1.0)
+    ratio = 2 * by_stratum["difference"].transform("mean") / total
+    scaled = 2 * pairs["difference"] / total
+    return ratio + scaled - ratio * size / total, scaled
 
 
 def _group_name(row: dict[str, Any], claim: Claim) -> str:

@@ -14,6 +14,9 @@ from pimvae.files import sha256
 RULE = ("id", "text", "experiment", "where", "better", "worse", "measures", "effect", "quantifier", "relevant",
         "group_by", "audits")  # fmt: skip
 FILE = "config/claims.yaml"
+# How what the rules name is computed, where that has changed: part of the checksum of the claims that it concerns.
+RELATIVE = "ratio of means with the spread of its denominator"
+AUDITED = "verdicts that are decided, changes paired by seed"
 
 
 def rule_digests(path: Path) -> dict[str, str]:
@@ -36,4 +39,6 @@ def record(root: Path) -> dict[str, Any]:
 
 def _digest(entry: dict[str, Any]) -> str:
     rule = {name: " ".join(entry[name].split()) if name == "text" else entry[name] for name in RULE if name in entry}
+    computed = AUDITED if "audits" in entry else RELATIVE if entry.get("effect") == "relative" else None
+    rule |= {"computed": computed} if computed else {}
     return hashlib.sha256(json.dumps(rule, sort_keys=True).encode()).hexdigest()

@@ -52,21 +52,23 @@ def paired_difference(a: Mapping[int, float], b: Mapping[int, float]) -> Estimat
 
 
 def best_and_ties(
-    columns: Mapping[str, Mapping[int, float]], better: Literal["lower", "higher", "neither"]
+    columns: Mapping[str, Mapping[int, float]], better: Literal["lower", "higher", "nearest", "neither"]
 ) -> dict[str, str]:
     """Which entries of one table column are ``best``, which a ``tie`` with it, which neither (``""``).
 
-    A row is a tie if the interval of its difference to the best row, paired by seed, holds 0.
+    A row is a tie if the interval of its difference to the best row, paired by seed, holds 0; one seed allows none.
 
     Args:
         columns: for every row of the table its value per seed (diverged seeds left out).
-        better: direction; with ``neither`` no entry is best.
+        better: direction; ``nearest`` to 0 compares absolute values; with ``neither`` no entry is best.
     """
+    if better == "nearest":
+        columns = {name: {seed: abs(value) for seed, value in values.items()} for name, values in columns.items()}
     means = {name: float(np.mean(list(values.values()))) for name, values in columns.items() if values}
     means = {name: mean for name, mean in means.items() if math.isfinite(mean)}
     if better == "neither" or not means:
         return dict.fromkeys(columns, "")
-    best = (min if better == "lower" else max)(means, key=lambda name: means[name])
+    best = (max if better == "higher" else min)(means, key=lambda name: means[name])
 
     def mark(name: str) -> str:
         if name == best:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pimvae.claims.decision import Verdict, decide
-from pimvae.claims.groups import GROUP_COLUMNS, NAMES, Comparison, comparisons, per_seed
+from pimvae.claims.groups import GROUP_COLUMNS, NAMES, Comparison, comparisons, learned, per_seed
 from pimvae.claims.pairs import UNITS, compared
 from pimvae.claims.schema import Claim
 from pimvae.claims.selection import diverged_replicas, of_replicas, select
@@ -86,9 +86,11 @@ def judge(metrics: pd.DataFrame, claim: Claim, baselines: pd.DataFrame | None = 
 
     * replicas that failed (diverged, or below the simplest model of ``baselines``) are left out and counted;
     * a comparison with more failed replicas on the side that should be better than on the other holds only if it does
-      so with them; what diverged has no value, so that it then does not;
-    * a comparison with an untrained cell (see `cell_status`) is undecided. One of bound gaps with a collapsed cell is
-      left out. An average is that of the others, and undecided where they are not the most;
+      so with them; with more of them on the other side it is refuted or negligible only if its effect stays below
+      the smallest relevant one with them. What diverged has no value, so that neither is then so;
+    * a comparison with an untrained cell (see `cell_status`) is undecided. Pairs of bound gaps in which a replica
+      collapsed are left out, and the comparison where the cell did. An average is that of the others, and undecided
+      where they are not the most;
     * an average over experiments is the mean of the experiments' own means, see `welch_mean`;
     * an ``average`` over data sets whose effects have opposite signs, both intervals without 0, does not hold;
     * ``not run`` without pairs.
@@ -100,10 +102,11 @@ def judge(metrics: pd.DataFrame, claim: Claim, baselines: pd.DataFrame | None = 
     sides = [select(failed, side) if side else failed[:0] for side in (claim.better, claim.worse)]
     count = len(failed) if claim.quantifier == "none_best" else len(sides[0]) + len(sides[1])
     pairs = compared(everything, claim, diverged=True)
-    kept = compared(everything[~of_replicas(everything, failed)], claim)
-    if kept.empty:
+    sound = compared(everything[~of_replicas(everything, failed)], claim)
+    if sound.empty:
         empty = pd.DataFrame(columns=GROUP_COLUMNS), pd.DataFrame(columns=STRATUM_COLUMNS)
         return Judgement(claim, "undecided" if count else "not run", math.nan, math.nan, math.nan, 0, count, *empty)
+    kept = learned(sound, status)
     found = comparisons(kept, pairs, claim, status, cell_status(everything, simple, status))
     verdict, mean = _decided(found, kept, claim)
     groups = pd.DataFrame([one.row for one in found]).assign(verdict=verdict)[GROUP_COLUMNS]
@@ -119,14 +122,17 @@ def _decided(found: Sequence[Comparison], kept: pd.DataFrame, claim: Claim) -> t
     samples = [per_seed(rows) for _, rows in used.groupby("experiment", sort=False)]
     mean = welch_mean(samples)
     if claim.quantifier == "average":
-        fragile = [any(one.fragile for one in judged)] * len(samples)
-        verdict = decide(samples, "average", claim.relevant, fragile=fragile)
+        fragile, flattered = (
+            [any(getattr(one, name) for one in judged)] * len(samples) for name in ("fragile", "flattered")
+        )
+        verdict = decide(samples, "average", claim.relevant, fragile=fragile, flattered=flattered)
         if 2 * len(judged) <= len(found) or (verdict == "holds" and _opposite(used)):
             verdict = "undecided"
         return verdict, mean
     considered = [one for one in found if one.state != COLLAPSED]
     verdict = decide([one.values for one in considered], claim.quantifier, claim.relevant,
-                     [one.state == UNTRAINED for one in considered], [one.fragile for one in considered])  # fmt: skip
+                     [one.state == UNTRAINED for one in considered], [one.fragile for one in considered],
+                     [one.flattered for one in considered])  # fmt: skip
     return ("undecided" if verdict == "not run" else verdict), mean
 
 

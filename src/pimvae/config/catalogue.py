@@ -30,7 +30,7 @@ class Metric:
     """How one metric is shown: the value times ``factor`` in ``unit``, and which direction is better."""
 
     label: str
-    better: Literal["lower", "higher", "neither"]
+    better: Literal["lower", "higher", "nearest", "neither"]  # nearest: to 0
     unit: str = ""
     factor: float = 1.0
 

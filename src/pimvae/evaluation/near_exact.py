@@ -124,7 +124,7 @@ def _sampled(
     target, encoder = _target(model, data, seen), model.posterior(data, seen)
     loc, scale = _moments(encoder, generator)
     refined = refine(target, DenseGaussian(loc, torch.diag_embed(scale)), steps, generator)
-    few, points = round(DEFENSIVE * particles), data.shape[1]
+    few, points = max(1, round(DEFENSIVE * particles)), data.shape[1]
     wide = DenseGaussian(refined.loc, WIDER * refined.factor)
     draws = [wide.sample(particles - 2 * few, generator), encoder.sample(few, generator),
              model.sample_prior(few * points, generator).unflatten(0, (few, points))]  # fmt: skip

@@ -10,10 +10,12 @@ import numpy as np
 from scipy.special import gammaln
 
 from pimvae.data.modality import Modality
+from pimvae.evaluation.gaussian_em import FLOOR, GaussianMixture, fit_mixture, probabilistic_pca
 from pimvae.evaluation.oracle import LOG_2PI
 from pimvae.training.packing import PackedSplit
 
 RIDGE, WIDEST = 0.1, 2000  # shrinkage of the one Gaussian; columns beyond which it is left out
+STEPS = 50  # of EM at most, where entries are missing; without, it ends after two
 CONTINUOUS = ("gaussian", "image")
 Score = tuple[str, str, str, np.ndarray]  # baseline, subset, metric, a number per sample, whose mean is the metric
 
@@ -23,7 +25,7 @@ class Baselines:
 
     Densities of all that is observed: ``gaussian`` and ``ppca`` are of the Gaussian modalities, times a logistic
     regression of every categorical modality on them, times independent columns of the other kinds. Missing modalities
-    are integrated out (as inputs of a regression they are at their mean).
+    are integrated out, also where the two are fitted (as inputs of a regression they are at their mean).
 
     Args:
         modalities: of the data.
@@ -37,7 +39,7 @@ class Baselines:
         self.means = [x[seen].mean(0) for x, seen in zip(self.x, self.mask.T, strict=True)]
         self.classifiers = {s: self._regression(s, self.places) for s, m in enumerate(self.modalities)
                             if m.kind == "categorical"}  # fmt: skip
-        self.covariances = self._covariances()
+        self.gaussians = self._gaussians()
 
     def scores(self, data: PackedSplit) -> Iterator[Score]:
         """What each model says of these samples, in the units of the data."""
@@ -48,9 +50,11 @@ class Baselines:
         independent = sum(mask[:, s] * self._independent(s, x[s]) for s in range(len(x)))
         yield "independent", "all", "llh", independent + jacobian
         rest = sum((mask[:, s] * self._given_numbers(s, x, mask) for s in range(len(x)) if s not in self.places), 0.0)
-        for name, covariance in self.covariances.items():
-            joint = self._joint(covariance, x, mask) + rest
-            yield name, "all", "llh", joint + jacobian
+        for name, model in self.gaussians.items():
+            joint = np.zeros(len(mask))
+            some = mask[:, self.places].any(1)
+            joint[some] = model.log_likelihood(*(part[some] for part in self._numbers(x, mask)))
+            yield name, "all", "llh", joint + rest + jacobian
         for s, modality in enumerate(self.modalities):
             both = np.flatnonzero(mask[:, s] & (mask.sum(1) > 1))
             others = [t for t in range(len(x)) if t != s]
@@ -113,43 +117,28 @@ class Baselines:
             classes = self.x[s][rows].argmax(1)
             return LogisticRegression(max_iter=1000).fit(x, classes) if len(np.unique(classes)) > 1 else None
 
-    def _covariances(self) -> dict[str, np.ndarray]:
-        """Of the Gaussian modalities: all of it, and of rank k plus noise, k half of the columns, 1 … 16."""
+    def _gaussians(self) -> dict[str, GaussianMixture]:
+        """Of the Gaussian modalities: of any covariance, and of rank k plus noise, k half of the columns, 1 … 16."""
         if not self.places:
             return {}
-        joint = self._inputs(self.places, self.x, self.mask)
-        complete = self.mask[:, self.places].all(1)
-        joint = joint[complete] if complete.sum() >= joint.shape[1] else joint
-        width = joint.shape[1]
-        if width > WIDEST or len(joint) < 3:
+        x, observed = self._numbers(self.x, self.mask)
+        rows, width = observed.any(1), x.shape[1]
+        if width > WIDEST or rows.sum() < 3:
             return {}
-        empirical = np.cov(joint.T, bias=True).reshape(width, width)
-        weight = width / (width + len(joint)) * RIDGE
-        found = {"gaussian": (1 - weight) * empirical + weight * np.diag(np.maximum(np.diag(empirical), 1e-6))}
-        values, vectors = np.linalg.eigh(empirical)
-        rank = max(1, min(16, width // 2))
-        if rank < width:
-            noise = max(values[: width - rank].mean(), 1e-6)
-            top = vectors[:, width - rank :]
-            kept = np.maximum(values[width - rank :] - noise, 0)
-            found["ppca"] = (top * kept) @ top.T + noise * np.eye(width)
-        return found
+        weight = width / (width + rows.sum()) * RIDGE
 
-    def _joint(self, covariance: np.ndarray, x: Sequence[np.ndarray], mask: np.ndarray) -> np.ndarray:
-        """log N of the observed Gaussian modalities, one factorisation per pattern of missing ones."""
-        values = np.concatenate([x[s] for s in self.places], 1) - np.concatenate([self.means[s] for s in self.places])
+        def shrunk(covariance: np.ndarray) -> np.ndarray:
+            return (1 - weight) * covariance + weight * np.diag(np.maximum(np.diag(covariance), FLOOR))
+
+        rank = max(1, min(16, width // 2))
+        constraints = {"gaussian": shrunk} | ({"ppca": probabilistic_pca(rank)} if rank < width else {})
+        return {name: fit_mixture(x[rows], observed[rows], constraint, iterations=STEPS)
+                for name, constraint in constraints.items()}  # fmt: skip
+
+    def _numbers(self, x: Sequence[np.ndarray], mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The Gaussian modalities side by side, and which entries are observed."""
         widths = [x[s].shape[1] for s in self.places]
-        seen, result = mask[:, self.places], np.zeros(len(mask))
-        for pattern in np.unique(seen, axis=0):
-            columns, rows = np.repeat(pattern, widths), (seen == pattern).all(1)
-            if not columns.any():
-                continue
-            part = covariance[np.ix_(columns, columns)]
-            sign, log_determinant = np.linalg.slogdet(part)
-            here = values[np.ix_(rows, columns)]
-            square = (here * np.linalg.solve(part, here.T).T).sum(1)
-            result[rows] = -0.5 * (square + log_determinant + columns.sum() * LOG_2PI) if sign > 0 else -np.inf
-        return result
+        return np.concatenate([x[s] for s in self.places], 1), np.repeat(mask[:, self.places], widths, axis=1)
 
 
 def _columns(data: PackedSplit) -> list[np.ndarray]:
