@@ -32,14 +32,15 @@ reproduce: install ## install what is needed, run everything, end with paper/pap
 report: install ## after 'make reproduce': report.html, all figures, tables, claims and notebooks in one offline file
 	$(SNAKEMAKE) --report report.html
 
-# Of 'snakemake beyond', if that has been run, else of 'make reproduce'.
-RUN = $(patsubst %/claims.csv,%,$(firstword $(wildcard $(addsuffix /claims.csv,$(addprefix results/$(or $(SCALE),laptop),/beyond /)))))
+# The scale that 'make reproduce' takes here, and the latest of its runs: of 'snakemake beyond' or of 'make reproduce'.
+CHOSEN = $(or $(SCALE),$(shell $(BIN)/python -c "from pimvae.config import load; print(load(None).scale)"))
+RUN = $(patsubst %/claims.csv,%,$(shell ls -t results/$(CHOSEN)/claims.csv results/$(CHOSEN)/beyond/claims.csv 2>/dev/null | head -n 1))
 
 # Shipped results of larger scales: their verdicts come first.
-SHOWN_FIRST = $(filter-out %/$(or $(SCALE),laptop),$(wildcard results/shipped/workstation) $(wildcard results/shipped/paper))
+SHOWN_FIRST = $(filter-out %/$(CHOSEN),$(wildcard results/shipped/workstation) $(wildcard results/shipped/paper))
 
 readme: install ## after 'make reproduce': write its verdicts, times and pictures into README.md and docs/
-	$(BIN)/pimvae readme --results $(or $(RUN),results/$(or $(SCALE),laptop)) --scale $(or $(SCALE),laptop) \
+	$(BIN)/pimvae readme --results $(or $(RUN),results/$(CHOSEN)) --scale $(CHOSEN) \
 		--before $(SHOWN_FIRST) --pictures docs/figures $(if $(COMPARED),--compared $(COMPARED) --machines "$(MACHINES)") \
 		README.md docs/REVIEWERS.md docs/METHODS.md
 
@@ -53,7 +54,7 @@ rulegraph: install ## after a change of the rules: the drawing in docs/WORKFLOW.
 	$(BIN)/python scripts/write_rulegraph.py
 
 ship: install ## after 'make reproduce': make its results the shipped ones
-	$(BIN)/pimvae ship --results $(or $(RUN),results/$(or $(SCALE),laptop)) --out results/shipped/$(or $(SCALE),laptop)
+	$(BIN)/pimvae ship --results $(or $(RUN),results/$(CHOSEN)) --out results/shipped/$(CHOSEN)
 
 rebuild: install ## no training: tables, figures, claims and paper from the shipped results
 	@bash scripts/ensure_latex.sh

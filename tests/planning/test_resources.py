@@ -20,12 +20,14 @@ from pimvae.planning.kept import Kept
 from pimvae.planning.model_counts import count
 from pimvae.planning.resources import (
     CAUTIOUS,
+    PROCESS_MIB,
     Job,
     Speed,
     baselines_job,
     ceiling_job,
     data_job,
     device_memory,
+    evaluated_on,
     evaluation_job,
     gpu_share,
     training_job,
@@ -128,7 +130,7 @@ def test_the_workflow_asks_for_what_was_planned_and_imports_no_torch(root, tmp_p
     kept.keep_counts([(cell, counts)])
     kept.timings("cpu")["experiments"]["linear"] = vars(speed)
     kept.write()
-    planned = training_job(cell, counts, "cpu", speed).request(), evaluation_job(cell, counts, speed).request()
+    planned = training_job(cell, counts, "cpu", speed).request(), evaluation_job(cell, counts, "cpu", speed).request()
     assert asked_for(root, tmp_path) == planned
     assert all(planned[job]["runtime"] > expected[job]["runtime"] for job in (0, 1))
 
@@ -202,3 +204,22 @@ def test_the_memory_of_a_real_training_is_of_the_order_estimated(root, tmp_path,
     assert estimate.memory / 2 < measured < estimate.request()["mem_mb"]
     written = sum(path.stat().st_size for path in (tmp_path / "run").iterdir()) / 2**20
     assert estimate.disk / 10 < written < estimate.disk
+
+
+def test_images_are_evaluated_where_they_were_trained_and_ask_for_it(root, tmp_path):
+    config = load("smoke", root, ["images", "linear"], device="cuda")
+    images, linear = (next(cell for cell in config.cells if cell.experiment == name) for name in ("images", "linear"))
+    assert [evaluated_on(cell, "cuda") for cell in (images, linear)] == ["cuda", "cpu"]
+    assert evaluated_on(images, "cpu") == "cpu"
+    counts = Kept(tmp_path / "plan.json").counts(images)
+    more = evaluation_job(images, counts, "cuda").memory - evaluation_job(images, counts).memory
+    assert more == PROCESS_MIB["cuda"] - PROCESS_MIB["cpu"]
+
+
+def test_averages_and_shares_are_written_and_held(root, tmp_path):
+    """Weights of every share; a checkpoint, twice: weights, two moments, their mean, those of earlier shares."""
+    cell = find_cell(load("laptop", root, ["linear"]), "linear", "dense-poe-masked")
+    plain = cell.model_copy(update={"train": cell.train.model_copy(update={"averaging": None, "shares": (1.0,)})})
+    counts = replace(count(cell), parameters=10**6)
+    apart = training_job(cell, counts, "cpu").disk - training_job(plain, counts, "cpu").disk
+    assert apart == pytest.approx((3 - 1 + 2 * (1 + 2)) * 4 * 5 * 10**6 / 2**20, abs=1)

@@ -12,8 +12,9 @@ from safetensors.torch import load_file
 from pimvae.config.schema import LinearData
 from pimvae.data.job import run as make_data
 from pimvae.errors import UserError
+from pimvae.signals import Stopped
 from pimvae.training import job
-from pimvae.training.checkpoint import Checkpoint
+from pimvae.training.checkpoint import Checkpoint, leave_if_told
 from pimvae.training.divergence import divergence
 
 DATA = LinearData(loading="dense", modalities=3, dim_low=3, dim_high=7, latent=2, samples=40)
@@ -52,6 +53,47 @@ def test_how_a_step_runs_can_be_chosen_beside_the_cell(tmp_path, data, monkeypat
     for way in ("always", "never", None):
         job.run(cell(), data, tmp_path / "again", "cpu", saved, compile=way)
     assert keys[1] == keys[2] != keys[0]
+
+
+def cut_off(monkeypatch, data, folder, saved, after=3, **options):
+    """A training that is told to stop after so many steps, and leaves a checkpoint."""
+    asked = []
+    monkeypatch.setattr(
+        job,
+        "leave_if_told",
+        lambda stop, subjects: (
+            asked.append(1),
+            setattr(stop, "number", 15) if len(asked) == after else None,
+            leave_if_told(stop, subjects),
+        ),
+    )
+    with pytest.raises(Stopped):
+        job.run(cell(), data, folder, "cpu", saved, **options)
+    monkeypatch.undo()
+
+
+def test_a_checkpoint_of_other_code_is_not_continued(tmp_path, data, monkeypatch):
+    saved = tmp_path / "checkpoint"
+    cut_off(monkeypatch, data, tmp_path / "a", saved, code="before")
+    with pytest.raises(UserError, match=r"another training \(configuration, data, code or versions differ\)"):
+        job.run(cell(), data, tmp_path / "a", "cpu", saved, strict=True, code="after")
+    job.run(cell(), data, tmp_path / "a", "cpu", saved, strict=True, code="before")
+    whole, _ = run(tmp_path / "b", data)
+    assert all(torch.equal(value, whole[name]) for name, value in load_file(tmp_path / "a/weights.safetensors").items())
+    assert not saved.exists()
+
+
+def test_stacks_go_on_as_wide_as_they_were_saved(tmp_path, data, monkeypatch, capfd):
+    """Where less memory, or more, is free than before."""
+    saved, widths = tmp_path / "checkpoint", iter([1, 2])
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "stack_width", lambda *_: next(widths))
+        cut_off(patch, data, tmp_path / "a", saved, after=STEPS + 2)
+    assert sorted(path.name for path in tmp_path.glob("checkpoint*")) == ["checkpoint.0", "checkpoint.1"]
+    job.run(cell(), data, tmp_path / "a", "cpu", saved)
+    assert capfd.readouterr().err.count("going on from") == 2
+    assert json.loads((tmp_path / "a/run.json").read_text())["stack_width"] == 1
+    assert not list(tmp_path.glob("checkpoint*"))
 
 
 def test_a_run_writes_weights_history_and_what_it_was(tmp_path, data):

@@ -18,6 +18,7 @@ from pimvae.kernels import kernels_of
 from pimvae.planning.graph import bundle
 from pimvae.planning.kept import Kept
 from pimvae.planning.resources import (
+    evaluated_on,
     baselines_job,
     ceiling_job,
     data_job,
@@ -152,6 +153,12 @@ def needs(estimate):
     }
 
 
+def evaluation_share(wildcards):
+    """Thousandths of the GPU on which a cell is evaluated: as many as its training takes; 0 on a CPU."""
+    cell = cell_of(wildcards)
+    return PLAN.gpu_share(cell, CONFIG) if evaluated_on(cell, CONFIG.device) == "cuda" else 0
+
+
 def as_json(*parts):
     """Settings as text; when it changes, the job runs again."""
     return json.dumps(
@@ -235,7 +242,9 @@ def figure_examples(wildcards):
     kind = EXAMPLE_FIGURES.get(wildcards.figure)
     if CONFIG.shipped:
         return SHIPPED_EXAMPLES if kind else []
-    return cell_files("examples.npz", [cell for cell in CONFIG.cells if cell.data.kind == kind])
+    return cell_files(
+        "examples.npz", [cell for cell in COLLECTIONS[wildcards.collection].cells if cell.data.kind == kind]
+    )
 
 
 def content(registry, name, note=""):

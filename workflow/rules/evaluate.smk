@@ -22,6 +22,8 @@ rule evaluate:
     threads: 1
     resources:
         **needs(lambda wildcards: PLAN.evaluation(cell_of(wildcards), CONFIG.device)),
+        gpu=lambda wildcards: int(evaluated_on(cell_of(wildcards), CONFIG.device) == "cuda"),
+        gpu_share=once(evaluation_share),
     params:
         command=f"{PIMVAE} evaluate",
         options=SCALE_OPTIONS,
@@ -108,7 +110,7 @@ for dataset in WORKFLOW.datasets:
 
 
 # One job per data set of images: the classifiers that read what is generated.
-for dataset in CONFIG.datasets:
+for dataset in WORKFLOW.datasets:
     if dataset.data.kind == "images":
 
         rule:

@@ -73,6 +73,7 @@ def train(options: argparse.Namespace) -> None:
         own.train(options)
         return
     from pimvae.claims.rules import record
+    from pimvae.results.provenance import digest, training_sources
 
     cell = _cell(options, "out")
     check_writable(options.out)  # before the training, not after it
@@ -81,8 +82,9 @@ def train(options: argparse.Namespace) -> None:
 
     strict, notes = options.bad_checkpoint == "stop", record(options.root)
     saved = options.checkpoint, options.checkpoint_seconds
+    code = digest(training_sources(cell)) if options.checkpoint else ""
     with kernels_in(options.out / COMPILED, options.compile or cell.train.compile):
-        run(cell, options.data[0], options.out, options.device, *saved, strict, notes, options.compile)
+        run(cell, options.data[0], options.out, options.device, *saved, strict, notes, options.compile, code)
 
 
 @MODELS.command(

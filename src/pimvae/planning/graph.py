@@ -15,6 +15,7 @@ from pimvae.planning.resources import (
     baselines_job,
     ceiling_job,
     data_job,
+    evaluated_on,
 )
 from pimvae.planning.schedule import Task
 
@@ -63,9 +64,11 @@ def _cell(cell: Cell, config: Config, kept: Kept) -> dict[str, Task]:
     training, evaluation = kept.training(cell, config.device), kept.evaluation(cell, config.device)
     data, urgent = f"data {cell.experiment}/{cell.dataset}", kept.urgency(cell, config.device)
     classifiers = (f"classifiers {cell.experiment}/{cell.dataset}",) if cell.data.kind == "images" else ()
-    train = _task(training, (data,), urgent, kept.gpu_share(cell, config))
+    share = kept.gpu_share(cell, config)
+    train = _task(training, (data,), urgent, share)
     # A trained cell is evaluated first, since Snakemake prefers larger inputs among jobs of equal priority.
-    evaluate = _task(evaluation, (data, f"train {_name(cell)}", *classifiers), urgent + 0.5)
+    share *= evaluated_on(cell, config.device) == "cuda"
+    evaluate = _task(evaluation, (data, f"train {_name(cell)}", *classifiers), urgent + 0.5, share)
     return {f"train {_name(cell)}": train, f"evaluate {_name(cell)}": evaluate}
 
 

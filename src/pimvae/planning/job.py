@@ -52,7 +52,7 @@ def _row(config: Config, experiment: str, results: Path, speed: Speed) -> Row:
     datasets = [dataset for dataset in config.datasets if dataset.experiment == experiment]
     counted = [(cell, count(cell)) for cell in cells]
     asked = [training_job(*pair, config.device) for pair in counted]
-    asked += [evaluation_job(*pair) for pair in counted] + [data_job(dataset) for dataset in datasets]
+    asked += [evaluation_job(*pair, config.device) for pair in counted] + [data_job(dataset) for dataset in datasets]
     return Row(
         experiment,
         len(datasets),

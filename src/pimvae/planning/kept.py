@@ -57,7 +57,7 @@ class Kept:
 
     def evaluation(self, cell: Cell, device: str) -> Job:
         """The evaluation of a cell that was trained on the device, as planned."""
-        return evaluation_job(cell, self.counts(cell), self.speed(device, cell.experiment))
+        return evaluation_job(cell, self.counts(cell), device, self.speed(device, cell.experiment))
 
     def urgency(self, cell: Cell, device: str) -> int:
         """Seconds of a cell: those that take longest start first, and trained ones are evaluated at once."""

@@ -1,7 +1,8 @@
 """Memory, disk and time of jobs, estimated from configuration and counts: what Snakemake tells a scheduler."""
 
 __all__ = ["CAUTIOUS", "GPU_MIB", "JOB", "START", "Job", "Speed", "baselines_job", "ceiling_job", "data_job",
-           "device_memory", "evaluation_job", "evaluation_operations", "gpu_share", "training_job"]  # fmt: skip
+           "device_memory", "evaluated_on", "evaluation_job", "evaluation_operations", "gpu_share",
+           "training_job"]  # fmt: skip
 
 from dataclasses import dataclass
 from itertools import product
@@ -17,8 +18,9 @@ FLOAT, DOUBLE = 4, 8
 # What a process holds before it does anything: Python, torch, the tables of the evaluation; CUDA keeps a context.
 PROCESS_MIB = {"cpu": 400, "cuda": 1500}
 CHUNKS_MIB = 350  # of the chunks in which an evaluation goes through near-exact likelihoods and quadratures
-OPTIMISER = 6  # numbers per parameter: itself, two moments of Adam, the gradient, a clean copy of it, a work space
+OPTIMISER = 3  # numbers per parameter beside those of a checkpoint: the gradient, a clean copy of it, a work space
 HELD = 4  # numbers of a step for each that is kept for the backward pass: itself, its gradient, work space
+ON_DEVICE = {"images"}  # kinds that are evaluated where they were trained
 SPLITS, ALONE = {"bimodal": 2}, {"images": 1}  # that are evaluated; likelihoods of modalities one by one, as whole ones
 GRID = 64**2  # passes of the decoder for the likelihood of a point with one or two latents: cells of its first grid
 REPLICA, SAMPLE = 0.2, 2e-5  # seconds of an evaluation beside its operations: correlations, assignments
@@ -148,11 +150,25 @@ def gpu_share(cell: Cell, counts: Counts, speed: Speed, cells: int, memory: int)
 
 def _held(cell: Cell, counts: Counts) -> int:
     """Bytes of parameters, optimiser and a step of all replicas."""
-    return replicas(cell) * (OPTIMISER * counts.parameters + HELD * counts.activations) * FLOAT
+    numbers = OPTIMISER + _remembered(cell)
+    return replicas(cell) * (numbers * counts.parameters + HELD * counts.activations) * FLOAT
 
 
-def evaluation_job(cell: Cell, counts: Counts, speed: Speed | None = None) -> Job:
-    """Evaluating all replicas of a cell, one by one, in double precision on the CPU (images: in single)."""
+def _remembered(cell: Cell) -> int:
+    """Numbers per parameter that a training goes on from: itself, two moments, the mean, what shares have kept."""
+    return 3 + (cell.train.averaging is not None) + len(cell.train.shares) - 1
+
+
+def evaluated_on(cell: Cell, device: str) -> str:
+    """Where a cell is evaluated that was trained on ``device``."""
+    return device if cell.evaluator in ON_DEVICE else "cpu"
+
+
+def evaluation_job(cell: Cell, counts: Counts, device: str = "cpu", speed: Speed | None = None) -> Job:
+    """Evaluating all replicas of a cell, one by one, in double precision on the CPU.
+
+    Images: in single precision, on the device that they were trained on.
+    """
     form, model, evaluation = shape(cell.data), cell.model, cell.evaluation
     weights = 2 * replicas(cell) * counts.parameters
     latent = model.latent + form.modalities * model.private_latent
@@ -161,7 +177,7 @@ def evaluation_job(cell: Cell, counts: Counts, speed: Speed | None = None) -> Jo
     passed = _images_passed(cell, drawn * counts.decoded) if cell.data.kind == "images" else _vectors_passed(cell)
     held = ceil((DOUBLE * (weights + noise) + passed + _data_bytes(cell)) / MIB)
     seconds = START + (speed or CAUTIOUS["cpu"]).evaluation_seconds(cell, counts)
-    return Job(PROCESS_MIB["cpu"] + CHUNKS_MIB + held, 1, seconds)
+    return Job(PROCESS_MIB[evaluated_on(cell, device)] + CHUNKS_MIB + held, 1, seconds)
 
 
 def _vectors_passed(cell: Cell) -> int:
@@ -214,7 +230,8 @@ def _data_bytes(cell: Cell) -> int:
 
 
 def _run_disk(cell: Cell, counts: Counts) -> int:
-    """Weights, a checkpoint of weights and optimiser, the history."""
-    weights = 4 * FLOAT * replicas(cell) * counts.parameters
+    """Weights after every share, the history, and a checkpoint, twice while a newer one replaces it."""
+    numbers = len(cell.train.shares) + 2 * _remembered(cell)
+    weights = numbers * FLOAT * replicas(cell) * counts.parameters
     history = 6 * 60 * replicas(cell) * cell.train.steps // cell.train.history_every
     return ceil((weights + history) / MIB)

@@ -57,7 +57,8 @@ def set_precision(device: torch.device, precision: str) -> None:
 def machine(device: torch.device) -> dict[str, object]:
     """Device, threads and versions: what decides the bits of a result beside configuration and data.
 
-    Commit, processor and linear algebra are for readers: a training that was cut off may go on under another commit.
+    Commit, processor and linear algebra are for readers: a training that was cut off may go on under another
+    commit, as long as its sources are the same.
     """
     name = torch.cuda.get_device_name() if device.type == "cuda" else platform.machine()
     return {

@@ -19,6 +19,7 @@ from pimvae.data.job import check_drawn, checksums, data_file
 from pimvae.files import replacing, write_csv
 from pimvae.models.vae import MultimodalVAE, build_model, parameter_count
 from pimvae.signals import Stop, deferred
+from pimvae.training import snapshot
 from pimvae.training.checkpoint import Checkpoint, check_replaceable, leave_if_told
 from pimvae.training.choice import Choice
 from pimvae.training.device import Clock, choose_device, decisive, machine, set_precision, stack_width
@@ -68,6 +69,7 @@ def run(
     strict: bool = False,
     notes: Mapping[str, object] | None = None,
     compile: Choice | None = None,
+    code: str = "",
 ) -> None:
     """Train the cell and write ``weights.safetensors``, ``history.csv`` and ``run.json`` into ``out``.
 
@@ -81,6 +83,7 @@ def run(
         strict: refuse a checkpoint that is damaged or of another training, instead of starting afresh.
         notes: entries of run.json that change nothing, such as checksums of the rules that the run is judged by.
         compile: whether the step is compiled, no part of the cell as the device is none; None for ``train.compile``.
+        code: checksum of the sources: a checkpoint of others is of another training.
 
     Raises:
         UserError: CUDA or TF32 is absent, data are missing, damaged or of other settings; ``out`` stays as it is.
@@ -93,8 +96,8 @@ def run(
     models, data, digests = _inputs(cell, Path(data_dir), chosen)
     clock.start_loop()
     way = _with(cell, compile)
-    width = stack_width(way, models, data, chosen)
-    identity = _identity(way, digests, chosen, width)
+    width = _saved_width(checkpoint, way, digests, chosen, code) or stack_width(way, models, data, chosen)
+    identity = _identity(way, digests, chosen, width, code)
     saved = Checkpoint(checkpoint and Path(checkpoint), identity, checkpoint_seconds, strict)
     with deferred(held=False) as stop:
         trainers, timed = _train_all(way, models, data, chosen, width, saved, stop)
@@ -121,10 +124,23 @@ def _with(cell: Cell, compile: Choice | None) -> Cell:
     return cell.model_copy(update=update)
 
 
-def _identity(cell: Cell, digests: dict[str, str], device: torch.device, width: int) -> str:
+def _identity(cell: Cell, digests: dict[str, str], device: torch.device, width: int, code: str) -> str:
     """What a checkpoint must agree with for a training to go on from it to the same bits."""
     settings = cell.model_dump(mode="json", exclude={"evaluation"})
-    return json.dumps([settings, digests, decisive(device), width], sort_keys=True)
+    return json.dumps([settings, digests, decisive(device), width, code], sort_keys=True)
+
+
+def _saved_width(
+    path: Path | str | None, cell: Cell, digests: dict[str, str], device: torch.device, code: str
+) -> int | None:
+    """The width of the stacks that a checkpoint of this very training is of: other memory may be free by now."""
+    count = len(replicas(cell)) if path is not None else 0
+    for width in range(count, 0, -1):
+        part = " 0" if width < count else ""  # the first of several stacks, see `Checkpoint.part`
+        found = snapshot.identity_of(Path(f"{path}{part.replace(' ', '.')}"))
+        if found == _identity(cell, digests, device, width, code) + part:
+            return width
+    return None
 
 
 def _inputs(

@@ -1,6 +1,6 @@
 """Files of tensors and facts that are whole or not there, and that tell when they are not what was written."""
 
-__all__ = ["foreign", "read", "write"]
+__all__ = ["foreign", "identity_of", "read", "write"]
 
 import hashlib
 import json
@@ -48,6 +48,15 @@ def foreign(path: Path) -> bool:
     return bool(content) and b"\0" not in content and content.isascii()
 
 
+def identity_of(path: Path) -> str:
+    """The identity that `write` was given; empty for a file that is absent or damaged. The tensors are not read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return str(parse_json((file.metadata() or {})["pimvae"])["identity"])
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError):
+        return ""
+
+
 def read(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and facts that `write` wrote.
 
@@ -64,7 +73,7 @@ def read(path: Path, identity: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if content != _digest(tensors, facts) or facts["format"] != FORMAT:
         raise UserError(f"checkpoint {path} is damaged: its content does not match its checksum")
     if facts["identity"] != identity:
-        raise UserError(f"checkpoint {path} is of another training (configuration, data or versions differ)")
+        raise UserError(f"checkpoint {path} is of another training (configuration, data, code or versions differ)")
     return tensors, facts
 
 
