@@ -75,7 +75,17 @@ MISTAKES = {
     "word": (["cells", "linear", "dense"], "unknown argument 'dense'"),
     "choice": (["train", "linear", "x", "--device", "cdua"], "did you mean 'cuda'?"),
     "file": (["data", "my.csv"], "'my.csv' is a file, not an experiment"),
-    "file to train on": (["train", "my.csv"], "one array per modality"),
+    "file to train on": (["train", "my.csv"], "'pimvae train --data my.csv': one array per modality"),
+    "folder to train on": (
+        ["train", "config"],
+        "'config' is a folder, not an experiment: own data are named by --data, 'pimvae train --data config'",
+    ),
+    "folder by its path": (["evaluate", "./config"], "'./config' is a folder, not an experiment"),
+    "no data set": (
+        ["train", "linear", "dense-poe-masked", "--data", "config", "--out", "x"],
+        "config holds no data set of 'pimvae data': make it with 'pimvae data linear dense', or give own",
+    ),
+    "no configuration": (["cells", "--root", "nowhere"], "run it in the repository, or say --root FOLDER"),
     "no name": (["train", "--data", "my.npz", "--name", " "], "' ' is no name"),
     "two lines as a name": (["train", "--data", "my.npz", "--name", "a\nb"], r"'a\nb' is no name"),
     "seconds": (["train", "--data", "my.npz", "--checkpoint-seconds", "nan"], "'nan' is no time in seconds"),
@@ -113,6 +123,13 @@ def test_a_mistake_is_one_line(capsys, root, tmp_path, monkeypatch, arguments, h
     assert err.count("\n") == 1
     assert helps in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config"]
+
+
+def test_an_experiment_may_have_the_name_of_a_folder(capsys, root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "linear").mkdir()
+    code, _, err = run(capsys, "train", "linear", "--root", root)
+    assert code == 1 and "required: cell, --data, --out" in err
 
 
 @pytest.mark.parametrize(

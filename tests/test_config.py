@@ -184,10 +184,33 @@ def test_a_mistake_is_told_in_one_line(copy, file, old, new, names, helps):
         assert file in message
 
 
+GIVEN = {
+    "key": ({"scael": "smoke"}, "unknown key 'scael'", "did you mean 'scale'?"),
+    "device": ({"device": "gpu"}, "'device' must be 'auto', 'cpu' or 'cuda'", "got 'gpu'"),
+    "list": ({"experiments": "linear"}, "'experiments' must be a list, got 'linear'", "'experiments=[linear]'"),
+}
+
+
+@pytest.mark.parametrize(("change", "names", "helps"), GIVEN.values(), ids=GIVEN)
+def test_a_mistake_on_snakemakes_command_line_is_not_blamed_on_the_file(root, change, names, helps):
+    with pytest.raises(UserError) as caught:
+        load(root=root, settings={"experiments": ["linear"], **change})
+    message = str(caught.value)
+    assert message.startswith("--config or config/config.yaml: ")
+    assert names in message and message.endswith((helps, f"{helps})"))  # no word of 'cpu' after 'gpu'
+
+
+def test_a_folder_is_no_configuration(copy):
+    (copy / "config" / "config.yaml").unlink()
+    (copy / "config" / "config.yaml").mkdir()
+    with pytest.raises(UserError, match="is a folder, expected a YAML file"):
+        load("smoke", copy)
+
+
 def test_a_scale_that_is_not_there(root):
     with pytest.raises(UserError, match=r"unknown scale 'smok' \(known: .*, smoke, workstation; did you mean 'smoke'"):
         load("smok", root)
-    with pytest.raises(UserError, match="no such configuration file"):
+    with pytest.raises(UserError, match=r"no such configuration file: .*config\.yaml: run it in the repo.*--root"):
         load("smoke", root / "src")
 
 

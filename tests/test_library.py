@@ -1,7 +1,11 @@
 """The public model against closed forms of linear-Gaussian data, and every call of it."""
 
+import copy
 import json
+import pickle
+import re
 import shutil
+import weakref
 
 import numpy as np
 import pandas as pd
@@ -11,14 +15,22 @@ from builders import single_cell
 from scipy import stats
 
 import pimvae
+from pimvae import registry
 from pimvae.config.schema import BimodalData, LinearData
 from pimvae.data.dataset import load as load_data
 from pimvae.data.job import data_file
 from pimvae.data.job import run as draw_data
+from pimvae.data.readers import read_memory
 from pimvae.errors import UserError
 from pimvae.evaluation.runs import load_models
-from pimvae.library import MultimodalVAE
+from pimvae.library import MultimodalVAE, inference
+from pimvae.library.data import pack_collection
+from pimvae.models.vae import MultimodalVAE as Core
+from pimvae.objectives._base import Draws, as_objective
+from pimvae.subsets import sample_subsets
+from pimvae.training.divergence import Diverged
 from pimvae.training.job import run as train_cell
+from pimvae.training.loop import Trainer
 from pimvae.training.packing import pack
 
 DIMS = {"a b": 3, "c/d": 2, "é": 4}
@@ -239,6 +251,21 @@ def test_imputed_data_keep_what_is_observed(truth, model):
     np.testing.assert_allclose(values[:10], truth.conditional(truth.x, "c/d")[0][:10], rtol=1e-4)
 
 
+def test_imputed_frames_keep_each_value_under_the_name_of_its_column():
+    """Columns may come in another order than in training."""
+    g = np.random.default_rng(0)
+    data = {
+        "x": pd.DataFrame(g.normal([0, 100], 1, (30, 2)), columns=["a", "b"]),
+        "y": pd.DataFrame(g.normal(size=(30, 1))),
+    }
+    model = MultimodalVAE.from_data(data, latent=2)
+    turned = data | {"x": data["x"][["b", "a"]].copy()}
+    turned["x"].iloc[0] = np.nan
+    values, _ = model.impute(turned, draws=8)["x"]
+    np.testing.assert_array_equal(values[1:], data["x"].to_numpy()[1:])
+    assert abs(values[0, 0]) < 20 and abs(values[0, 1] - 100) < 20
+
+
 def test_tensors_give_tensors_and_frames_give_ids(truth, model):
     tensors = {name: torch.from_numpy(values) for name, values in truth.data().items()}
     assert isinstance(model.encode(tensors).mean, torch.Tensor)
@@ -265,6 +292,170 @@ def test_the_loss_is_a_differentiable_scalar(truth):
         model.loss(truth.data(), generator=torch.Generator().manual_seed(0)).backward()
         optimiser.step()
     assert model.loss(truth.data(), generator=torch.Generator().manual_seed(0)).item() < before
+
+
+MANY = np.arange(1100) % 60  # samples, more than are encoded at once
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Numbers of samples that encoders were given."""
+    plain, seen = Core.posterior, []
+
+    def counted(self, x, mask):
+        seen.append(x.shape[1])
+        return plain(self, x, mask)
+
+    monkeypatch.setattr(Core, "posterior", counted)
+    return seen
+
+
+@pytest.mark.parametrize(("aggregator", "settings"), [
+    ("sum_pooling", {}), ("moe", {}), ("sum_pooling", {"model.prior": "mixture"}),
+    ("private_poe", {"model.private_latent": 1}), ("private_sum_pooling", {"model.private_latent": 1}),
+])  # fmt: skip
+@pytest.mark.parametrize("refined", [True, False])
+def test_many_samples_are_encoded_in_blocks_to_the_same_numbers(truth, at_once, aggregator, settings, refined):
+    """Memory does not grow with them, but for what is found."""
+    small = {"model.encoder_widths": [8], "model.features": 8, "model.pooling_width": 8}
+    model = MultimodalVAE.from_data(truth.data(), aggregator, latent=2, settings=small | settings)
+    few = model.encode(truth.data(), refined=refined)
+    found = model.encode(truth.data(MANY), refined=refined)
+    assert max(at_once) == (256 if refined else 1024)
+    tolerance = 1e-6 if refined else 1e-5
+    np.testing.assert_allclose(found.mean, few.mean[MANY], atol=tolerance)
+    drawn = 0 if refined or "private" not in aggregator else 0.2  # of draws, where there is no closed form
+    np.testing.assert_allclose(found.scale, few.scale[MANY], atol=tolerance, rtol=drawn)
+    assert found.sample(3).shape == (3, 1100, found.mean.shape[1])
+    if refined:
+        np.testing.assert_allclose(found.log_prob(found.mean), few.log_prob(few.mean)[MANY], atol=1e-6)
+
+
+def test_draws_of_earlier_blocks_are_not_kept(truth, model, monkeypatch):
+    plain, drawn, kept = inference.draw, [], []
+
+    def watched(*arguments):
+        found = plain(*arguments)
+        drawn.append(weakref.ref(found.z))
+        assert sum(z() is not None for z in drawn) <= 2  # of the last block, and of this one
+        return found
+
+    def averaged(found, samples, interval, function=inference._averaged):
+        parts = function(found, samples, interval)
+        kept.append(parts[-1].untyped_storage().nbytes())
+        return parts
+
+    monkeypatch.setattr(inference, "draw", watched)
+    monkeypatch.setattr(inference, "_averaged", averaged)
+    model.log_likelihood(truth.data(MANY), draws=4)
+    model.predict(truth.data(MANY), "é", draws=4)
+    assert len(drawn) == 10 and kept == [0] * 5
+
+
+LAWS = {name: as_objective(registry.lookup("objectives", name)) for name in registry.names("objectives")}
+LAWS = {name: objective for name, objective in LAWS.items() if objective.subset_law}
+
+
+@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("law", ["uniform_size", "independent"])
+def test_the_loss_draws_subsets_by_the_objectives_own_law(truth, name, law):
+    """As training does, whatever the configuration says."""
+    aggregator = LAWS[name].aggregator or "sum_pooling"
+    model = MultimodalVAE.from_data(truth.data(), aggregator, name, latent=2, settings={"objective.subset_law": law})
+    data = truth.data()
+    data["c/d"] = np.where(np.arange(60)[:, None] < 20, np.nan, data["c/d"])
+    packed, g = pack_collection(read_memory(data), model.modalities), torch.Generator().manual_seed(0)
+    subset = sample_subsets(packed.mask[None], torch.rand(1, 60, 4, generator=g), LAWS[name].subset_law)
+    components = model.module.posterior(packed.x, packed.mask).components
+    noise = torch.randn(components, model.cell.objective.importance_samples, 2, 60, 2, generator=g)
+    bound = LAWS[name](model.module, packed.x, packed.mask, subset, Draws(noise[:, :, :1], noise[:, :, 1:]))
+    assert model.loss(data, generator=torch.Generator().manual_seed(0)).item() == -bound.value.mean().item()
+
+
+@pytest.fixture(scope="module")
+def trained(truth):
+    """A fitted model, its trainers, and its predictions."""
+    trainers, plain = [], Trainer.__init__
+
+    def made(self, *arguments, **options):
+        trainers.append(weakref.ref(self))
+        plain(self, *arguments, **options)
+
+    small = {"model.encoder_widths": [8], "model.features": 8, "model.pooling_width": 8, "train.history_every": 2}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Trainer, "__init__", made)
+        model = MultimodalVAE.from_data(truth.data(), latent=2, settings=small)
+        model.fit(truth.data(), steps=4, seeds=2, progress=False)
+    return model, trainers, model.predict(truth.data(), "é", draws=16).mean
+
+
+def test_a_fitted_model_keeps_no_trainers(trained):
+    _, trainers, _ = trained
+    assert len(trainers) == 2 and all(trainer() is None for trainer in trainers)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_fitted_model_can_be_copied_and_pickled(truth, trained, tmp_path, copied):
+    model, _, predicted = trained
+    again = copied(model)
+    np.testing.assert_array_equal(again.predict(truth.data(), "é", draws=16).mean, predicted)
+    np.testing.assert_array_equal(again.encode(truth.data()).mean, model.encode(truth.data()).mean)
+    for name, part in (("a", model), ("b", again)):
+        part.save(tmp_path / name)
+    for file in ("weights.safetensors", "history.csv", "run.json"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+    with torch.no_grad():
+        next(again.parameters()).fill_(0)  # nothing is shared
+    np.testing.assert_array_equal(model.predict(truth.data(), "é", draws=16).mean, predicted)
+
+
+def interrupted(step, terms):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("error", "options"), [
+    (KeyboardInterrupt, {"callbacks": [interrupted]}), (Diverged, {}), (UserError, {"validation": 2.0}),
+])  # fmt: skip
+def test_a_second_training_that_fails_leaves_the_model_as_it_was(truth, trained, error, options):
+    model, _, predicted = copy.copy(trained[0]), *trained[1:]
+    if error is Diverged:
+        wild = model.cell.train.model_copy(update={"learning_rate": 1e30})
+        model.cell = model.cell.model_copy(update={"train": wild})
+    before = dict(vars(model))
+    with pytest.raises(error):
+        model.fit(truth.data(), steps=4, seeds=[5], progress=False, **options)
+    assert all(vars(model)[name] is value for name, value in before.items()) and model.seeds == (0, 1)
+    np.testing.assert_array_equal(model.predict(truth.data(), "é", draws=16).mean, predicted)
+
+
+def test_nothing_of_the_first_training_is_said_of_the_second(truth, trained):
+    model = copy.copy(trained[0])
+    model.data_record = {"sha256": "of other data"}
+    model.fit(truth.data(), steps=1, seeds=[5], progress=False, polish=False)
+    assert model.seeds == (5,) and len(model.models) == 1 and model.data_record == {}
+    assert model.training["step"] == [[1]] and [part.steps for part in model.fitted.parts] == [1]
+
+
+def test_what_has_nothing_to_be_predicted_from_is_refused(truth, model):
+    data = truth.data()
+    for name in ("a b", "c/d"):
+        data[name] = np.where(np.arange(60)[:, None] == 7, np.nan, data[name])
+    for target in ("é", ["a b", "é"]):
+        with pytest.raises(UserError, match=r"^data: sample '7' has no other modality to predict 'é' from: leave it"):
+            model.predict(data, target)
+    assert np.isfinite(model.predict(data, "a b", draws=4).mean).all()  # which 'é' tells of
+    assert np.isfinite(model.predict(data, draws=4)["é"].mean).all()  # from itself
+    assert (model.impute(data, draws=4)["é"][1] == 0).all()
+
+
+@pytest.mark.parametrize(("columns", "latent"), [(2, 2), (5, 4), (9, 6), (100, 48)])
+def test_the_default_size_of_the_latent_is_what_is_said_of_it(root, columns, latent):
+    g = np.random.default_rng(0)
+    model = MultimodalVAE.from_data({"a": g.normal(size=(9, 1)), "b": g.normal(size=(9, columns - 1))})
+    assert model.cell.model.latent == latent
+    said = re.search(r"`model.latent` \| ([^|]+?) \|", (root / "docs" / "own_data.md").read_text(encoding="utf-8"))[1]
+    assert said == "two thirds of the columns, 4 … 48, and no more than columns"
+    assert said in MultimodalVAE.from_data.__doc__
 
 
 def everything(n=60, seed=0):

@@ -115,7 +115,10 @@ def test_from_tables_to_latents_and_imputations(tables, tmp_path, capsys):
     blood = pd.read_csv("filled/blood%2C values.csv", dtype={"id": str}).set_index("id")
     given = pd.read_csv("blood, values.csv", dtype={"id": str}).set_index("id")
     assert list(blood) == ["a", "b", "a_sd", "b_sd"] and len(blood) == 50
-    np.testing.assert_allclose(blood.loc[given.index, ["a", "b"]], given, rtol=1e-8)
+    np.testing.assert_array_equal(blood.loc[given.index, ["a", "b"]], given)
+    written = {row["id"]: row["a"] for row in rows_of(Path("blood, values.csv"))}
+    found = {row["id"]: row["a"] for row in rows_of(Path("filled/blood%2C values.csv"))}
+    assert written.items() <= found.items()  # the same text
     assert (blood.loc[given.index, "a_sd"] == 0).all() and (blood["a_sd"].drop(given.index) > 0).all()
     group = pd.read_csv("filled/group.csv", dtype={"id": str}).set_index("id")
     assert list(group) == ["group", "group=hi", "group=lo"] and set(group["group"]) == {"hi", "lo"}
@@ -128,6 +131,18 @@ def test_from_tables_to_latents_and_imputations(tables, tmp_path, capsys):
     capsys.readouterr()
     assert main(["encode", "--run", str(FOLDER), "--out", "latents.txt"]) == 1
     assert "unknown format '.txt'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["encode", "evaluate"])
+def test_data_that_moved_after_the_training(file, capsys, command):
+    assert main(["train", "--data", file, *TINY]) == 0
+    Path(file).rename("other.npz")
+    capsys.readouterr()
+    assert main([command, "--run", str(FOLDER)]) == 1
+    assert "my.npz, which the run was trained on, does not exist here: say where it is with --data" in (
+        capsys.readouterr().err
+    )
+    assert main([command, "--run", str(FOLDER), "--data", "other.npz"]) == 0
 
 
 def test_describe_trains_nothing(file, tmp_path, capsys):
@@ -158,6 +173,45 @@ def test_a_used_folder_is_not_written_over_by_another_run(file, capsys):
     assert main(["train", "--data", file, *TINY, "--set", "train.learning_rate=0.1", "--name", "fast"]) == 0
     fast = json.loads(Path("results/own/fast-sum_pooling-masked/run.json").read_text())
     assert fast["cell"]["dataset"] == "fast" and fast["cell"]["train"]["learning_rate"] == 0.1
+
+
+def test_how_data_are_read_and_searched_is_part_of_a_run(file, capsys, monkeypatch):
+    monkeypatch.setattr("pimvae.own.tuning.CANDIDATES", ({}, {"decoder": "injective"}))
+    for options, changes in (
+        ([], {"standardise": ["--no-standardise"], "kinds": ["--kind", "y=gaussian"], "tuned": ["--tune"],
+              "model": ["--set", "model.prior=standard"]}),
+        (["--tune"], {"train": ["--set", "train.learning_rate=0.1"], "kinds": ["--kind", "y=gaussian"],
+                      "model": ["--set", "model.prior=standard"], "tuned_from": ["--set", "model.decoder=injective"]}),
+    ):  # fmt: skip
+        start = ["train", "--data", file, "--out", f"run{len(options)}", *TINY, *options]
+        for _ in range(2):  # the same one may
+            assert main(start) == 0
+        path = Path(f"run{len(options)}/run.json")
+        before = path.read_bytes()
+        capsys.readouterr()
+        for key, change in changes.items():
+            assert main([*start, *change]) == 1
+            assert re.search(rf"holds a run of other settings \(.*\b{key}\b.*\): name", capsys.readouterr().err)
+        assert path.read_bytes() == before
+    for key in ("ids", "kinds", "places", "test_fraction", "standardise"):
+        record = json.loads(before)
+        path.write_text(json.dumps(record | {"data": record["data"] | {key: "other"}}))
+        assert main(start) == 1
+        assert f"holds a run of other settings ({key}): name" in capsys.readouterr().err
+
+
+def test_a_checkpoint_is_of_the_code_that_wrote_it(file, capsys, monkeypatch):
+    monkeypatch.setattr("pimvae.training.fit.forget", lambda checkpoint: None)
+    start = ["train", "--data", file, *TINY, "--checkpoint-seconds", "0"]
+    assert main(start) == 0
+    capsys.readouterr()
+    assert main(start) == 0
+    assert "pimvae: going on from" in capsys.readouterr().err
+    monkeypatch.setattr("pimvae.results.provenance.digest", lambda paths: "other code")
+    assert main([*start, "--bad-checkpoint", "stop"]) == 1
+    assert "is of another training" in capsys.readouterr().err
+    assert main(start) == 0
+    assert "training starts afresh" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("validation", [True, False])
@@ -220,7 +274,11 @@ MISTAKES = {
     "no number": ([*TRAIN, "--set", f"model.latent={10**30}"], "must fit into 64 bits"),
     "scale": ([*TRAIN, "--scale", "smoke"], "--scale does not go with own data"),
     "root": ([*TRAIN, "--root", "elsewhere"], "--root does not go with own data"),
-    "nothing there": (["evaluate", "--data", "my.npz"], "run.json does not exist"),
+    "nothing there": (["evaluate", "--data", "my.npz"], "run.json does not exist: train on own data first"),
+    "no data to evaluate": (["evaluate", "--data", "mine.csv"], "mine.csv does not exist: name a file"),
+    "setting of no training": ([*TRAIN, "--describe", "--set", "train.stepz=5"], "did you mean 'steps'?"),
+    "places in an archive": ([*TRAIN, "--describe", "--modality", "x=X"], "--modality names places in one .h5ad"),
+    "places without data": (["encode", "--run", "r", "--modality", "x=X"], "--modality names places in one .h5ad"),
     "names beside a run": (["evaluate", "--run", "r", "--name", "n"], "leave --aggregator, --objective and --name out"),
     "own options": (["train", "linear", "c", "--data", "d", "--out", "o", "--tune"], "--tune goes with own data only"),
     "no data": (["train"], "required: "),

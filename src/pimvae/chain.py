@@ -5,8 +5,8 @@ every ``metrics.csv`` lies a seal, ``metrics.json``: sha256 of the metrics and o
 One replica that was cut from a run has a record of the same kind, which names its origin and is no trained cell's.
 """
 
-__all__ = ["CUT", "EARLIER", "RECORD", "check_file", "check_free", "check_manifest", "check_metrics", "check_weights",
-           "clear", "read_record", "seal", "seal_file", "signed", "write_record"]  # fmt: skip
+__all__ = ["CUT", "EARLIER", "MANIFEST", "RECORD", "check_file", "check_free", "check_manifest", "check_metrics",
+           "check_weights", "clear", "read_record", "seal", "seal_file", "signed", "write_record"]  # fmt: skip
 
 import hashlib
 import json

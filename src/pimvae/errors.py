@@ -33,9 +33,9 @@ def check_known(what: str, known: Iterable[str], *wanted: str, place: object = N
             raise UserError(f"{start}unknown {what} '{name}' ({did_you_mean(name, known)})")
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Sentence that lists the known names and, if one is close, points at it."""
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Sentence that lists the known names and, if one is close (at least ``cutoff``, of 1), points at it."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     return f"known: {', '.join(known)}{hint}"

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 import torch
 
+from pimvae.data.modality import Modality
+from pimvae.data.raw import Raw
 from pimvae.data.readers import read, read_memory
 from pimvae.data.readers.anndata import from_units
 from pimvae.errors import UserError
@@ -51,6 +53,7 @@ def test_an_outer_join_with_names_ids_and_labels_as_they_are(tmp_path):
         ("id,a\n001,0.5,7\n", "has a row with more fields than its first line"),
         ("id,a\n001,\0000.5\n", "holds bytes that are no text"),
         ("id,a,a\n001,0.5,1.5\n", "has the column 'a' twice"),
+        ("id,a,b\n001,0.5,NA\n002,1.5,x\n", "column 'b' of 'more' is text beside other columns"),
         ("id,a\n1,0.5\n2,1.5\n", "no other table has an id of 'more' (column 'id': '1' … '2')"),
         ("id,a,b\n001,9007199254740993,1\n", "column 'a' of 'more' is text beside other columns"),
     ],
@@ -71,6 +74,50 @@ def test_a_comma_at_the_end_of_every_row_moves_no_column(tmp_path):
 def test_labels_of_many_digits_stay_apart(tmp_path):
     (tables(tmp_path) / "more.csv").write_text("id,a\n001,9007199254740992\n002,9007199254740993\n")
     assert modalities_of(read([tmp_path]), None)[1].classes == ("9007199254740992", "9007199254740993")
+
+
+WORDS = ("NA", "N/A", "NaN", "nan", "null")
+
+
+def test_words_for_nothing_are_labels_among_labels(tmp_path):
+    rows = [*WORDS, "", "b", "b"]
+    text = "id,g\n" + "".join(f"{i},{label}\n" for i, label in enumerate(rows))
+    (tmp_path / "g.csv").write_text(text)
+    (tmp_path / "zip.csv").write_text(text.replace("b", "01").replace("id,g", "id,z"))  # not a number
+    (tmp_path / "x.csv").write_text("id,x\n" + "".join(f"{i},{i}.5\n" for i in range(8)))
+    data = read([tmp_path])
+    g, _, codes = modalities_of(data, None)
+    assert g.classes == ("N/A", "NA", "NaN", "b", "nan", "null")
+    assert codes.classes == ("01", "N/A", "NA", "NaN", "nan", "null")
+    assert data.raw("g").marked().tolist() == [True] * 5 + [False] + [True] * 2
+
+
+def test_words_for_nothing_are_missing_among_numbers_and_no_ids(tmp_path):
+    (tmp_path / "x.csv").write_text("id,a,b\nNA,0.5,1\nnull,1.5,2\n" + "".join(f"{w}2,{w},{w}\n" for w in WORDS))
+    (tmp_path / "k.tsv").write_text("id\tk\nNA\t0\nnull\t1\n" + "".join(f"{w}2\t{w}\n" for w in WORDS))
+    (tmp_path / "y.csv").write_text("id,y\n" + "".join(f"{w}2,{i}.5\n" for i, w in enumerate(WORDS)))
+    data = read([tmp_path])
+    k, x, y = modalities_of(data, None)
+    assert data.ids == ("NA", "null", "NA2", "N/A2", "NaN2", "nan2", "null2")
+    assert (k.kind, k.classes, x.kind, y.kind) == ("categorical", (0, 1), "gaussian", "gaussian")
+    assert data.raw("x").values[:2].tolist() == [[0.5, 1], [1.5, 2]]
+    assert pack_collection(data, (k, x, y)).mask.tolist() == [[1, 1, 0]] * 2 + [[0, 0, 1]] * 5
+
+
+def test_a_table_of_another_format_with_one_name_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(pd, "read_parquet", lambda path: pd.DataFrame([[1, 2]], columns=["id", "id"]))
+    (tmp_path / "my.parquet").touch()
+    with pytest.raises(UserError, match=r"my.parquet has the column 'id' twice"):
+        read([tmp_path / "my.parquet"])
+
+
+def test_columns_of_one_name_keep_their_places():
+    """Genes may share a name; in another order nobody can tell them apart."""
+    first = Modality("x", "gaussian", 3, ("a", "a", "b"))
+    values = np.array([[1.0, 2.0, 3.0]])
+    assert first.encode(Raw("x", values, ("a", "a", "b")))[0].tolist() == [[1, 2, 3]]
+    with pytest.raises(UserError, match="'x' has the column 'a' twice, in another order than training"):
+        first.encode(Raw("x", values, ("b", "a", "a")))
 
 
 def test_columns_are_known_by_their_names(tmp_path):
@@ -94,11 +141,24 @@ def test_the_column_of_ids_can_be_stated(tmp_path):
         read([tmp_path], "name")
 
 
-@pytest.mark.parametrize(("name", "message"), [("my.xls", "unknown format '.xls'"), ("my.csv", "does not exist"),
-                                               ("my.h5ad", "does not exist"), ("my.npz", "does not")])  # fmt: skip
-def test_files_that_are_not_there(tmp_path, name, message):
-    with pytest.raises(UserError, match=message):
-        read([tmp_path / name])
+@pytest.mark.parametrize("name", ["my.xls", "my.csv", "my.h5ad", "my.npz", "my"])
+def test_files_that_are_not_there(tmp_path, name):
+    with pytest.raises(UserError, match=rf"{name} does not exist"):
+        read([tables(tmp_path) / "group.csv", tmp_path / name])
+
+
+def test_what_cannot_be_read_together_is_named(tmp_path):
+    tables(tmp_path)
+    for name in ("my.npz", "my.xls", "my.h5ad"):
+        (tmp_path / name).touch()
+    for name, message in (
+        *((".", "is a folder, which has to stand alone"), ("my.npz", "is a .npz file, which has to stand alone")),
+        *(("my.h5ad", "is a .h5ad file, which has to stand alone"), ("my.xls", ": unknown format '.xls' (known: ")),
+    ):
+        with pytest.raises(UserError, match="^" + re.escape(f"{tmp_path / name}") + " ?" + re.escape(message.strip())):
+            read([tmp_path / "group.csv", tmp_path / name])
+    with pytest.raises(UserError, match=r"unknown format '\.xls'"):
+        read([tmp_path / "my.xls"])
 
 
 def test_an_empty_folder(tmp_path):
@@ -124,6 +184,28 @@ def test_memory_frames_arrays_tensors_and_masks():
     assert [raw.marked().tolist() for raw in by_name.raws] == [[True, True], [False, True]]
 
 
+def test_frames_beside_arrays_name_the_rows():
+    frame = pd.DataFrame({"a": [0.5, 1.5, 2.5]}, index=["p", "q", "r"])
+    data = read_memory({"y": np.array([1.0, 2.0, 3.0]), "x": frame, "g": pd.Series(["u", "v", "u"], index=frame.index)})
+    assert data.ids == ("p", "q", "r") and data.names == ("y", "x", "g")
+    assert [raw.columns for raw in data.raws] == [(), ("a",), ("g",)]
+    assert [raw.values.reshape(-1).tolist() for raw in data.raws] == [[1, 2, 3], [0.5, 1.5, 2.5], ["u", "v", "u"]]
+
+
+def test_masks_go_by_name_and_index():
+    frames = {name: pd.DataFrame({"a": [0.5, 1.5]}, index=["p", "q"]) for name in ("x", "y")}
+    expected = [[True, True], [False, True]]
+    mask = pd.DataFrame({"y": [1, 0], "x": [1, 1]}, index=["q", "p"])
+    for given in (mask, {"y": mask["y"]}):
+        assert [raw.marked().tolist() for raw in read_memory(frames, mask=given).raws] == [[True, True], [False, True]]
+    arrays = {"x": np.array([0.5, 1.5]), "y": np.array([0.5, 1.5])}
+    numbered = read_memory(arrays, mask={"y": pd.Series([1, 0], index=[1, 0])})
+    assert [raw.marked().tolist() for raw in numbered.raws] == expected
+
+
+SERIES = pd.Series([0.5, 1.5], ["p", "q"])
+
+
 @pytest.mark.parametrize(
     ("data", "mask", "message"),
     [
@@ -135,6 +217,13 @@ def test_memory_frames_arrays_tensors_and_masks():
         ({"x": [0.5], "y": [1.5]}, [[1, 3]], "other values than 0 and 1"),
         ({"x": [0.5], "y": [1.5]}, {"z": [1]}, "'z', which is no modality"),
         ({"x": pd.DataFrame({"a": [1, 2]}, index=[0, 0]), "y": pd.Series([1])}, None, "occurs twice"),
+        ({"x": SERIES, "y": np.ones(2), "z": SERIES[::-1]}, None, "'y' have no index, and those of 'x' and 'z' differ"),
+        ({"x": SERIES, "y": np.ones(2), "z": SERIES[:1]}, None, "make 'y' a DataFrame with an index, or"),
+        ({"x": SERIES, "y": np.ones(3)}, None, "differ in their number of samples"),
+        ({"x": pd.DataFrame([[1, 2]], columns=["a", "a"]), "y": pd.Series([1])}, None, "'x' has the column 'a' twice"),
+        ({"x": pd.DataFrame([[1, 2]], columns=[1, "1"]), "y": np.ones(1)}, None, "'x' has the column '1' twice"),
+        ({"x": SERIES, "y": SERIES}, {"x": pd.Series([0, 1])}, "the index of the mask is not that of the samples"),
+        ({"x": SERIES, "y": SERIES}, pd.DataFrame([[0, 1]] * 2, ["p", "q"]), "the mask names '0', which is no"),
     ],
 )
 def test_faults_of_data_in_memory(data, mask, message):

@@ -99,9 +99,11 @@ def test_rows_have_known_subsets_and_splits(results, root):
 
 @pytest.mark.parametrize("text", ["C9: {short: s}\n", "- C9\n", ""])
 def test_what_is_no_list_of_claims_gives_one_line(tmp_path: Path, text: str):
-    (tmp_path / "claims.yaml").write_text(text)
-    with pytest.raises(UserError, match=r"claims\.yaml is not a list of claims"):
-        read_claims(tmp_path / "claims.yaml")
+    (tmp_path / "notes.txt").write_text(text)
+    with pytest.raises(UserError, match=r"notes\.txt is not a list of claims"):
+        read_claims(tmp_path / "notes.txt")
+    with pytest.raises(UserError, match="is a folder, expected a YAML file"):
+        read_claims(tmp_path)
 
 
 def test_a_new_claim_is_an_entry_and_not_run_until_there_are_results(folder, root, tmp_path: Path):

@@ -116,6 +116,22 @@ def test_every_number_of_two_runs_is_compared(folder, results, tmp_path, capsys)
     assert "dense & " in (out / "compare.tex").read_text()
 
 
+def test_other_settings_are_said_first(folder, tmp_path):
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    (fresh / "metrics.csv").write_bytes((folder / "metrics.csv").read_bytes())
+    settings = pd.read_csv(folder / "settings.csv", dtype=str, keep_default_na=False)
+    changed = settings["key"].isin(["cell.train.steps", "cell.seeds", "versions.torch", "cell.data.data_dir"])
+    settings.loc[changed, "value"] += "0"
+    settings.to_csv(fresh / "settings.csv", index=False)
+    steps = settings.loc[settings["key"] == "cell.train.steps", "value"].iloc[0]
+    first, second, *_ = job.compare(fresh, folder, tmp_path / "out")
+    assert first.startswith(
+        f"note: {fresh} and {folder} differ in settings, as two scales do: train.steps {steps} fresh, "
+    )
+    assert "; seeds " in first and "versions" not in first and second.startswith("C")
+
+
 def test_claims_that_a_run_left_out_are_not_counted():
     names = {"short": ["s"] * 4, "claim": ["A", "B", "C", "D"], "effect_fresh": [0.0] * 4, "effect_shipped": [0.0] * 4}
     verdicts = {"fresh": ["holds", "undecided", "not run", "not run"], "shipped": ["holds"] * 3 + ["not run"]}

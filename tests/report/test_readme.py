@@ -1,4 +1,7 @@
 import re
+import shlex
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from pimvae.results.ship import ship
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "README.md", ROOT / "docs" / "REVIEWERS.md"]
+COMMAND = r"`snakemake --cores all --config scale=laptop 'experiments=\[[a-z,]+\]' -- results/laptop/claims\.txt`"
 UNTOLD = "compared"  # the block that keeps its text unless there is a comparison to tell of
 
 
@@ -88,8 +92,25 @@ def test_effects_are_rounded_to_their_interval(source):
 def test_every_claim_has_its_command_and_time(source):
     for row, claim in zip(cells(readme.expected(source))[2:], source.claims, strict=True):
         assert row[0] == claim.id
-        assert re.fullmatch(r"`snakemake --config 'experiments=\[[a-z,]+\]' -- claims`", row[1])
+        assert re.fullmatch(COMMAND, row[1])
         assert row[2] == ("2" if claim.experiment == "linear" else "–" if "linear" not in claim.experiment else row[2])
+
+
+@pytest.mark.parametrize("place", [0, -1], ids=["published", "audit"])
+def test_the_command_of_a_claim_makes_its_verdict_from_its_data(source, tmp_path, place):
+    """The first claim, and the one of the audit, which is no part of 'make reproduce': a dry run finds its target."""
+    program, *options = shlex.split(cells(readme.expected(source))[2:][place][1].strip("`"))
+    plan = [sys.executable, "-m", program, "--dry-run", "--directory", str(tmp_path), *options]
+    done = subprocess.run(plan, cwd=ROOT, capture_output=True, text=True, check=True)
+    found = set(re.findall(r"^(\w+) +\d+$", done.stdout + done.stderr, flags=re.MULTILINE))
+    drawn = {name.split("_")[1] for name in found if name.startswith("data_")}
+    assert drawn == set(source.claims[place].experiments)
+    assert "claims" in found and not {"paper", "figure", "all", "beyond"} & found
+
+
+def test_at_scale_paper_a_command_leaves_out_what_is_beyond(source):
+    _, command, *_ = cells(readme.expected(replace(source, scale="paper")))[2]
+    assert "scale=paper 'experiments=[linear]' 'beyond=[]' -- results/paper/claims.txt" in command
 
 
 def test_exceptions_are_the_groups_that_are_not_as_claimed(source):

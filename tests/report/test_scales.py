@@ -89,7 +89,7 @@ def test_it_says_what_each_scale_takes_and_how_to_repeat_it(folder, results, wor
     hours = results.runs["seconds"].sum() / 3600
     assert f">{hours:.1f}<" in page and f">{len(results.runs)}<" in page
     assert f"<code>snakemake --cores all --config scale=workstation 'experiments=[{PART}]'</code>" in page
-    assert "<code>snakemake --cores all --config scale=laptop beyond</code>" in page
+    assert "<code>snakemake --cores all --config scale=laptop -- beyond</code>" in page
     assert replace(usual(results), scale="paper").command == "make reproduce SCALE=paper"
 
 

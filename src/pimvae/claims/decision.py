@@ -76,9 +76,10 @@ def decide(
     """
     if not comparisons:
         return "not run"
-    unknown = np.array(undecidable or [False] * len(comparisons))
-    weak = np.array(fragile or [False] * len(comparisons)) | unknown
-    spared = np.array(flattered or [False] * len(comparisons)) | unknown
+    unknown, weak, spared = (
+        np.array(one or [False] * len(comparisons)) | np.array(undecidable or False)
+        for one in (undecidable, fragile, flattered)
+    )
     if quantifier == "average":
         mean = welch_mean(comparisons)
         verdict = verdict_of(mean.low, mean.high, relevant)
@@ -88,20 +89,22 @@ def decide(
     single = ["undecided" if (fails if verdict == "holds" else other) else verdict
               for verdict, fails, other in zip(found, weak, spared, strict=True)]  # fmt: skip
     if quantifier == "some":
-        if _rejected(comparisons, relevant, upper=True, kept=~weak):
-            return "holds"
-        if all(verdict == "refuted" for verdict in single):
-            return "refuted"
-        return "negligible" if all(verdict in ("refuted", "negligible") for verdict in single) else "undecided"
+        return "holds" if _rejected(comparisons, relevant, upper=True, kept=~weak) else _all_against(set(single))
     if all(verdict == "holds" for verdict in single):
         return "holds"
-    if _rejected(comparisons, 0.0, upper=False, kept=~spared):
-        return "refuted"
-    if quantifier == "none_best" and _always_best(comparisons, spared):
+    best = quantifier == "none_best" and _always_best(comparisons, spared)
+    if best or _rejected(comparisons, 0.0, upper=False, kept=~spared):
         return "refuted"
     # Negligible is a claim of two sides: the effect lies above −r as well.
     small = relevant and _rejected(comparisons, relevant, upper=False, kept=np.array(single) == "negligible")
     return "negligible" if small else "undecided"
+
+
+def _all_against(verdicts: set[Verdict]) -> Verdict:
+    """Of verdicts on comparisons of which one would do: refuted, or negligible, if all are."""
+    if verdicts == {"refuted"}:
+        return "refuted"
+    return "negligible" if verdicts <= {"refuted", "negligible"} else "undecided"
 
 
 def _always_best(comparisons: Sequence[Sequence[float]], unknown: np.ndarray) -> bool:

@@ -63,19 +63,20 @@ def read_claims(path: Path | str | None = None) -> list[Claim]:
             not exist (a typing error, which would else look like a claim that was not run), in one line that names the
             claim.
     """
-    entries = parse(claims_file(path))
+    file = claims_file(path)
+    entries = parse(file)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise UserError("claims.yaml is not a list of claims, each a mapping that starts with '- id:'")
-    claims = [_parse(entry) for entry in entries]
+        raise UserError(f"{file} is not a list of claims, each a mapping that starts with '- id:'")
+    claims = [_parse(entry, file) for entry in entries]
     ids = [claim.id for claim in claims]
     unknown = {name for claim in claims if isinstance(claim, AuditClaim) for name in claim.audits} - {*ids}
     if unknown:
-        raise UserError(f"claims.yaml: {min(unknown)} is audited, but there is no such claim")
+        raise UserError(f"{file}: {min(unknown)} is audited, but there is no such claim")
     if len(set(ids)) != len(ids):
-        raise UserError(f"claims.yaml: the id {next(name for name in ids if ids.count(name) > 1)} occurs twice")
+        raise UserError(f"{file}: the id {next(name for name in ids if ids.count(name) > 1)} occurs twice")
     known = _known_values()
     for claim in claims:
-        _check_values(claim, known)
+        _check_values(claim, known, file)
     return claims
 
 
@@ -97,8 +98,8 @@ def _known_values() -> dict[str, set[str]]:
     }
 
 
-def _check_values(claim: Claim, known: dict[str, set[str]]) -> None:
-    place = f"claims.yaml, claim {claim.id}"
+def _check_values(claim: Claim, known: dict[str, set[str]], file: Path) -> None:
+    place = f"{file}, claim {claim.id}"
     for rows in ({"experiment": claim.experiment}, claim.where, claim.better, claim.worse):
         for column, wanted in rows.items():
             values = wanted if isinstance(wanted, list | tuple) else [wanted]
@@ -117,8 +118,8 @@ def _check_values(claim: Claim, known: dict[str, set[str]]) -> None:
             check_known("split", SPLITS, measure.split, place=place)
 
 
-def _parse(entry: dict[str, Any]) -> Claim:
-    place = f"claims.yaml, claim {entry.get('id', '(no id)')}"
+def _parse(entry: dict[str, Any], file: Path) -> Claim:
+    place = f"{file}, claim {entry.get('id', '(no id)')}"
     claim = checked(AuditClaim if "audits" in entry else Claim, entry, place)
     if not isinstance(claim, AuditClaim) and (claim.quantifier == "none_best") == bool(claim.better or claim.worse):
         raise UserError(f"{place}: 'better' and 'worse' are for every quantifier but none_best")

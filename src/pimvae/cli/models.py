@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from pimvae.chain import MANIFEST
 from pimvae.cli import own
 from pimvae.cli.options import ROOT, SCALE, check_writable, experiment_name, importing
 from pimvae.cli.parser import Group, option, variable
@@ -118,7 +119,12 @@ def _cell(options: argparse.Namespace, folder: str) -> Any:
     if missing := [shown for name, shown in needed.items() if not getattr(options, name)]:
         help_ = f"(see 'pimvae {options.name} --help')"
         raise UserError(f"the following arguments are required: {', '.join(missing)} {help_}")
-    return find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
+    cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
+    drawn = options.data[0]
+    if drawn.exists() and not (drawn / MANIFEST).is_file():
+        raise UserError(f"{drawn} holds no data set of 'pimvae data': make it with 'pimvae data {cell.experiment} "
+                        f"{cell.dataset}', or give own data without EXPERIMENT and CELL")  # fmt: skip
+    return cell
 
 
 @MODELS.command(

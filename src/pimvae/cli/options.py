@@ -6,6 +6,7 @@ __all__ = ["CLAIMS", "DATASET", "DRAWN", "EXPERIMENT", "OUT_FILE", "OUT_FOLDER",
 import argparse
 import gc
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,15 +16,17 @@ from pimvae.errors import UserError
 
 
 def experiment_name(text: str) -> str:
-    """The name of an experiment as an argument; the name of a file there is a mistake that is explained.
+    """The name of an experiment as an argument; the path of data there is a mistake that is explained.
 
     Raises:
-        argparse.ArgumentTypeError: for a file, with what data of one's own have to look like.
+        argparse.ArgumentTypeError: for a path, with what data of one's own have to look like.
     """
-    if "." in text or Path(text).is_file():  # names of experiments have no dot
+    if "." in text or "/" in text or Path(text).is_file():  # names of experiments have neither
+        kind = "folder" if Path(text).is_dir() else "file"
         raise argparse.ArgumentTypeError(
-            f"'{text}' is a file, not an experiment; your own data go to 'pimvae train --data my.npz --aggregator NAME "
-            "--objective NAME': one array per modality, a row per sample, NaN where it is missing (docs/own_data.md)"
+            f"'{text}' is a {kind}, not an experiment; your own data go to 'pimvae train --data {shlex.quote(text)}': "
+            "one array per modality in an .npz file, or one table per modality, each with its own --data or all in a "
+            "folder; a row per sample, NaN or nothing where it is missing (docs/own_data.md)"
         )
     return text
 

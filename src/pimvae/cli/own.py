@@ -4,6 +4,7 @@ __all__ = ["READING", "data_option", "evaluate", "is_own", "options_of_evaluatio
            "train"]  # fmt: skip
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ def is_own(options: argparse.Namespace) -> bool:
     if options.experiment and options.data and options.data[0].suffix.lower() in (".npz", ".csv", ".tsv", ".parquet",
                                                                                   ".h5ad", ".h5mu"):  # fmt: skip
         raise UserError(f"{options.data[0]} is a file of your own: leave '{options.experiment}' out")
+    _refuse_folder(options)
     own = not options.experiment and bool(options.data or getattr(options, "run", None))
     if own:
         for key, flag in EXPERIMENT_ONLY.items():
@@ -91,10 +93,31 @@ def is_own(options: argparse.Namespace) -> bool:
     return False
 
 
+def _refuse_folder(options: argparse.Namespace) -> None:
+    """Refuse a folder of own data in the place of EXPERIMENT."""
+    name = options.experiment
+    if not name or options.cell or options.data or not Path(name).is_dir():
+        return
+    from pimvae.config.catalogue import experiments
+
+    stated = (options.root / "config" / "experiments" / f"{name}.yaml").is_file()
+    if not stated and name not in experiments():
+        raise UserError(f"'{name}' is a folder, not an experiment: own data are named by --data, "
+                        f"'pimvae {options.name} --data {shlex.quote(name)}'")  # fmt: skip
+
+
 def source_of(options: argparse.Namespace) -> Any:
-    """What the options say of the data; None if nothing."""
+    """What the options say of the data; None if nothing.
+
+    Raises:
+        UserError: if the data do not exist, or an option does not go with them.
+    """
+    from pimvae.data.readers import check_there
     from pimvae.own.source import Source, kinds_of
 
+    check_there(options.data or ())
+    if getattr(options, "modality", []) and [path.suffix.lower() for path in options.data or ()] != [".h5ad"]:
+        raise UserError("--modality names places in one .h5ad file, given with --data: leave it out")
     if not options.data:
         return None
     return Source(
@@ -110,15 +133,15 @@ def train(options: argparse.Namespace) -> None:
     from pimvae.own import job
 
     source = source_of(options)
-    if options.describe:
-        print("\n".join(job.describe_source(source)))
-        return
     aggregator, objective = options.aggregator or settings.AGGREGATOR, options.objective or settings.OBJECTIVE
+    settings_ = [*options.settings, *([f"train.compile={options.compile}"] if options.compile else [])]
+    if options.describe:
+        print("\n".join(job.describe_source(source, aggregator, objective, settings_)))
+        return
     folder = options.out or job.folder_of(options.own_name or source.name, aggregator, objective)
     check_writable(folder)
     seeds = 3 if options.seeds is None else options.seeds
     saved = options.checkpoint, options.checkpoint_seconds, options.bad_checkpoint == "stop"
-    settings_ = [*options.settings, *([f"train.compile={options.compile}"] if options.compile else [])]
     job.train(source, aggregator, objective, folder, seeds, settings_, options.device, options.own_name,
               options.tune, *saved)  # fmt: skip
     print(folder)

@@ -15,6 +15,8 @@ from pimvae.config.scale import resolve_device, resolve_scale, resolve_shipped
 from pimvae.config.schema import Cell, DataConfig, EvaluationConfig, ModelConfig
 from pimvae.errors import UserError, check_known
 
+GIVEN = "--config or config/config.yaml"  # where settings that are passed on come from
+
 
 @dataclass(frozen=True)
 class DataSet:
@@ -92,7 +94,7 @@ def load(
     """
     folder = _folder(Path(root))
     path = folder / "config.yaml"
-    chosen = read(path, Settings) if settings is None else checked(Settings, settings, str(path))
+    chosen = _stated(path) if settings is None else _given(settings)
     wished, scale = device or chosen.device, scale or chosen.scale
     device, _ = resolve_device(wished)
     if chosen.results == "shipped":
@@ -139,6 +141,29 @@ def find_dataset(config: Config, name: str) -> DataSet:
     known = {dataset.name: dataset for dataset in config.datasets}
     check_known("data set", known, name)
     return known[name]
+
+
+def _stated(path: Path) -> Settings:
+    """What ``config.yaml`` says.
+
+    Raises:
+        UserError: if it is not there or at fault.
+    """
+    if not path.exists():
+        raise UserError(f"no such configuration file: {path}: run it in the repository, or say --root FOLDER")
+    return read(path, Settings)
+
+
+def _given(settings: Mapping[str, Any]) -> Settings:
+    """``config.yaml`` as Snakemake passes it, in which a fault is more likely from the command line.
+
+    Raises:
+        UserError: if it is at fault.
+    """
+    for key in ("experiments", "beyond"):
+        if isinstance(value := settings.get(key), str):
+            raise UserError(f"{GIVEN}: '{key}' must be a list, got '{value:.200}': write '{key}=[{value:.200}]'")
+    return checked(Settings, settings, GIVEN)
 
 
 def _folder(root: Path) -> Path:

@@ -42,7 +42,8 @@ def _fault(item: Mapping[str, Any]) -> str:
 def _nearest(faults: Sequence[Mapping[str, Any]]) -> str:
     """The allowed name nearest to a wrong one, where the faults list allowed names."""
     expected = [item["ctx"]["expected"] for item in faults if item["type"] == "literal_error"]
-    _, _, hint = did_you_mean(str(faults[0]["input"]), re.findall("'(.*?)'", " ".join(expected))).partition("; ")
+    known = re.findall("'(.*?)'", " ".join(expected))
+    _, _, hint = did_you_mean(str(faults[0]["input"]), known, 0.7).partition("; ")  # 'gpu' is no 'cpu'
     return f"; {hint}" if hint else ""
 
 

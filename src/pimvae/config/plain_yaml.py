@@ -35,8 +35,10 @@ def parse(path: Path) -> Any:
     """The content of a YAML file.
 
     Raises:
-        UserError: if the file is absent, is not YAML in UTF-8, repeats a key, or is larger than a configuration is.
+        UserError: if the file is absent, a folder, no YAML in UTF-8, repeats a key, or is too large to be read.
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, expected a YAML file")
     if not path.is_file():
         raise UserError(f"no such configuration file: {path}")
     limits.check(path.stat().st_size, f"{path}", limits.TEXT)

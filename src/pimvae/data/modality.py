@@ -64,7 +64,7 @@ class Modality:
         """
         if self.kind == "categorical":
             return self._encode_labels(raw)
-        values = numbers(self._ordered(raw)).reshape(len(raw), -1)
+        values = numbers(self.ordered(raw)).reshape(len(raw), -1)
         width = f"'{self.name}' has {values.shape[1]} numbers per sample, expected {self.dim}"
         require(values.shape[1] == self.dim, width)
         seen = whole_rows(raw, values)
@@ -77,13 +77,16 @@ class Modality:
         require(not large.size, f"sample {large[:1]} of '{self.name}' has values that are too large")
         return found, seen
 
-    def _ordered(self, raw: Raw) -> Raw:
+    def ordered(self, raw: Raw) -> Raw:
         """The values in the order of the training's columns, where both have names."""
         if not (self.columns and raw.columns) or raw.columns == self.columns:
             return raw
         if sorted(raw.columns) != sorted(self.columns):
             found, known = (", ".join(columns[:10]) for columns in (raw.columns, self.columns))
             raise UserError(f"'{self.name}' has the columns {found}; training had {known}")
+        twice = next((column for column in self.columns if self.columns.count(column) > 1), None)
+        fault = f"'{self.name}' has the column '{twice}' twice, in another order than training: rename one of them"
+        require(twice is None, fault)
         order = [raw.columns.index(column) for column in self.columns]
         return Raw(raw.name, raw.values[:, order], self.columns, raw.given)
 

@@ -136,7 +136,7 @@ class Answers:
             seed: of the random numbers.
 
         Raises:
-            UserError: if a target is unknown, or a sample has nothing to predict from.
+            UserError: if a target is unknown, or a sample has nothing to predict it from.
         """
         wanted = self.names if target is None else (target,) if isinstance(target, str) else tuple(target)
         check_known("modality", self.names, *wanted)
@@ -144,6 +144,8 @@ class Answers:
         options = (samples, interval, self._refines(refined), draws, seed)
         if target is None:
             return sampler.predict(wanted, None, *options)
+        for name in wanted:
+            sampler.check_others(name)
         found = {name: sampler.predict((name,), name, *options)[name] for name in wanted}
         return found[target] if isinstance(target, str) else found
 

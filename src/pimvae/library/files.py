@@ -53,14 +53,14 @@ def _history(model: "MultimodalVAE") -> list[tuple[Any, ...]]:
     if model.fitted is None:
         return []
     rows, before = [], 0
-    for trainer in model.fitted.trainers:
+    for part in model.fitted.parts:
         rows += [
-            (before + step, seed, beta, term, float(values[r]))
-            for step, terms in trainer.history.rows
+            (before + step, seed, beta, term, values[r])
+            for step, terms in part.rows
             for r, seed in enumerate(model.seeds)
             for term, values in terms.items()
         ]
-        before += trainer.step
+        before += part.steps
     rows += [
         (step, seed, beta, "validation_bound", bounds[r])
         for step, bounds in model.fitted.curve
@@ -71,33 +71,33 @@ def _history(model: "MultimodalVAE") -> list[tuple[Any, ...]]:
 
 def _record(model: "MultimodalVAE") -> dict[str, Any]:
     """What ``pimvae collect`` and `load` need to know."""
-    trainers = model.fitted.trainers if model.fitted else []
+    parts = model.fitted.parts if model.fitted else []
     beta = model.cell.objective.betas[0]
 
     def counts(r: int, seed: int) -> dict[str, Any]:
         return {
             "seed": seed,
             "beta": beta,
-            "clipped_entries": sum(int(trainer.optimiser.clipped[r]) for trainer in trainers),
-            "nonfinite_entries": sum(int(trainer.optimiser.nonfinite[r]) for trainer in trainers),
+            "clipped_entries": sum(part.clipped[r] for part in parts),
+            "nonfinite_entries": sum(part.nonfinite[r] for part in parts),
             "diverged": bool(model.fitted and model.fitted.diverged[r]),
-            "stopped_after_step": next((t.stopped[r] for t in trainers if r in t.stopped), None),
+            "stopped_after_step": next((part.stopped[r] for part in parts if r in part.stopped), None),
         }
 
     return {
         "cell": model.cell.model_dump(mode="json"),
         "modalities": [modality.record() for modality in model.modalities],
         "training": model.training,
-        "steps": max(1, sum(trainer.step for trainer in trainers)),
-        "entries": sum(trainer.optimiser.entries for trainer in trainers),
+        "steps": max(1, sum(part.steps for part in parts)),
+        "entries": sum(part.entries for part in parts),
         "replicas": [counts(r, seed) for r, seed in enumerate(model.seeds)],
         "parameters": parameter_count(model.models[0]),
         "times": {"seconds": model.seconds, "loop_seconds": model.seconds},
-        "timed_replica_steps": max(1, sum(trainer.step for trainer in trainers) * len(model.seeds)),
+        "timed_replica_steps": max(1, sum(part.steps for part in parts) * len(model.seeds)),
         "stack_width": len(model.seeds),
-        "step": trainers[0].program.form if trainers else None,
+        "step": parts[0].form if parts else None,
         "precision": model.cell.train.precision,
-    } | machine(trainers[0].stack.flat.device if trainers else torch.device("cpu"))
+    } | (model.fitted.machine if model.fitted else machine(torch.device("cpu")))
 
 
 def load(folder: Path | str, seed: int | None = None, data: Path | str | None = None) -> "MultimodalVAE":

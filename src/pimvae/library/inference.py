@@ -16,12 +16,12 @@ from pimvae.data.modality import Modality
 from pimvae.data.raw import numbers
 from pimvae.data.readers import Collection
 from pimvae.errors import UserError
-from pimvae.library.results import Array, LogLikelihood, Posterior, Prediction, as_given
+from pimvae.library.results import Array, LogLikelihood, Posterior, Prediction, as_given, joined
 from pimvae.models.likelihoods.view import likelihood_of, output_of
 from pimvae.models.mode import WeightedDraws, at_modes, draw
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Draws
-from pimvae.posteriors import Mixture, standard_noise
+from pimvae.objectives._base import Draws, as_objective
+from pimvae.posteriors import standard_noise
 from pimvae.subsets import sample_subsets
 from pimvae.training.packing import PackedSplit
 
@@ -61,14 +61,14 @@ class Sampler:
         """Minus the bound, mean over the samples, for one random subset each."""
         x, observed = self.packed.x, self.packed.mask
         batch, modalities = observed.shape
-        law = cell.objective.subset_law
+        objective = as_objective(registry.lookup("objectives", cell.objective.name))
+        law = objective.subset_law or cell.objective.subset_law  # as in training
         uniform = torch.rand(1, batch, 1 + modalities, generator=generator)
         subset = sample_subsets(observed.unsqueeze(0), uniform, "uniform_size" if law == "all_subsets" else law)
         with torch.no_grad():
             components = self.model.posterior(x[:, :1], observed[:1]).components
         shape = (components, cell.objective.importance_samples, 2, batch, self.model.latent_size)
         noise = standard_noise(shape, cell.model.family, generator)
-        objective = registry.lookup("objectives", cell.objective.name)
         stl, beta = cell.objective.sticking_the_landing, cell.objective.betas[0]
         return -objective(
             self.model, x, observed, subset, Draws(noise[:, :, :1], noise[:, :, 1:]), beta, stl
@@ -76,23 +76,18 @@ class Sampler:
 
     @torch.no_grad()
     def posterior(self, refined: bool) -> Posterior:
-        """The encoder's posterior, or the one at the mode."""
-        q = self._encoded()
-        if refined:
-            q = at_modes(self.model, self.packed.x, self.packed.mask, q.mean())
-            mean, scale = q.mean, q.variance.sqrt()
-        else:
-            mean, scale = q.mean(), _deviations(q)
+        """The encoder's posterior, or the one at the mode; in blocks, which also fit the processor's cache."""
+        parts, spread = [], torch.Generator().manual_seed(0)
+        for rows in self._blocks(ROWS if refined else ENCODED):
+            x, mask = self.packed.x[:, rows], self.packed.mask[rows]
+            q = self.model.posterior(x, mask)
+            if refined:
+                q = at_modes(self.model, x, mask, q.mean())
+                parts.append((q, q.mean, q.variance.sqrt()))
+            else:
+                parts.append((q, q.mean(), _deviations(q, spread)))
+        q, mean, scale = map(joined, zip(*parts, strict=True))
         return Posterior(self._given(mean), self._given(scale), self.ids, q, self.tensors)
-
-    def _encoded(self) -> Any:
-        """The encoder's posterior of all samples; mixtures are computed in blocks that fit the processor's cache."""
-        x, mask = self.packed.x, self.packed.mask
-        if len(self.packed) <= ENCODED or not isinstance(self.model.posterior(x[:, :1], mask[:1]), Mixture):
-            return self.model.posterior(x, mask)
-        parts = [self.model.posterior(x[:, rows], mask[rows]) for rows in self._blocks(ENCODED)]
-        logits, loc, scale = (torch.cat([getattr(part, name) for part in parts]) for name in ("logits", "loc", "scale"))
-        return Mixture(logits, loc, scale, parts[0].family)
 
     @torch.no_grad()
     def log_likelihood(self, refined: bool, draws: int, seed: int) -> LogLikelihood:
@@ -100,8 +95,9 @@ class Sampler:
         generator = torch.Generator().manual_seed(seed)
         of_models = []
         for model in self.models:
-            parts = [self._weighted(model, rows, None, refined, draws, generator) for rows in self._blocks()]
-            of_models.append([torch.cat([getattr(part, name) for part in parts]) for name in FOUND])
+            drawn = (self._weighted(model, rows, None, refined, draws, generator) for rows in self._blocks())
+            parts = [[getattr(part, name) for name in FOUND] for part in drawn]  # without the draws themselves
+            of_models.append([torch.cat(part) for part in zip(*parts, strict=True)])
         values, errors, shares = (torch.stack(parts) for parts in zip(*of_models, strict=True))
         weight = values.softmax(0)
         jacobian = torch.tensor([modality.log_jacobian for modality in self.modalities], dtype=values.dtype)
@@ -161,8 +157,22 @@ class Sampler:
         if modality.kind == "categorical":
             return np.where(seen, known, prediction.labels), deviations
         if name in self.source.names:
-            known = numbers(self.source.raw(name)).reshape(known.shape)  # the values themselves, not rounded to float32
+            raw = modality.ordered(self.source.raw(name))
+            known = numbers(raw).reshape(known.shape)  # the values themselves, not rounded to float32
         return self._given(np.where(given, known, np.asarray(prediction.mean))), self._given(deviations)
+
+    def check_others(self, hidden: str) -> None:
+        """Refuse samples that have nothing observed but the modality ``hidden``.
+
+        Raises:
+            UserError: for the first one.
+        """
+        others = self.packed.mask.clone()
+        others[:, self._place(hidden)] = False
+        lone = torch.nonzero(~others.any(1)).flatten()
+        if len(lone):
+            fault = f"sample '{self.ids[int(lone[0])]}' has no other modality to predict '{hidden}' from"
+            raise UserError(f"{self.source.source}: {fault}: leave it out")
 
     def _place(self, name: str) -> int:
         return [modality.name for modality in self.modalities].index(name)
@@ -222,11 +232,11 @@ def _averaged(found: Sequence[tuple[Tensor, ...]], samples: int, interval: float
     drawn = draws.transpose(0, 1).flatten(0, 1)
     edges = torch.tensor([(1 - interval) / 2, (1 + interval) / 2], dtype=drawn.dtype)
     lower, upper = drawn.quantile(edges, dim=0)
-    return mean, variance.clamp(min=0).sqrt(), lower, upper, drawn[:samples]
+    return mean, variance.clamp(min=0).sqrt(), lower, upper, drawn[:samples].clone()  # a view would keep all draws
 
 
-def _deviations(q: Any) -> Tensor:
+def _deviations(q: Any, generator: torch.Generator) -> Tensor:
     """Standard deviations per dimension of z: in closed form, or of draws where there is none."""
     if hasattr(q, "variance"):
         return q.variance().sqrt()
-    return q.sample(SPREAD_DRAWS, torch.Generator().manual_seed(0)).std(0)
+    return q.sample(SPREAD_DRAWS, generator).std(0)

@@ -72,7 +72,7 @@ class MultimodalVAE(Answers):
             data: training samples; kinds, classes, means and standard deviations are learned from them.
             aggregator: name of a file in ``pimvae/aggregators``.
             objective: name of a file in ``pimvae/objectives``.
-            latent: size of z; default: half of the columns, 4 … 16, and no more than columns.
+            latent: size of z; default: two thirds of the columns, 4 … 48, and no more than columns.
             kinds: name → kind, where the values leave a doubt (`pimvae.data.modality.KINDS`).
             mask: [n, M], 0 where a modality is missing.
             standardise: whether Gaussian columns are centred and scaled inside the model (log-likelihoods are those of
@@ -122,22 +122,26 @@ class MultimodalVAE(Answers):
         start = time.perf_counter()
         packed = self._pack(read_memory(data, mask))
         chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
-        self.cell = sizes.for_training(self.cell, len(packed), steps, chosen, validation)
-        share = self.cell.data.validation
-        train, held_out = zip(*(divided(packed, share, seed) for seed in chosen), strict=True)
-        self.models = [self.fresh(seed) for seed in chosen]
-        for model, part in zip(self.models, train, strict=True):
+        cell = sizes.for_training(self.cell, len(packed), steps, chosen, validation)
+        train, held_out = zip(*(divided(packed, cell.data.validation, seed) for seed in chosen), strict=True)
+        models = [self.fresh(seed, cell) for seed in chosen]
+        for model, part in zip(models, train, strict=True):
             start_at_means(model, part)
-        with kernels_in(checkpoint and checkpoint.path and checkpoint.path.parent / COMPILED, self.cell.train.compile):
-            self.fitted = found = fit(self.cell, self.models, train, held_out if share else None, choose_device(device),
-                                      callbacks, progress, self._refines(polish), checkpoint)  # fmt: skip
+        with kernels_in(checkpoint and checkpoint.path and checkpoint.path.parent / COMPILED, cell.train.compile):
+            found = fit(cell, models, train, held_out if cell.data.validation else None, choose_device(device),
+                        callbacks, progress, self._refines(polish), checkpoint)  # fmt: skip
         if all(found.diverged):
-            raise Diverged(divergence(len(chosen), len(chosen), self.cell))
-        self.training = {name: getattr(found, name) for name in TOLD}
-        self.cell = self.cell.model_copy(update={"model": self.models[0].config})  # the prior may be another one
+            raise Diverged(divergence(len(chosen), len(chosen), cell))
+        self._take(cell, models, found)  # only now: a training that fails leaves the model as it was
         self.seconds = time.perf_counter() - start
-        self.choose_best()
         return self
+
+    def _take(self, cell: Cell, models: Sequence[Core], found: Fitted) -> None:
+        """Answer by models that were trained; nothing of an earlier training is left."""
+        self.cell = cell.model_copy(update={"model": models[0].config})  # the prior may be another one
+        self.models, self.fitted, self.data_record = list(models), found, {}
+        self.training = {name: getattr(found, name) for name in TOLD}
+        self.choose_best()
 
     def choose_best(self) -> None:
         """Let the seed encode whose validation samples are likeliest (log-likelihood, else the bound)."""
@@ -161,8 +165,9 @@ class MultimodalVAE(Answers):
         """Write ``weights.safetensors``, ``history.csv`` and ``run.json``; `load` reads them."""
         save(self, Path(folder))
 
-    def fresh(self, seed: int) -> Core:
-        """An untrained module of a seed."""
+    def fresh(self, seed: int, cell: Cell | None = None) -> Core:
+        """An untrained module of a seed, of the model's own configuration or of another one."""
         dims = [modality.dim for modality in self.modalities]
         kinds = [modality.likelihood for modality in self.modalities]
-        return build_model(self.cell.model, dims, max(dims), kinds, None, derived_seed(seed, Purpose.INITIALISATION))
+        config = (cell or self.cell).model
+        return build_model(config, dims, max(dims), kinds, None, derived_seed(seed, Purpose.INITIALISATION))

@@ -1,8 +1,9 @@
 """What is found of samples: posteriors, predictions, log-likelihoods, as arrays or as tensors."""
 
-__all__ = ["Array", "LogLikelihood", "Posterior", "Prediction", "as_given"]
+__all__ = ["Array", "LogLikelihood", "Posterior", "Prediction", "as_given", "joined"]
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -83,3 +84,19 @@ class LogLikelihood:
 def as_given(values: Tensor, tensors: bool) -> Array:
     """As a tensor or as an array."""
     return values if tensors else values.detach().numpy()
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Tensors or posteriors of blocks of samples as one of all samples; what holds no samples is the first one's."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    if isinstance(first, Tensor):
+        return torch.cat(list(parts))
+    if isinstance(first, Modes):  # components come before the samples
+        components = zip(*(part.parts for part in parts), strict=True)
+        return Modes(torch.cat([part.log_weight for part in parts], 1), [joined(group) for group in components])
+    if not is_dataclass(first):
+        return first
+    return replace(first, **{field.name: joined([getattr(part, field.name) for part in parts])
+                             for field in fields(first)})  # fmt: skip

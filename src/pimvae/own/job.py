@@ -18,13 +18,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pimvae import chain
+from pimvae.config.schema import Cell
 from pimvae.data.readers import Collection
 from pimvae.errors import UserError, did_you_mean
 from pimvae.files import read_json
 from pimvae.kernels import COMPILED, kernels_in
 from pimvae.own.source import Source, describe_source, kinds_of, load_own, settings_of, training_data
 from pimvae.own.tables import encode, impute
+from pimvae.results import provenance
 from pimvae.signals import deferred
+
+TUNED, CHOSEN = ("latent", "decoder"), ("prior", "prior_components")  # of the model: by --tune, by validation
 
 if TYPE_CHECKING:
     from pimvae.library import MultimodalVAE
@@ -66,9 +70,11 @@ def train(
     chosen = choose_device(device)
     data, model = _untrained(source, aggregator, objective, seeds, settings, name)
     record = {**asdict(source), "sha256": data.sha256(), "tuned": tune}
+    if tune:
+        record["tuned_from"] = {key: getattr(model.cell.model, key) for key in TUNED}
     chain.check_free(checkpoint, folder)
     check_replaceable(checkpoint)
-    _refuse_other_run(folder, model.cell.model_dump(mode="json"), record)
+    _refuse_other_run(folder, model, record)
     print(model.describe(data), file=sys.stderr)
     if tune:
         from pimvae.own.tuning import tuned
@@ -77,7 +83,7 @@ def train(
             model, told = tuned(model, data, device)
         print("\n".join(told), file=sys.stderr)
     cell = model.cell.model_dump(mode="json", exclude={"evaluation"})
-    decides = [cell, [modality.record() for modality in model.modalities], record["sha256"], decisive(chosen)]
+    decides = [cell, _records(model), record["sha256"], decisive(chosen), _code(model.cell)]
     saved = Checkpoint(checkpoint or folder / "checkpoint", json.dumps(decides), checkpoint_seconds, strict)
     _fit(model, data, device, saved, folder)
     model.data_record = record
@@ -131,7 +137,17 @@ def _untrained(
     return data, MultimodalVAE(sizes.for_training(cell, len(data), None, tuple(range(seeds)), None), modalities)
 
 
-def _refuse_other_run(folder: Path, cell: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+def _records(model: "MultimodalVAE") -> list[dict[str, Any]]:
+    return [modality.record() for modality in model.modalities]
+
+
+def _code(cell: Cell) -> str:
+    """Checksums of the sources that a training depends on: another version would go on to other bits."""
+    paths = {*provenance.training_sources(cell), *provenance.sources("pimvae.library.model")}
+    return provenance.digest(tuple(sorted(paths)))
+
+
+def _refuse_other_run(folder: Path, model: "MultimodalVAE", record: Mapping[str, Any]) -> None:
     """A folder may be written to again by the same training only."""
     path = folder / "run.json"
     if not path.exists():
@@ -139,18 +155,25 @@ def _refuse_other_run(folder: Path, cell: Mapping[str, Any], record: Mapping[str
     remedy = "name this run with --name, or its folder with --out"
     try:
         found = read_json(path)
-        before, data = found["cell"], found.get("data") or {}
-        if before["data"].get("chooses_prior") and cell["data"]["chooses_prior"]:  # the prior is found, not set
-            before["model"] |= {key: cell["model"][key] for key in ("prior", "prior_components")}
-    except (OSError, ValueError, KeyError, TypeError):
+        before = _stated(found["cell"], found.get("modalities"), found.get("data") or {})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{folder} holds a run that cannot be read: remove it, or {remedy}") from None
-    if data.get("sha256") != record["sha256"]:
+    now = _stated(model.cell.model_dump(mode="json"), _records(model), record)
+    if before.get("sha256") != now["sha256"]:
         raise UserError(f"{folder} holds the run of other data: {remedy}")
-    if record["tuned"] and data.get("tuned"):
-        return
-    differing = [key for key in ("model", "objective", "train", "seeds", "dataset") if before.get(key) != cell[key]]
-    if differing or record["tuned"] != data.get("tuned", False):
-        raise UserError(f"{folder} holds a run of other settings ({', '.join(differing) or 'tune'}): {remedy}")
+    differing = [key for key in now if key not in before or before[key] != now[key]]
+    if differing:
+        raise UserError(f"{folder} holds a run of other settings ({', '.join(differing)}): {remedy}")
+
+
+def _stated(cell: Mapping[str, Any], modalities: Any, record: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a run another one, by name: all but where its data lie, and what the training itself decides."""
+    chooses = cell["data"].get("chooses_prior", False)
+    decided = [*(TUNED if record.get("tuned") else ()), *(CHOSEN if chooses else ())]
+    parts = {key: cell[key] for key in ("objective", "train", "seeds", "dataset")}
+    parts["model"] = {key: value for key, value in cell["model"].items() if key not in decided} | {"chosen": decided}
+    parts |= {key: value for key, value in record.items() if key != "paths"} | {"modalities": modalities}
+    return json.loads(json.dumps(parts))  # tuples are lists in a file
 
 
 def evaluate(run: Path, source: Source | None = None, colour: str | None = None) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from pimvae.chain import RECORD
 from pimvae.config.files import parse_text
 from pimvae.data.modality import KINDS, describe
 from pimvae.data.raw import Raw
@@ -97,12 +98,19 @@ def settings_of(stated: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def describe_source(source: Source) -> list[str]:
-    """What was understood of the data: a line per modality, and the numbers of samples."""
-    from pimvae.library.data import modalities_of, pack_collection
+def describe_source(source: Source, aggregator: str, objective: str, settings: Sequence[str]) -> list[str]:
+    """What was understood of the data: a line per modality, and the numbers of samples.
 
+    Raises:
+        UserError: if the data, a name or a setting is at fault.
+    """
+    from pimvae.library.data import modalities_of, pack_collection
+    from pimvae.library.settings import cell
+
+    changes = settings_of(settings)
     data = source.read()
     modalities = modalities_of(data, source.kinds, source.standardise)
+    cell(modalities, len(data), aggregator, objective, None, changes, source.name, ", ".join(source.paths))
     lines = describe(modalities, pack_collection(data, modalities).mask.numpy())
     if data.test:
         pack_collection(data.test, modalities)
@@ -118,6 +126,9 @@ def load_own(run: Path, seed: int | None = None) -> "MultimodalVAE":
     """
     from pimvae.library import load
 
+    if not (run / RECORD).is_file():
+        raise UserError(f"{run / RECORD} does not exist: train on own data first ('pimvae train --data PATH'), or name "
+                        "the folder of such a run with --run")  # fmt: skip
     model = load(run, seed)
     if not model.data_record:
         raise UserError(f"{run} is not a run of 'pimvae train' on own data")
@@ -130,9 +141,18 @@ def _recorded(model: "MultimodalVAE") -> Source:
     return Source(**{key: tuple(value) if isinstance(value, list) else value for key, value in known.items()})
 
 
+def _check_recorded(recorded: Source) -> None:
+    """Refuse the training's data if they lie elsewhere by now."""
+    for path in recorded.paths:
+        if not Path(path).exists():
+            raise UserError(f"{path}, which the run was trained on, does not exist here: say where it is with --data")
+
+
 def training_data(model: "MultimodalVAE", run: Path, source: Source | None) -> Collection:
     """The data of the training, read as they were then, from the same files or from others with the same content."""
     recorded = _recorded(model)
+    if source is None:
+        _check_recorded(recorded)
     where = recorded if source is None else replace(recorded, paths=source.paths)
     data = where.read()
     if data.sha256() != model.data_record["sha256"]:
@@ -145,6 +165,7 @@ def some_data(model: "MultimodalVAE", source: Source | None) -> Collection:
     """Any data of the run's modalities, read as the training's were where nothing else is said."""
     recorded = _recorded(model)
     if source is None:
+        _check_recorded(recorded)
         return replace(recorded, test_fraction=0.0).read()
     ids, places = source.ids or recorded.ids, source.places or recorded.places
     return Source(source.paths, ids, None, places).read()

@@ -57,7 +57,7 @@ def impute(run: Path, source: Source | None, out: Path | None, seed: int | None,
 
 def _table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
     if path.suffix.lower() == ".csv":
-        write_csv(path, header, rows)
+        write_csv(path, header, [[_exact(value) for value in row] for row in rows])
     else:
         import pandas as pd
 
@@ -69,6 +69,11 @@ def _table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     return path
 
 
+def _exact(value: Any) -> Any:
+    """A float with all its digits, as text; whole numbers without a point."""
+    return repr(value).removesuffix(".0") if isinstance(value, float) else value
+
+
 def _into_units(path: Path, source: Source | None, model: "MultimodalVAE", found: Any) -> Path:
     """The AnnData file of the data with the latents in ``obsm["X_pimvae"]``."""
     where = Path((source.paths if source else model.data_record["paths"])[0])
@@ -77,7 +82,7 @@ def _into_units(path: Path, source: Source | None, model: "MultimodalVAE", found
     try:
         from anndata import read_h5ad
     except ImportError:
-        raise UserError(f"{path}: this format needs an extra: pip install 'pimvae[anndata]'") from None
+        raise UserError(f"{path}: this format needs an extra: pip install -e '.[anndata]'") from None
     data = read_h5ad(where)
     data.obsm["X_pimvae"] = found.mean
     with replacing(path) as temporary:

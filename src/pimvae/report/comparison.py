@@ -1,6 +1,7 @@
 """A run held against a shipped one, number by number: every metric of every cell, paired by seed."""
 
-__all__ = ["DIFFERS", "IDENTICAL", "SAME", "SMALL", "UNIT", "VERDICTS", "compare", "compare_claims"]
+__all__ = ["DIFFERS", "IDENTICAL", "SAME", "SMALL", "UNIT", "VERDICTS", "compare", "compare_claims",
+           "other_settings"]  # fmt: skip
 
 from collections.abc import Sequence
 
@@ -11,10 +12,11 @@ from scipy.stats import t as student
 from pimvae.claims.evaluate import evaluate
 from pimvae.claims.schema import Claim
 from pimvae.claims.statistics import LEVEL
-from pimvae.results.files import KEYS, final, flag_nonfinite
+from pimvae.results.files import CELL, KEYS, final, flag_nonfinite
 
 UNIT = [*KEYS, "share", "baseline", "split", "subset", "metric"]
 SIDES = ("fresh", "shipped")
+PLACE = "cell.data.data_dir"  # a setting that decides nothing
 TOLERANCE = 1e-6  # relative: rounding of the files is 1e-9, of single precision 1e-7
 IDENTICAL, SAME, SMALL, DIFFERS = "identical", "same within seed noise", "within the seeds' interval", "differs"
 OPEN, NEW, LOST = "one seed", "only in the fresh run", "only in the shipped run"
@@ -59,6 +61,18 @@ def compare_claims(fresh: pd.DataFrame, shipped: pd.DataFrame, claims: Sequence[
     rows = [[new.claim.id, new.verdict, old.verdict, new.effect, old.effect, new.claim.short]
             for new, old in zip(*judged, strict=True)]  # fmt: skip
     return pd.DataFrame(rows, columns=["claim", "fresh", "shipped", "effect_fresh", "effect_shipped", "short"])
+
+
+def other_settings(fresh: pd.DataFrame, shipped: pd.DataFrame) -> pd.DataFrame:
+    """Settings in which cells of both runs differ, as those of two scales do: cell, key and both values.
+
+    Args:
+        fresh: ``settings.csv`` of one run.
+        shipped: the same of the other.
+    """
+    stated = [frame[frame["key"].str.startswith("cell.") & (frame["key"] != PLACE)] for frame in (fresh, shipped)]
+    both = stated[0].merge(stated[1], on=[*CELL, "key"], suffixes=("_fresh", "_shipped"))
+    return both[both["value_fresh"] != both["value_shipped"]].reset_index(drop=True)
 
 
 def _paired(both: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """How a comparison of two runs is shown: lines, a table and a figure."""
 
-__all__ = ["equal_numbers", "equal_verdicts", "figure_of", "lines_of", "table_of"]
+__all__ = ["equal_numbers", "equal_verdicts", "figure_of", "lines_of", "note_of", "table_of"]
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,6 +17,7 @@ from pimvae.report.table import Part, Table
 
 COLOURS = {IDENTICAL: MUTED, SAME: "#0072B2", SMALL: "#9A7400", DIFFERS: ALARM}
 NOT_RUN = "not run"  # the verdict on a claim whose experiment a run left out
+FIRST = ("train.steps", "data.samples", "seeds")  # of differing settings, those that are named
 LISTED = 10  # differing numbers that are named
 LIMIT = 100.0  # intervals beyond which a point is drawn at the edge
 
@@ -40,6 +41,18 @@ def _summary(numbers: pd.DataFrame) -> str:
     beyond = sum(counts.get(name, 0) for name in (SMALL, DIFFERS))
     chance = f"; {beyond} of {judged} beyond seed noise, {0.05 * judged:.0f} would be by chance" if judged else ""
     return f"{len(numbers)} numbers: {found or 'none'}{chance}"
+
+
+def note_of(settings: pd.DataFrame, fresh: object, shipped: object) -> list[str]:
+    """One line that two runs are of other settings, as those of two scales are; none if they are of the same."""
+    if settings.empty:
+        return []
+    settings = settings.assign(key=settings["key"].str.removeprefix("cell."))
+    keys = sorted(settings["key"].unique(), key=lambda key: (FIRST.index(key) if key in FIRST else len(FIRST), key))
+    firsts = settings.drop_duplicates("key").set_index("key")
+    named = [f"{key} {firsts['value_fresh'][key]} fresh, {firsts['value_shipped'][key]} shipped" for key in keys[:2]]
+    more = [f"{len(keys) - 2} more"] if len(keys) > 2 else []
+    return [f"note: {fresh} and {shipped} differ in settings, as two scales do: {'; '.join([*named, *more])}"]
 
 
 def equal_verdicts(claims: pd.DataFrame) -> str:

@@ -62,12 +62,14 @@ def pictures(source: Source) -> str:
 def by_time(source: Source) -> str:
     """What to run by the time at hand; the time of the laptop scale is that of the jobs of this run."""
     rows = [
-        ("2 minutes", "rebuild", "no training: tables, figures, verdicts and paper from the shipped results"),
+        ("2 minutes after `make install`", "rebuild",
+         "no training: tables, figures, verdicts and paper from the shipped results"),
         ("10 minutes", "reproduce SCALE=smoke", "every cell for a few steps: does it run? Its numbers mean nothing"),
         (_laptop(source), "reproduce SCALE=laptop", "the publication's experiments, smaller networks and fewer steps"),
         ("a night", "reproduce SCALE=workstation", "larger networks, more steps and seeds"),
-        ("a GPU", "reproduce SCALE=paper", "the publication's sizes; `make plan SCALE=paper` says how long"),
-    ]
+        ("a GPU", "reproduce SCALE=paper", "the publication's sizes; `make plan SCALE=paper` says how long; images are "
+         "stand-ins there too, unless `source: full` is set"),
+    ]  # fmt: skip
     lines = [f"| {time} | `make {run}` | {get} |" for time, run, get in rows]
     return "\n".join(["| you have | run | you get |", "|---|---|---|", *lines])
 

@@ -18,7 +18,7 @@ from pimvae.claims.verdict import Judgement
 from pimvae.files import write_json
 from pimvae.registry import lookup, names
 from pimvae.report.table import ACROSS, Table
-from pimvae.results.files import Results, read_collected, write_frame, write_text
+from pimvae.results.files import Results, read_collected, read_settings, write_frame, write_text
 
 YOUNGER = "* statement or rule younger than the run"
 KINDS = {"tex": Table.to_latex, "html": Table.to_html, "csv": Table.to_csv}
@@ -149,12 +149,14 @@ def compare(
 ) -> list[str]:
     """Write ``compare.csv``, ``compare_claims.csv``, the table and the figure; returns the lines to print.
 
-    See `pimvae.report.comparison.compare` for the statistic.
+    See `pimvae.report.comparison.compare` for the statistic. The first line says if the runs are of other settings.
     """
     from pimvae.report import comparison, comparison_view
     from pimvae.report.style import save
 
     fresh, shipped = (read_collected(Path(folder), "no results lie there") for folder in (fresh_dir, shipped_dir))
+    settings = [read_settings(Path(folder)) for folder in (fresh_dir, shipped_dir)]
+    note = comparison_view.note_of(comparison.other_settings(*settings), fresh_dir, shipped_dir)
     numbers = comparison.compare(fresh, shipped)
     claims = comparison.compare_claims(fresh, shipped, read_claims(claims_path))
     out = Path(out_dir)
@@ -162,4 +164,4 @@ def compare(
     write_frame(out / "compare_claims.csv", claims)
     write_text(out / "compare.tex", comparison_view.table_of(numbers).to_latex())
     save(comparison_view.figure_of(numbers), out, "compare")
-    return comparison_view.lines_of(numbers, claims)
+    return [*note, *comparison_view.lines_of(numbers, claims)]

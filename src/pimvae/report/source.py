@@ -66,8 +66,8 @@ class Verdicts:
         usual, here = set(read_config("config.yaml")["experiments"]), set(self.experiments)
         if here == usual:
             return f"make reproduce SCALE={self.scale}"
-        target = " beyond" if here > usual else f" 'experiments=[{','.join(self.experiments)}]'"
-        return f"snakemake --cores all --config scale={self.scale}{target}"
+        some = f" 'experiments=[{','.join(self.experiments)}]'" + " 'beyond=[]'" * (self.scale == "paper")
+        return f"snakemake --cores all --config scale={self.scale}{' -- beyond' if here > usual else some}"
 
     def decided(self) -> list[tuple[Claim, pd.Series]]:
         """Claims with their verdicts, in the order of the file of claims."""

@@ -1,7 +1,7 @@
 """Results as tables in memory, and atomic writing of what is made from them."""
 
 __all__ = ["COLUMNS", "KEYS", "Results", "cell_folder", "final", "read_collected", "read_csv", "read_metrics",
-           "write_frame", "write_text"]  # fmt: skip
+           "read_settings", "write_frame", "write_text"]  # fmt: skip
 
 import io
 from collections.abc import Mapping
@@ -89,6 +89,18 @@ def read_collected(folder: Path, remedy: str = COLLECT_FIRST) -> pd.DataFrame:
     if (folder / MANIFEST).is_file():
         verify(folder)
     return read_metrics(folder / "metrics.csv", remedy)
+
+
+def read_settings(folder: Path) -> pd.DataFrame:
+    """``settings.csv`` of collected or shipped results; no rows where only metrics lie.
+
+    Raises:
+        UserError: if it is damaged.
+    """
+    path, columns = folder / "settings.csv", [*CELL, "key", "value"]
+    if not any(file.is_file() for file in (path, path.with_name(f"{path.name}.gz"))):
+        return pd.DataFrame(columns=columns, dtype=str)
+    return read_csv(path, columns, text=True)
 
 
 def read_metrics(path: Path, remedy: str, whole: bool = False) -> pd.DataFrame:

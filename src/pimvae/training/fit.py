@@ -2,26 +2,25 @@
 
 __all__ = ["Fitted", "fit", "forget"]
 
+import gc
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from pimvae.config.schema import Cell
 from pimvae.models.vae import MultimodalVAE
 from pimvae.signals import Stop, deferred
 from pimvae.training.checkpoint import Checkpoint, Resumable, leave_if_told
-from pimvae.training.device import set_precision
+from pimvae.training.device import machine, set_precision
 from pimvae.training.early_stopping import EarlyStopping
 from pimvae.training.loop import Trainer
 from pimvae.training.packing import PackedSplit
-from pimvae.training.polish import ROUNDS, polish
+from pimvae.training.polish import ROUNDS, Decoders, EncoderTrainer, polish
 from pimvae.training.prior_choice import preferred, take_prior, with_mixture
 from pimvae.training.streams import Purpose, derived_seed
 
@@ -29,12 +28,46 @@ BOUND, DECODERS, PRIORS, ENCODERS = PARTS = "bound", "decoders", "priors", "enco
 Callback = Callable[[int, dict[str, list[float]]], bool | None]
 
 
-@dataclass
-class Fitted:
-    """What a training leaves.
+@dataclass(frozen=True)
+class Part:
+    """What one part of a training leaves; no data are in it.
 
     Attributes:
-        trainers: the stack after the bound's training, and after that of the encoders alone if there was one.
+        steps: how many were taken.
+        form: of a step, see `pimvae.training.program.Program`.
+        rows: (step, {term: one number per replica}), means over windows of steps.
+        entries: gradient entries of each replica.
+        clipped: how many of them were clipped, per replica.
+        nonfinite: how many of them were not finite, per replica.
+        stopped: replica → the step after which it was stopped.
+    """
+
+    steps: int
+    form: str | None
+    rows: list[tuple[int, dict[str, list[float]]]]
+    entries: int
+    clipped: list[int]
+    nonfinite: list[int]
+    stopped: dict[int, int]
+
+    @classmethod
+    def of(cls, trainer: Trainer) -> "Part":
+        """Of a trainer that is done."""
+        rows = [(step, {name: values.tolist() for name, values in terms.items()})
+                for step, terms in trainer.history.rows]  # fmt: skip
+        optimiser = trainer.optimiser
+        clipped, nonfinite = optimiser.clipped.tolist(), optimiser.nonfinite.tolist()
+        return cls(trainer.step, trainer.program.form, rows, optimiser.entries, clipped, nonfinite,
+                   dict(trainer.stopped))  # fmt: skip
+
+
+@dataclass
+class Fitted:
+    """What a training leaves: numbers, so that a fitted model can be copied and pickled, and holds no data.
+
+    Attributes:
+        parts: the bound's training, and that of the encoders alone if there was one.
+        machine: where it ran, see `pimvae.training.device.machine`.
         step: the step that each replica's weights are from, per part.
         bound: validation bound of the last part, nats per sample in the model's units; empty without validation.
         log_likelihood: of the validation samples before and after better decoders; empty without that part.
@@ -43,24 +76,14 @@ class Fitted:
         diverged: whether there are no usable weights, per replica.
     """
 
-    trainers: list[Trainer] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    machine: dict[str, object] = field(default_factory=dict)
     step: list[list[int]] = field(default_factory=list)
     bound: list[float] = field(default_factory=list)
     log_likelihood: list[tuple[float, float]] = field(default_factory=list)
     priors: dict[str, list[float]] = field(default_factory=dict)
     curve: list[tuple[int, list[float]]] = field(default_factory=list)
     diverged: list[bool] = field(default_factory=list)
-
-
-class EncoderTrainer(Trainer):
-    """Trains everything but decoders and prior: their gradients are 0, and Adam leaves them where they are."""
-
-    def _losses(self, flat: Tensor, *inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        free = torch.cat([
-            torch.full((shape.numel(),), not name.startswith(("decoder.", "prior.")))
-            for name, shape in zip(self.stack.names, self.stack.shapes, strict=True)
-        ]).to(flat.device)  # fmt: skip
-        return super()._losses(torch.where(free, flat, flat.detach()), *inputs)
 
 
 def fit(
@@ -109,7 +132,9 @@ def fit(
             shorter = cell.train.model_copy(update={"steps": max(1, cell.train.steps // 2)})
             shorter = shorter.model_copy(update={"history_every": min(shorter.history_every, shorter.steps)})
             session.train(EncoderTrainer, cell.model_copy(update={"train": shorter}), ENCODERS)
-        return session.result
+    session.result.machine = machine(device)
+    gc.collect()  # trainers refer to themselves: without this their data stay for a while
+    return session.result
 
 
 def forget(checkpoint: Checkpoint) -> None:
@@ -145,7 +170,7 @@ class _Session:
             model.load_state_dict({name: values[r] for name, values in state.items()})
         result, before = self.result, self._steps
         result.curve += [(before + step, bounds) for step, bounds in watch.curve]
-        result.trainers.append(trainer)
+        result.parts.append(Part.of(trainer))
         result.step.append(watch.best_step)
         result.bound = watch.bound if self.validation else []
         earlier = result.diverged or [False] * len(self.models)
@@ -194,7 +219,7 @@ class _Session:
 
     def _decoders(self, models: Sequence[MultimodalVAE], cell: Cell, part: str) -> list[tuple[float, float]]:
         """Better decoders in place; log-likelihoods of the validation samples before and after."""
-        decoders, saved = _Decoders(models), self.checkpoint.part(part)
+        decoders, saved = Decoders(models), self.checkpoint.part(part)
         self._resume(decoders, saved)
         rounds = max(1, min(ROUNDS, cell.train.steps // 16))
         validation = self.validation or [None] * len(models)
@@ -213,7 +238,7 @@ class _Session:
     @property
     def _steps(self) -> int:
         """Steps of the parts that are done."""
-        return self.result.trainers[-1].step if self.result.trainers else 0
+        return sum(part.steps for part in self.result.parts)
 
     def _resume(self, subject: Resumable, saved: Checkpoint) -> None:
         if told := saved.resume(subject):
@@ -223,28 +248,3 @@ class _Session:
         """Save what is done; a signal need not wait for the next one, whose first step may be slow."""
         self.stop.held = not saved.write(subject)
         leave_if_told(self.stop, [(subject, saved)])
-
-
-class _Decoders:
-    """The models as far as their decoders are better, and what was found of each."""
-
-    def __init__(self, models: Sequence[MultimodalVAE]) -> None:
-        self.models = models
-        self.found: list[tuple[float, float]] = []  # log-likelihood before and after, NaN for a replica that diverged
-
-    @property
-    def where(self) -> str:
-        """How far it has come, for messages."""
-        return f"the decoders of {len(self.found)} of {len(self.models)} replicas"
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Weights of the models that are done."""
-        done = list(enumerate(self.models[: len(self.found)]))
-        tensors = {f"{r}/{name}": values for r, model in done for name, values in model.state_dict().items()}
-        return tensors, {"found": self.found}
-
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Put them into the models."""
-        self.found = [(before, after) for before, after in facts["found"]]
-        for r, model in enumerate(self.models[: len(self.found)]):
-            model.load_state_dict({name: tensors[f"{r}/{name}"] for name in model.state_dict()})

@@ -2,7 +2,6 @@
 
 __all__ = ["Replica", "at_share", "build_models", "replicas", "run"]
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +18,11 @@ from pimvae.data.job import check_drawn, checksums, data_file
 from pimvae.files import replacing, write_csv
 from pimvae.models.vae import MultimodalVAE, build_model, parameter_count
 from pimvae.signals import Stop, deferred
-from pimvae.training import snapshot
 from pimvae.training.checkpoint import Checkpoint, check_replaceable, leave_if_told
 from pimvae.training.choice import Choice
-from pimvae.training.device import Clock, choose_device, decisive, machine, set_precision, stack_width
+from pimvae.training.device import Clock, choose_device, machine, set_precision, stack_width
 from pimvae.training.divergence import divergence
+from pimvae.training.identity import identity_of, saved_width
 from pimvae.training.loop import Trainer
 from pimvae.training.memory import peak_memory
 from pimvae.training.packing import IndexedSplit, PackedSplit, pack
@@ -96,21 +95,27 @@ def run(
     models, data, digests = _inputs(cell, Path(data_dir), chosen)
     clock.start_loop()
     way = _with(cell, compile)
-    width = _saved_width(checkpoint, way, digests, chosen, code) or stack_width(way, models, data, chosen)
-    identity = _identity(way, digests, chosen, width, code)
+    width = saved_width(checkpoint, len(models), way, digests, chosen, code) or stack_width(way, models, data, chosen)
+    identity = identity_of(way, digests, chosen, width, code)
     saved = Checkpoint(checkpoint and Path(checkpoint), identity, checkpoint_seconds, strict)
     with deferred(held=False) as stop:
         trainers, timed = _train_all(way, models, data, chosen, width, saved, stop)
         stop.held = True  # files are written to their end
         finished = [trainer for trainer, _ in trainers]
         about = {"data_sha256": digests, "stack_width": width, "timed_replica_steps": timed, **(notes or {})}
-        about |= {"step": finished[0].program.form, "precision": cell.train.precision, "times": clock.read(chosen)}
-        about |= machine(chosen) | {"parameters": parameter_count(models[0])}
-        _write(cell, finished, Path(out), about | {"peak_memory_mib": peak_memory(chosen)})
+        _write(cell, finished, Path(out), about | _circumstances(cell, finished[0], models[0], clock, chosen))
     for _, place in trainers:
         place.remove()
     if told := divergence(_lost(finished), len(models), cell):
         print(f"pimvae: note: {told}", file=sys.stderr)
+
+
+def _circumstances(
+    cell: Cell, trainer: Trainer, model: MultimodalVAE, clock: Clock, device: torch.device
+) -> dict[str, object]:
+    """How and where a training ran."""
+    about = {"step": trainer.program.form, "precision": cell.train.precision, "times": clock.read(device)}
+    return about | machine(device) | {"parameters": parameter_count(model), "peak_memory_mib": peak_memory(device)}
 
 
 def _lost(trainers: Sequence[Trainer]) -> int:
@@ -122,25 +127,6 @@ def _with(cell: Cell, compile: Choice | None) -> Cell:
     """The cell, its step compiled by this choice instead of its own, if one is made."""
     update = {} if compile is None else {"train": cell.train.model_copy(update={"compile": compile})}
     return cell.model_copy(update=update)
-
-
-def _identity(cell: Cell, digests: dict[str, str], device: torch.device, width: int, code: str) -> str:
-    """What a checkpoint must agree with for a training to go on from it to the same bits."""
-    settings = cell.model_dump(mode="json", exclude={"evaluation"})
-    return json.dumps([settings, digests, decisive(device), width, code], sort_keys=True)
-
-
-def _saved_width(
-    path: Path | str | None, cell: Cell, digests: dict[str, str], device: torch.device, code: str
-) -> int | None:
-    """The width of the stacks that a checkpoint of this very training is of: other memory may be free by now."""
-    count = len(replicas(cell)) if path is not None else 0
-    for width in range(count, 0, -1):
-        part = " 0" if width < count else ""  # the first of several stacks, see `Checkpoint.part`
-        found = snapshot.identity_of(Path(f"{path}{part.replace(' ', '.')}"))
-        if found == _identity(cell, digests, device, width, code) + part:
-            return width
-    return None
 
 
 def _inputs(

@@ -1,10 +1,14 @@
-"""The last part of a training on own data: decoders by expectation-maximisation with posteriors refined per sample."""
+"""The last parts of a training on own data: decoders by expectation-maximisation, then encoders that fit these.
 
-__all__ = ["ROUNDS", "polish"]
+Posteriors are refined per sample.
+"""
+
+__all__ = ["ROUNDS", "Decoders", "EncoderTrainer", "polish"]
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,12 +16,14 @@ from torch import Tensor
 from pimvae.models.layers import Dense
 from pimvae.models.mode import at_mode, at_modes, draw, log_joint
 from pimvae.models.vae import MultimodalVAE
+from pimvae.training.loop import Trainer
 from pimvae.training.packing import PackedSplit
 
 ROUNDS, UPDATES, DRAWS, ROWS = 60, 10, 8, 1024
 LEARNING_RATE = 0.005  # more gains likelihood, and loses accuracy where some columns are almost functions of others
 PATIENCE = 5  # looks without a better one
 LOOK_EVERY, LOOK_DRAWS = 5, 64
+LOOK_ROWS = 256  # validation samples that are looked at at once
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ def _rounds(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, rounds * UPDATES)
     x, mask = train.x.double(), train.mask
     with torch.no_grad():
-        modes = work.posterior(x, mask).mean()
+        modes = torch.cat([work.posterior(*part).mean() for part in _blocks(train, ROWS)])
     for _ in range(rounds):
         rows = torch.randperm(len(train), generator=generator)[:ROWS]
         part_x, part_mask = x[:, rows], mask[rows]
@@ -108,12 +114,55 @@ def _turn(model: MultimodalVAE, data: PackedSplit) -> None:
             first.weight.copy_(axes.T @ first.weight)  # z W = (z A) (Aᵀ W)
 
 
+@torch.no_grad()
 def _held_out(model: MultimodalVAE, validation: PackedSplit | None) -> float:
     """Mean log-likelihood of the validation samples, always with the same noise; NaN without any."""
     if validation is None:
         return float("nan")
-    x, mask = validation.x.double(), validation.mask
-    with torch.no_grad():
-        start: Tensor = model.posterior(x, mask).mean()
-    found = draw(model, x, mask, at_modes(model, x, mask, start), LOOK_DRAWS, torch.Generator().manual_seed(0))
-    return float(found.log_likelihood.mean())
+    generator, found = torch.Generator().manual_seed(0), []
+    for x, mask in _blocks(validation, LOOK_ROWS):
+        posterior = at_modes(model, x, mask, model.posterior(x, mask).mean())
+        found.append(draw(model, x, mask, posterior, LOOK_DRAWS, generator).log_likelihood)
+    return float(torch.cat(found).mean())
+
+
+def _blocks(data: PackedSplit, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """x in double precision and mask of so many samples at once: memory does not grow with their number."""
+    for x, mask in zip(data.x.split(size, 1), data.mask.split(size), strict=True):
+        yield x.double(), mask
+
+
+class Decoders:
+    """The models as far as their decoders are better, and what was found of each."""
+
+    def __init__(self, models: Sequence[MultimodalVAE]) -> None:
+        self.models = models
+        self.found: list[tuple[float, float]] = []  # log-likelihood before and after, NaN for a replica that diverged
+
+    @property
+    def where(self) -> str:
+        """How far it has come, for messages."""
+        return f"the decoders of {len(self.found)} of {len(self.models)} replicas"
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Weights of the models that are done."""
+        done = list(enumerate(self.models[: len(self.found)]))
+        tensors = {f"{r}/{name}": values for r, model in done for name, values in model.state_dict().items()}
+        return tensors, {"found": self.found}
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Put them into the models."""
+        self.found = [(before, after) for before, after in facts["found"]]
+        for r, model in enumerate(self.models[: len(self.found)]):
+            model.load_state_dict({name: tensors[f"{r}/{name}"] for name in model.state_dict()})
+
+
+class EncoderTrainer(Trainer):
+    """Trains everything but decoders and prior: their gradients are 0, and Adam leaves them where they are."""
+
+    def _losses(self, flat: Tensor, *inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        free = torch.cat([
+            torch.full((shape.numel(),), not name.startswith(("decoder.", "prior.")))
+            for name, shape in zip(self.stack.names, self.stack.shapes, strict=True)
+        ]).to(flat.device)  # fmt: skip
+        return super()._losses(torch.where(free, flat, flat.detach()), *inputs)

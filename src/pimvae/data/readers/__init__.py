@@ -1,6 +1,6 @@
 """Readers of people's own data: every format becomes a `Collection`, modalities by name with the ids of the samples."""
 
-__all__ = ["Collection", "read", "read_memory"]
+__all__ = ["Collection", "check_there", "read", "read_memory"]
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,23 +26,41 @@ def read(paths: Sequence[Path | str], ids: str | None = None, places: Sequence[s
     Raises:
         UserError: if a file is missing, damaged, of an unknown format, or breaks a rule of its format.
     """
+    check_there(paths)
     found = [Path(path) for path in paths]
     if len(found) == 1 and found[0].is_dir():
         folder = found[0]
         found = sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLES)
         if not found:
             raise UserError(f"{folder} has no tables ({', '.join(TABLES)})")
-    suffix = found[0].suffix.lower() if len(found) == 1 else ""
+    _check_formats(found)
+    suffix = found[0].suffix.lower()
     if suffix == ARCHIVE:
         return read_npz(found[0])
     if suffix in UNITS:
         return read_units(found[0], places)
-    unknown = sorted({path.suffix.lower() for path in found} - set(TABLES))
-    if unknown:
-        known = ", ".join([ARCHIVE, *TABLES, *UNITS])
-        raise UserError(
-            f"{found[0]}: unknown format '{unknown[0]}' (known: {known}; .npz, .h5ad and .h5mu one at a time)"
-        )
     from pimvae.data.readers.table import read_tables  # takes pandas, which takes its time
 
     return read_tables(found, ids)
+
+
+def check_there(paths: Sequence[Path | str]) -> None:
+    """Refuse files and folders that do not exist.
+
+    Raises:
+        UserError: for the first one.
+    """
+    for path in paths:
+        if not Path(path).exists():
+            raise UserError(f"{path} does not exist: name a file with own data, or a folder of tables")
+
+
+def _check_formats(found: Sequence[Path]) -> None:
+    """Refuse unknown formats, and beside other files a folder or a format that holds all modalities."""
+    for path in found:
+        suffix = path.suffix.lower()
+        alone = "a folder" if path.is_dir() else f"a {suffix} file" if suffix in (ARCHIVE, *UNITS) else ""
+        if alone and len(found) > 1:
+            raise UserError(f"{path} is {alone}, which has to stand alone: only tables are named one by one")
+        if not alone and suffix not in TABLES:
+            raise UserError(f"{path}: unknown format '{suffix}' (known: {', '.join([ARCHIVE, *TABLES, *UNITS])})")

@@ -29,7 +29,7 @@ def read_units(path: Path, places: Sequence[str]) -> Collection:
         else:
             from anndata import read_h5ad as reader
     except ImportError:
-        raise UserError(f"{path}: this format needs an extra: pip install 'pimvae[anndata]'") from None
+        raise UserError(f"{path}: this format needs an extra: pip install -e '.[anndata]'") from None
     try:
         data = reader(path)
     except (OSError, KeyError, ValueError, TypeError) as error:

@@ -3,7 +3,7 @@
 __all__ = ["read_memory"]
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,10 @@ def read_memory(data: Any, mask: Any = None) -> Collection:
     """A `Collection` of what is given.
 
     Args:
-        data: name → array, tensor, data frame or series (pandas objects are joined by their index, an outer join); or a
-            Collection; or an AnnData or MuData object.
+        data: name → array, tensor, data frame or series (pandas objects are joined by their index, an outer join;
+            beside arrays they must have one index); or a Collection; or an AnnData or MuData object.
         mask: [n, M] of 0 and 1, modalities in the order of ``data``, or name → [n]; 0: missing, whatever is there.
+            Pandas objects go by their index and by names of columns.
 
     Raises:
         UserError: if the data are nothing of this, or the mask does not fit.
@@ -45,36 +46,59 @@ def _is_tensor(values: Any) -> bool:
     return torch is not None and isinstance(values, torch.Tensor)
 
 
+def _is_pandas(values: Any) -> bool:
+    """Whether this is a data frame or a series; pandas is not imported for it."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(values, (pandas.DataFrame, pandas.Series))
+
+
 def _from_mapping(data: Mapping[str, Any]) -> Collection:
-    import pandas as pd
+    frames = {str(name): _frame(name, values) for name, values in data.items() if _is_pandas(values)}
+    joined = None
+    if frames:
+        from pimvae.data.readers.table import join_frames
 
-    from pimvae.data.readers.table import join_frames
+        _check_one_index(frames, [str(name) for name in data if str(name) not in frames])
+        joined = join_frames(frames, SOURCE)
+    raws = [joined.raw(str(name)) if joined and str(name) in frames else _from_array(str(name), values)
+            for name, values in data.items()]  # fmt: skip
+    return Collection(tuple(raws), joined.ids if joined else tuple(map(str, range(len(raws[0])))), SOURCE)
 
-    frames = [isinstance(values, (pd.DataFrame, pd.Series)) for values in data.values()]
-    if all(frames):
-        tables = {str(name): values.to_frame(name=values.name if values.name is not None else name)
-                  if isinstance(values, pd.Series) else values for name, values in data.items()}  # fmt: skip
-        return join_frames(tables, SOURCE)
-    raws = []
-    for name, values in data.items():
-        columns: tuple[str, ...] = ()
-        if isinstance(values, pd.DataFrame):
-            columns, values = tuple(map(str, values.columns)), values.to_numpy()
-        if _is_tensor(values):
-            values = values.detach().cpu().numpy()
-        array = np.asarray(values)
-        if array.ndim == 0:
-            raise UserError(f"'{name}' is a single value, expected one row per sample")
-        raws.append(Raw(str(name), array, columns))
-    return Collection(tuple(raws), tuple(map(str, range(len(raws[0])))), SOURCE)
+
+def _frame(name: Any, values: Any) -> Any:
+    """A data frame; of a series, with one column."""
+    return values if values.ndim == 2 else values.to_frame(name=name if values.name is None else values.name)
+
+
+def _check_one_index(frames: Mapping[str, Any], arrays: Sequence[str]) -> None:
+    """Refuse frames of different indices beside arrays, whose rows no index names.
+
+    Raises:
+        UserError: then.
+    """
+    first = next(iter(frames))
+    for name, frame in frames.items() if arrays else ():
+        if not frame.index.equals(frames[first].index):
+            fault = f"the rows of '{arrays[0]}' have no index, and those of '{first}' and '{name}' differ"
+            raise UserError(f"{fault}: make '{arrays[0]}' a DataFrame with an index, or give the frames the same one")
+
+
+def _from_array(name: str, values: Any) -> Raw:
+    array = np.asarray(values.detach().cpu().numpy() if _is_tensor(values) else values)
+    if array.ndim == 0:
+        raise UserError(f"'{name}' is a single value, expected one row per sample")
+    return Raw(name, array)
 
 
 def _masked(found: Collection, mask: Any) -> Collection:
+    if _is_pandas(mask):
+        mask = dict(_frame(None, mask).items())
     if isinstance(mask, Mapping):
-        unknown = sorted(set(mask) - set(found.names))
+        unknown = sorted(map(str, set(mask) - set(found.names)))
         if unknown:
             raise UserError(f"the mask names '{unknown[0]}', which is no modality")
-        mask = np.stack([np.asarray(mask.get(name, np.ones(len(found)))) for name in found.names], axis=1)
+        parts = [_in_order(mask.get(name, np.ones(len(found))), found.ids) for name in found.names]
+        mask = np.stack(parts, axis=1)
     mask = mask.detach().cpu().numpy() if _is_tensor(mask) else np.asarray(mask)
     expected = (len(found), len(found.raws))
     if mask.shape != expected:
@@ -84,3 +108,17 @@ def _masked(found: Collection, mask: Any) -> Collection:
     raws = tuple(Raw(raw.name, raw.values, raw.columns, raw.marked() & mask[:, s].astype(bool))
                  for s, raw in enumerate(found.raws))  # fmt: skip
     return Collection(raws, found.ids, found.source, found.test)
+
+
+def _in_order(values: Any, ids: Sequence[str]) -> np.ndarray:
+    """The mask of one modality, a series in the order of the samples.
+
+    Raises:
+        UserError: if the index of a series is not that of the samples.
+    """
+    if not _is_pandas(values):
+        return np.asarray(values)
+    rows = dict(zip(map(str, values.index), values.tolist(), strict=True))
+    if len(rows) < len(values) or set(rows) != set(ids):
+        raise UserError("the index of the mask is not that of the samples: reindex it, or give the mask as an array")
+    return np.array([rows[key] for key in ids])

@@ -5,7 +5,8 @@ __all__ = ["join_frames", "numeric_or_labels", "read_tables"]
 import csv
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,15 @@ from pimvae.data.raw import Raw
 from pimvae.data.readers._collection import Collection
 from pimvae.errors import UserError
 
-EMPTY = ["", "NA", "NaN", "nan", "N/A", "null"]
+PARQUET = ".parquet"
+WORDS = ("NA", "NaN", "nan", "N/A", "null")  # a missing number in CSV and TSV; among labels they are labels
 
 
 def read_tables(paths: Sequence[Path], ids: str | None = None) -> Collection:
     """One modality per table, named after its file; an outer join: ids that a table lacks are missing modalities there.
 
     Text stays text: ``001`` is no number, neither as an id nor as a label. A row without any value is a missing
-    modality, too.
+    modality, too. Missing are empty cells, and in text files the `WORDS` of a column that holds numbers otherwise.
 
     Args:
         paths: the files.
@@ -43,7 +45,8 @@ def read_tables(paths: Sequence[Path], ids: str | None = None) -> Collection:
             raise UserError(f"{path} has no column '{column}' (it has: {', '.join(map(str, frame.columns[:10]))})")
         if frame[column].isna().any():
             raise UserError(f"{path}: row {int(frame[column].isna().argmax()) + 1} has no '{column}'")
-        frames[name] = frame.set_index(frame[column].astype(str)).drop(columns=column)
+        frame = frame.set_index(frame[column].astype(str)).drop(columns=column)
+        frames[name] = frame if path.suffix.lower() == PARQUET else frame.apply(_without_words)
     found = join_frames(frames, ", ".join(map(str, paths)))
     for name, frame in frames.items():
         others = [other for key, other in frames.items() if key != name]
@@ -57,11 +60,12 @@ def join_frames(frames: Mapping[str, pd.DataFrame], source: str) -> Collection:
     """An outer join of tables by their index, in the order in which ids are first met.
 
     Raises:
-        UserError: if a table has no columns or rows, or an id occurs twice in it.
+        UserError: if a table has no columns or rows, or an id or the name of a column occurs twice in it.
     """
     for name, frame in frames.items():
         if not len(frame.columns):
             raise UserError(f"{source}: '{name}' has no columns")
+        _check_header(f"{source}: '{name}'", frame.columns)
         twice = frame.index[frame.index.duplicated()]
         if len(twice):
             raise UserError(f"{source}: the id '{twice[0]}' occurs twice in '{name}'")
@@ -100,6 +104,13 @@ def numeric_or_labels(name: str, frame: pd.DataFrame, given: np.ndarray) -> np.n
     raise UserError(
         f"column '{text}' of '{name}' is text beside other columns: a column of labels is a table of its own"
     )
+
+
+def _without_words(column: pd.Series) -> pd.Series:
+    """Text with `WORDS` missing if all the rest are numbers; labels as they are."""
+    words = column.isin(WORDS)
+    rest = column[~words].dropna()
+    return column.mask(words) if words.any() and len(rest) and _converted(rest).dtype.kind == "f" else column
 
 
 def _converted(column: pd.Series) -> pd.Series:
@@ -143,17 +154,19 @@ def _common(frames: Mapping[str, pd.DataFrame]) -> str:
     raise UserError(f"which column has the ids that join the tables? {names}; say --id COLUMN (in Python: ids=)")
 
 
-def _check_header(path: Path, header: Sequence[str]) -> None:
+def _check_header(place: object, header: Iterable[object]) -> None:
     """Refuse two columns of one name: pandas would call the second one otherwise, and it would be a further number."""
-    for column in header:
-        if header.count(column) > 1:
-            raise UserError(f"{path} has the column '{column}' twice")
+    twice = [column for column, count in Counter(map(str, header)).items() if count > 1]
+    if twice:
+        raise UserError(f"{place} has the column '{twice[0]}' twice: rename one of them")
 
 
 def _read(path: Path) -> pd.DataFrame:
     try:
-        if path.suffix.lower() == ".parquet":
-            return pd.read_parquet(path)
+        if path.suffix.lower() == PARQUET:
+            frame = pd.read_parquet(path)
+            _check_header(path, frame.columns)
+            return frame
         separator = "\t" if path.suffix.lower() == ".tsv" else ","
         text = path.read_text(encoding="utf-8-sig")
         if "\0" in text:
@@ -162,7 +175,7 @@ def _read(path: Path) -> pd.DataFrame:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
             frame = pd.read_csv(
-                io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, na_values=EMPTY, index_col=False
+                io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, na_values=[""], index_col=False
             )
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
