@@ -30,7 +30,7 @@ def test_the_exact_model_is_the_one_that_the_vae_has_learned(name):
 )
 def test_models_without_exact_answers_are_refused(changes):
     with pytest.raises(UserError, match="exact answers need a linear decoder"):
-        linear_gaussian(vae("poe", **changes))
+        linear_gaussian(vae("moe", **changes))
 
 
 def bounds(objective, model, x):
