@@ -14,12 +14,14 @@ from pimvae.config import find_cell, load
 from pimvae.config.schema import ImagesData
 from pimvae.data.images import images
 from pimvae.data.job import run as draw
+from pimvae.evaluation.evaluation import evaluation_of
 from pimvae.planning.counts import Problem, bound
 from pimvae.planning.datasets import image_bytes, shape
 from pimvae.planning.kept import Kept
 from pimvae.planning.model_counts import count
 from pimvae.planning.resources import (
     CAUTIOUS,
+    ON_DEVICE,
     PROCESS_MIB,
     Job,
     Speed,
@@ -211,6 +213,10 @@ def test_images_are_evaluated_where_they_were_trained_and_ask_for_it(root, tmp_p
     images, linear = (next(cell for cell in config.cells if cell.experiment == name) for name in ("images", "linear"))
     assert [evaluated_on(cell, "cuda") for cell in (images, linear)] == ["cuda", "cpu"]
     assert evaluated_on(images, "cpu") == "cpu"
+    kept = Kept(tmp_path / "plan.json")
+    assert [kept.evaluation_share(cell, config) for cell in (images, linear)] == [kept.gpu_share(images, config), 0]
+    kinds = {cell.evaluator: cell for cell in load("smoke", root, beyond=True).cells}
+    assert {kind for kind, cell in kinds.items() if evaluation_of(cell).ON_DEVICE} == ON_DEVICE
     counts = Kept(tmp_path / "plan.json").counts(images)
     more = evaluation_job(images, counts, "cuda").memory - evaluation_job(images, counts).memory
     assert more == PROCESS_MIB["cuda"] - PROCESS_MIB["cpu"]

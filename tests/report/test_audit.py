@@ -125,7 +125,7 @@ def test_a_change_counts_only_where_it_is_more_than_noise(metrics, claims):
     claim = next(claim for claim in claims if claim.id == "C1c").model_copy(update={"effect": "difference"})
     masked = (rows["metric"] == "llh_gap") & (rows["objective"] == "masked") & (rows["aggregator"] == "moe")
     assert masked.sum() == 3 and not _moved(rows, rows, claim)
-    for change, moved in (([0.1, 0.11, 0.12], True), ([0.1, -0.1, 0.12], False)):
+    for change, moved in (([0.1, 0.11, 0.12], True), ([0.1] * 3, True), ([0.1, -0.1, 0.12], False)):
         other = rows.copy()
         other.loc[masked, "value"] += change
         assert _moved(other, rows, claim) == moved

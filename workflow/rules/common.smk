@@ -18,7 +18,6 @@ from pimvae.kernels import kernels_of
 from pimvae.planning.graph import bundle
 from pimvae.planning.kept import Kept
 from pimvae.planning.resources import (
-    evaluated_on,
     baselines_job,
     ceiling_job,
     data_job,
@@ -151,12 +150,6 @@ def needs(estimate):
         key: lambda wildcards, attempt, key=key: job(wildcards).request(attempt)[key]
         for key in ("mem_mb", "runtime", "disk_mb")
     }
-
-
-def evaluation_share(wildcards):
-    """Thousandths of the GPU on which a cell is evaluated: as many as its training takes; 0 on a CPU."""
-    cell = cell_of(wildcards)
-    return PLAN.gpu_share(cell, CONFIG) if evaluated_on(cell, CONFIG.device) == "cuda" else 0
 
 
 def as_json(*parts):

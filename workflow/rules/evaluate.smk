@@ -22,8 +22,8 @@ rule evaluate:
     threads: 1
     resources:
         **needs(lambda wildcards: PLAN.evaluation(cell_of(wildcards), CONFIG.device)),
-        gpu=lambda wildcards: int(evaluated_on(cell_of(wildcards), CONFIG.device) == "cuda"),
-        gpu_share=once(evaluation_share),
+        gpu=lambda wildcards: int(PLAN.evaluation_share(cell_of(wildcards), CONFIG) > 0),
+        gpu_share=once(lambda wildcards: PLAN.evaluation_share(cell_of(wildcards), CONFIG)),
     params:
         command=f"{PIMVAE} evaluate",
         options=SCALE_OPTIONS,

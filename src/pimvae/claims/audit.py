@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ttest_1samp
 
-from pimvae.claims.decision import ERROR, holm
+from pimvae.claims.decision import ERROR, holm, p_value
 from pimvae.claims.groups import NAMES
 from pimvae.claims.pairs import compared
 from pimvae.claims.schema import AuditClaim, Claim
@@ -166,8 +165,8 @@ def _moved(arm: pd.DataFrame, corrected: pd.DataFrame, claim: Claim) -> bool:
     both = sides[0][[*keys, "effect"]].merge(sides[1][[*keys, "effect"]], on=keys, suffixes=("", "_corrected"))
     both = both.assign(change=both["effect"] - both["effect_corrected"])
     changes = [rows.groupby("seed")["change"].mean() for _, rows in both.groupby(NAMES, sort=False)]
-    p_values = [ttest_1samp(change, 0.0).pvalue for change in changes if len(change) > 1 and change.std() > 0]
-    return bool(p_values) and bool((holm(p_values) <= 2 * ERROR).any())
+    p_values = [2 * min(p_value(change.tolist(), 0.0, upper) for upper in (True, False)) for change in changes]
+    return bool((holm(p_values) <= 2 * ERROR).any())
 
 
 def _row(judgement: Judgement, arm: str) -> dict[str, Any]:

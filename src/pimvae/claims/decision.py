@@ -1,6 +1,7 @@
 """One rule for all verdicts: intervals against the smallest relevant effect, joined as the quantifier needs it."""
 
-__all__ = ["ERROR", "Verdict", "decide", "holm", "improvement", "interquartile_mean", "verdict_of"]
+__all__ = ["ERROR", "Verdict", "decide", "holm", "improvement", "interquartile_mean", "p_value",
+           "verdict_of"]  # fmt: skip
 
 import math
 from collections.abc import Sequence
@@ -115,11 +116,12 @@ def _always_best(comparisons: Sequence[Sequence[float]], unknown: np.ndarray) ->
 
 def _rejected(comparisons: Sequence[Sequence[float]], bound: float, upper: bool, kept: np.ndarray) -> bool:
     """Whether the mean of one that is ``kept`` lies above (``upper``) or below ``bound``, by Student and Holm."""
-    p_values = np.where(kept, [_p_value(values, bound, upper) for values in comparisons], 1.0)
+    p_values = np.where(kept, [p_value(values, bound, upper) for values in comparisons], 1.0)
     return bool((holm(p_values.tolist()) <= ERROR).any())
 
 
-def _p_value(values: Sequence[float], bound: float, upper: bool) -> float:
+def p_value(values: Sequence[float], bound: float, upper: bool) -> float:
+    """One-sided p value of Student's test that the mean lies above (``upper``) or below ``bound``; 1 for one value."""
     array = (1 if upper else -1) * (np.asarray(values, dtype=float) - bound)
     if array.size < 2:
         return 1.0

@@ -15,7 +15,6 @@ from pimvae.planning.resources import (
     baselines_job,
     ceiling_job,
     data_job,
-    evaluated_on,
 )
 from pimvae.planning.schedule import Task
 
@@ -64,11 +63,10 @@ def _cell(cell: Cell, config: Config, kept: Kept) -> dict[str, Task]:
     training, evaluation = kept.training(cell, config.device), kept.evaluation(cell, config.device)
     data, urgent = f"data {cell.experiment}/{cell.dataset}", kept.urgency(cell, config.device)
     classifiers = (f"classifiers {cell.experiment}/{cell.dataset}",) if cell.data.kind == "images" else ()
-    share = kept.gpu_share(cell, config)
-    train = _task(training, (data,), urgent, share)
+    train = _task(training, (data,), urgent, kept.gpu_share(cell, config))
     # A trained cell is evaluated first, since Snakemake prefers larger inputs among jobs of equal priority.
-    share *= evaluated_on(cell, config.device) == "cuda"
-    evaluate = _task(evaluation, (data, f"train {_name(cell)}", *classifiers), urgent + 0.5, share)
+    after = (data, f"train {_name(cell)}", *classifiers)
+    evaluate = _task(evaluation, after, urgent + 0.5, kept.evaluation_share(cell, config))
     return {f"train {_name(cell)}": train, f"evaluate {_name(cell)}": evaluate}
 
 

@@ -12,7 +12,16 @@ from pimvae.config.experiments import Config
 from pimvae.config.schema import Cell
 from pimvae.files import read_json, write_json
 from pimvae.planning.counts import Counts, Problem, bound
-from pimvae.planning.resources import CAUTIOUS, GPU_MIB, Job, Speed, evaluation_job, gpu_share, training_job
+from pimvae.planning.resources import (
+    CAUTIOUS,
+    GPU_MIB,
+    Job,
+    Speed,
+    evaluated_on,
+    evaluation_job,
+    gpu_share,
+    training_job,
+)
 
 
 class Kept:
@@ -70,6 +79,10 @@ class Kept:
         found, speed = self.content.get("cuda", {}).get("memory"), self.speed("cuda", cell.experiment)
         memory = found if isinstance(found, int) else GPU_MIB  # nobody looked at the GPU
         return gpu_share(cell, self.counts(cell), speed, config.settings.cells_per_gpu, memory)
+
+    def evaluation_share(self, cell: Cell, config: Config) -> int:
+        """Those of its evaluation: as many, where that runs on the GPU."""
+        return self.gpu_share(cell, config) if evaluated_on(cell, config.device) == "cuda" else 0
 
     def speed(self, device: str, experiment: str) -> Speed:
         """As it was measured, else cautious."""

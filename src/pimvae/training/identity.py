@@ -22,9 +22,10 @@ def saved_width(
     path: Path | str | None, replicas: int, cell: Cell, digests: dict[str, str], device: torch.device, code: str
 ) -> int | None:
     """The width of the stacks that a checkpoint of this very training is of: other memory may be free by now."""
-    for width in range(replicas if path is not None else 0, 0, -1):
-        part = " 0" if width < replicas else ""  # the first of several stacks, see `Checkpoint.part`
-        found = snapshot.identity_of(Path(f"{path}{part.replace(' ', '.')}"))
-        if found == identity_of(cell, digests, device, width, code) + part:
-            return width
+    # One file, or the first of several stacks, see `Checkpoint.part`.
+    for file, part, widths in ((path, "", [replicas]), (f"{path}.0", " 0", range(replicas - 1, 0, -1))):
+        found = snapshot.identity_of(Path(file)) if path is not None else ""
+        for width in widths if found else ():
+            if found == identity_of(cell, digests, device, width, code) + part:
+                return width
     return None
