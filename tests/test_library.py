@@ -327,8 +327,8 @@ def test_many_samples_are_encoded_in_blocks_to_the_same_numbers(truth, at_once, 
     drawn = 0 if refined or "private" not in aggregator else 0.2  # of draws, where there is no closed form
     np.testing.assert_allclose(found.scale, few.scale[MANY], atol=tolerance, rtol=drawn)
     assert found.sample(3).shape == (3, 1100, found.mean.shape[1])
-    if refined:
-        np.testing.assert_allclose(found.log_prob(found.mean), few.log_prob(few.mean)[MANY], atol=1e-6)
+    tolerance = 1e-6 if refined else 1e-3
+    np.testing.assert_allclose(found.log_prob(found.mean), few.log_prob(few.mean)[MANY], atol=tolerance)
 
 
 def test_draws_of_earlier_blocks_are_not_kept(truth, model, monkeypatch):

@@ -106,7 +106,7 @@ def test_from_a_file_to_metrics(file, tmp_path, capsys):
 
 
 def test_from_tables_to_latents_and_imputations(tables, tmp_path, capsys):
-    assert main(["train", *tables, "--name", "my", "--test-fraction", "0.2", *TINY]) == 0
+    assert main(["train", *tables, "--id", "id", "--name", "my", "--test-fraction", "0.2", *TINY]) == 0
     assert main(["encode", "--run", str(FOLDER)]) == 0
     latents = pd.read_csv(FOLDER / "latents.csv", dtype={"id": str}).set_index("id")
     assert sorted(latents.index) == [f"{i:03d}" for i in range(50)]
@@ -128,6 +128,9 @@ def test_from_tables_to_latents_and_imputations(tables, tmp_path, capsys):
     pd.DataFrame({"id": ["new"], "a": [0.5], "b": [1.5]}).to_csv("scan.csv", index=False)
     assert main(["encode", "--run", str(FOLDER), "--data", "scan.csv", "--id", "id", "--out", "new.csv"]) == 0
     assert rows_of(tmp_path / "new.csv")[0]["id"] == "new"
+    np.savez("both.npz", **{"blood, values": [[0.5, 1.5]], "scan": [[0.5, 1.5]]})  # a format without columns of ids
+    assert main(["encode", "--run", str(FOLDER), "--data", "both.npz", "--out", "both.csv"]) == 0
+    assert len(rows_of(tmp_path / "both.csv")) == 1
     capsys.readouterr()
     assert main(["encode", "--run", str(FOLDER), "--out", "latents.txt"]) == 1
     assert "unknown format '.txt'" in capsys.readouterr().err

@@ -54,6 +54,8 @@ def test_an_outer_join_with_names_ids_and_labels_as_they_are(tmp_path):
         ("id,a\n001,\0000.5\n", "holds bytes that are no text"),
         ("id,a,a\n001,0.5,1.5\n", "has the column 'a' twice"),
         ("id,a,b\n001,0.5,NA\n002,1.5,x\n", "column 'b' of 'more' is text beside other columns"),
+        ("id;a\n001;0,5\n", "its values are separated by ';', not by ',': write it with commas, or as .tsv"),
+        ("id\ta\n001\t0.5\n", r"its values are separated by '\t', not by ','"),
         ("id,a\n1,0.5\n2,1.5\n", "no other table has an id of 'more' (column 'id': '1' … '2')"),
         ("id,a,b\n001,9007199254740993,1\n", "column 'a' of 'more' is text beside other columns"),
     ],

@@ -7,10 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pimvae.cli import main
+from pimvae.data.readers import read_memory
+from pimvae.library import MultimodalVAE
+from pimvae.library.data import pack_collection
 from pimvae.training import fit as training
 from pimvae.training.checkpoint import Checkpoint
+from pimvae.training.early_stopping import EarlyStopping
+from pimvae.training.loop import Trainer
 
 STEPS, EVERY = 10, 3  # then half as many for the encoders
 SIZES = {"train.steps": STEPS, "train.history_every": EVERY, "train.batch_size": 16, "model.latent": 2,
@@ -135,3 +141,24 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_from(monkeypatch, capsys,
     assert main(COMMAND) == 0
     assert "training starts afresh" in capsys.readouterr().err
     assert contents(Path("run")) == whole
+
+
+def test_the_bound_of_many_validation_samples_is_that_of_their_blocks(monkeypatch):
+    """Without noise, and with the whole set as subset, it is a mean over samples."""
+
+    def draw(trainer, observed):
+        rows, latent = observed.shape[1], trainer.latent
+        return observed[:, None], torch.ones(1, 1, rows), torch.zeros(1, trainer.components, 1, 2, rows, latent)
+
+    taken = []
+    monkeypatch.setattr(Trainer, "_draw", lambda trainer, rows: taken.append(rows.shape[1]) or draw(trainer, rows))
+    g = np.random.default_rng(0)
+    views = {"x": g.normal(size=(20, 3)), "y": g.normal(size=(20, 2))}
+    model = MultimodalVAE.from_data(views, settings={key: value for key, value in SIZES.items() if "model" in key})
+    samples = [pack_collection(read_memory(views), model.modalities)]
+    cell = model.cell.model_copy(update={"seeds": (0,)})
+    trainer = Trainer(cell, [model.fresh(0)], samples, (0,), [1.0], torch.device("cpu"))
+    (at_once,) = EarlyStopping(trainer, samples).look()
+    monkeypatch.setattr("pimvae.training.early_stopping.ROWS_LOOKED_AT", 16)
+    (in_blocks,) = EarlyStopping(trainer, samples).look()
+    assert taken == [1020, 16, 4] and in_blocks == pytest.approx(at_once, rel=1e-5)

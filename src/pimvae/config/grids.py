@@ -66,4 +66,6 @@ def _cell(
     if cell.data.samples is not None and cell.train.batch_size > cell.data.samples:
         sizes = f"batch_size {cell.train.batch_size} exceeds data.samples {cell.data.samples}"
         raise UserError(f"{where}: train.{sizes}")
+    if cell.evaluation.draws < 2 and cell.data.kind != "images":  # of images, errors are over samples
+        raise UserError(f"{where}: evaluation.draws must be at least 2: of one draw there is no standard error")
     return cell

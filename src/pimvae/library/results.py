@@ -46,7 +46,8 @@ class Posterior:
 
     def log_prob(self, z: Array) -> Array:
         """log q(z | x_O) in nats, [*draw, n] for z [*draw, n, latent]."""
-        return as_given(self.distribution.log_prob(torch.as_tensor(z, dtype=torch.float64)), self.tensors)
+        kind = torch.as_tensor(self.mean).dtype  # single precision from the encoder, double where it was refined
+        return as_given(self.distribution.log_prob(torch.as_tensor(z, dtype=kind)), self.tensors)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pimvae.chain import RECORD
 from pimvae.config.files import parse_text
 from pimvae.data.modality import KINDS, describe
 from pimvae.data.raw import Raw
-from pimvae.data.readers import Collection, read
+from pimvae.data.readers import ANNDATA, TABLES, Collection, read
 from pimvae.errors import UserError, check_known
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def training_data(model: "MultimodalVAE", run: Path, source: Source | None) -> C
     recorded = _recorded(model)
     if source is None:
         _check_recorded(recorded)
-    where = recorded if source is None else replace(recorded, paths=source.paths)
+    where = recorded if source is None else _alike(source, recorded)
     data = where.read()
     if data.sha256() != model.data_record["sha256"]:
         raise UserError(f"{where.paths[0]} is not what the run was trained on (its sha256 differs): train it again, "
@@ -167,8 +167,16 @@ def some_data(model: "MultimodalVAE", source: Source | None) -> Collection:
     if source is None:
         _check_recorded(recorded)
         return replace(recorded, test_fraction=0.0).read()
-    ids, places = source.ids or recorded.ids, source.places or recorded.places
-    return Source(source.paths, ids, None, places).read()
+    return replace(_alike(source, recorded), test_fraction=0.0).read()
+
+
+def _alike(source: Source, recorded: Source) -> Source:
+    """Other files, read as the recorded ones were: where nothing else is said, and they are of such a format."""
+    first = Path(source.paths[0])
+    tables = first.is_dir() or first.suffix.lower() in TABLES
+    ids = source.ids or (recorded.ids if tables else None)
+    places = source.places or (recorded.places if first.suffix.lower() == ANNDATA else ())
+    return replace(recorded, paths=source.paths, ids=ids, places=places)
 
 
 def all_samples(data: Collection) -> Collection:

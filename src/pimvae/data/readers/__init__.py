@@ -1,6 +1,6 @@
 """Readers of people's own data: every format becomes a `Collection`, modalities by name with the ids of the samples."""
 
-__all__ = ["Collection", "check_there", "read", "read_memory"]
+__all__ = ["ANNDATA", "TABLES", "Collection", "check_there", "read", "read_memory"]
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,8 @@ from pimvae.data.readers.memory import read_memory
 from pimvae.data.readers.npz import read_npz
 from pimvae.errors import UserError
 
-ARCHIVE, UNITS, TABLES = ".npz", (".h5ad", ".h5mu"), (".csv", ".tsv", ".parquet")
+ARCHIVE, ANNDATA, TABLES = ".npz", ".h5ad", (".csv", ".tsv", ".parquet")
+UNITS = (ANNDATA, ".h5mu")
 
 
 def read(paths: Sequence[Path | str], ids: str | None = None, places: Sequence[str] = ()) -> Collection:
@@ -24,7 +25,8 @@ def read(paths: Sequence[Path | str], ids: str | None = None, places: Sequence[s
             ``name=obs:column``.
 
     Raises:
-        UserError: if a file is missing, damaged, of an unknown format, or breaks a rule of its format.
+        UserError: if a file is missing, damaged, of an unknown format, or breaks a rule of its format, or if it has no
+            use for ``ids`` or ``places``.
     """
     check_there(paths)
     found = [Path(path) for path in paths]
@@ -35,6 +37,10 @@ def read(paths: Sequence[Path | str], ids: str | None = None, places: Sequence[s
             raise UserError(f"{folder} has no tables ({', '.join(TABLES)})")
     _check_formats(found)
     suffix = found[0].suffix.lower()
+    if ids is not None and suffix not in TABLES:
+        raise UserError(f"{found[0]} is no table, whose samples a column could name: leave out --id (in Python: ids=)")
+    if places and suffix != ANNDATA:
+        raise UserError(f"{found[0]} names its modalities itself: --modality (in Python: places=) is for .h5ad files")
     if suffix == ARCHIVE:
         return read_npz(found[0])
     if suffix in UNITS:

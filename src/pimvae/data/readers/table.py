@@ -161,6 +161,14 @@ def _check_header(place: object, header: Iterable[object]) -> None:
         raise UserError(f"{place} has the column '{twice[0]}' twice: rename one of them")
 
 
+def _check_separator(path: Path, header: Sequence[str], separator: str) -> None:
+    """Refuse a header of one column that reads as several: programs of some languages write semicolons."""
+    found = [mark for mark in ",;\t|" if mark != separator and len(header) == 1 and mark in header[0]]
+    if found:
+        fault = f"has one column, {header[0]!r}: its values are separated by {found[0]!r}, not by {separator!r}"
+        raise UserError(f"{path} {fault}: write it with commas, or as .tsv with tabs")
+
+
 def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() == PARQUET:
@@ -171,7 +179,9 @@ def _read(path: Path) -> pd.DataFrame:
         text = path.read_text(encoding="utf-8-sig")
         if "\0" in text:
             raise UserError(f"{path} is not a table: it holds bytes that are no text")
-        _check_header(path, next(csv.reader(text.splitlines(), delimiter=separator), []))
+        header = next(csv.reader(text.splitlines(), delimiter=separator), [])
+        _check_header(path, header)
+        _check_separator(path, header, separator)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
             frame = pd.read_csv(
