@@ -1,5 +1,8 @@
 """The training loop, its optimiser and its random numbers against plain single-model code."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -159,6 +162,20 @@ def test_optimiser_cleans_clips_and_counts_per_replica(monkeypatch, chunk):
     finite = torch.where(coefficients.isfinite(), coefficients, 0.0)
     assert optimiser.clipped.tolist() == (finite.abs() > 2.5).sum((0, 2)).tolist() and optimiser.clipped.min() > 0
     assert optimiser.entries == 5 * 4
+
+
+def test_a_training_and_an_evaluation_never_import_the_compiler(root, tmp_path):
+    """Which takes as long as torch itself, and which the classes of torch.optim need."""
+    code = """if True:
+        import sys
+        from pimvae.cli import main
+        scale = ["--scale", "smoke", "--root", sys.argv[1]]
+        assert main(["data", "linear", "dense", *scale, "--out", "data"]) == 0
+        assert main(["train", "linear", "dense-poe-masked", *scale, "--data", "data", "--out", "run"]) == 0
+        assert main(["evaluate", "linear", "dense-poe-masked", *scale, "--data", "data", "--run", "run"]) == 0
+        assert "torch" in sys.modules and not {"torch._dynamo", "sympy"} & set(sys.modules)
+    """
+    subprocess.run([sys.executable, "-c", code, str(root)], check=True, cwd=tmp_path)
 
 
 def test_optimiser_without_clipping_leaves_large_gradients():

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim import Adam
+from torch.optim.adam import adam  # the class imports torch's compiler, which takes most of a short job
 
 from pimvae.config.schema import TrainConfig
 
@@ -41,10 +41,9 @@ class StackOptimiser:
         self.alive = torch.ones(len(flat), dtype=torch.bool, device=flat.device)  # False: the replica stands still
         self._moving = list(range(len(flat)))  # the same, where the host can read it without waiting for a GPU
         self._steps = torch.zeros(len(flat), device=flat.device)
-        self._rows = list(flat.detach())
-        self._adam = Adam(self._rows, betas=(MEAN_DECAY, SQUARE_DECAY), eps=EPS, fused=True)
-        for row, step, mean, square in zip(self._rows, self._steps, self.mean, self.square, strict=True):
-            self._adam.state[row] = {"step": step, "exp_avg": mean, "exp_avg_sq": square}
+        # Every replica is a tensor of its own to the kernel, whose last few entries are rounded in another order than
+        # the others: they are the same ones whoever is in the stack.
+        self._rows = [tensor.unbind() for tensor in (flat.detach(), self.mean, self.square, self._steps)]
 
     def step(self, gradient: Tensor, index: int) -> None:
         """Update number ``index`` (0, 1, …) by the gradients [R, P] of the replicas' losses, which are overwritten."""
@@ -58,16 +57,12 @@ class StackOptimiser:
 
     @torch.no_grad()
     def _move(self, gradient: Tensor, index: int) -> None:
-        """Adam's update in torch's fused kernel: one pass over parameters and moments.
-
-        Every replica is a tensor of its own to the kernel, whose last few entries are rounded in another order than the
-        others: they are the same ones whoever is in the stack.
-        """
-        for replica, row in enumerate(self._rows):
-            row.grad = gradient[replica] if replica in self._moving else None
+        """Adam's update in torch's fused kernel: one pass over parameters and moments."""
         self._steps.fill_(index)
-        self._adam.param_groups[0]["lr"] = self.learning_rate(index)
-        self._adam.step()
+        rows = [[each[replica] for replica in self._moving] for each in (gradient.unbind(), *self._rows)]
+        gradients, parameters, means, squares, steps = rows
+        adam(parameters, gradients, means, squares, [], steps, fused=True, amsgrad=False, beta1=MEAN_DECAY,
+             beta2=SQUARE_DECAY, lr=self.learning_rate(index), weight_decay=0.0, eps=EPS, maximize=False)  # fmt: skip
 
     def _clean(self, gradient: Tensor) -> Tensor:
         """The gradient without non-finite entries and clipped; on most steps one pass tells that there is no need."""
