@@ -175,7 +175,9 @@ def test_a_foreign_member_is_one_line(tmp_path):
         read_npz(path)
 
 
-@pytest.mark.parametrize(("option", "message"), [({"ids": "x"}, "leave out --id"), ({"places": ["x=X"]}, ".h5ad files")])
+@pytest.mark.parametrize(
+    ("option", "message"), [({"ids": "x"}, "leave out --id"), ({"places": ["x=X"]}, "for .h5ad files")]
+)
 def test_options_of_other_formats_are_told(tmp_path, option, message):
     with pytest.raises(UserError, match=message):
         read([write(tmp_path, x=X, y=Y)], **option)

@@ -5,12 +5,14 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
+import tempfile
 import textwrap
 import time
 
 sys.path.insert(0, str(ROOT / "src"))
 
-from pimvae import archive
+from pimvae import archive, warm
 from pimvae.results import provenance
 from pimvae.config import find_cell, load
 from pimvae.errors import UserError
@@ -73,7 +75,7 @@ PIMVAE = '"$PIMVAE_PYTHON" -m pimvae.cli'
 SCALE_OPTIONS = f'--scale {SCALE} --root "$PIMVAE_ROOT"'
 
 shell.executable("bash")
-shell.prefix(
+PREFIX = (
     # Caches of LaTeX, Matplotlib and Jupyter lie below HOME, which not every node of a cluster has.
     'if ! [ -d "$HOME" ] || ! [ -w "$HOME" ]; then export HOME="$PWD/build/home"; mkdir -p "$HOME"; fi; '
     f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(ROOT / 'src'))} SOURCE_DATE_EPOCH=0 MPLBACKEND=agg PYTHONUTF8=1"
@@ -85,6 +87,20 @@ shell.prefix(
     f" PIMVAE_BAD_CHECKPOINT={CONFIG.settings.bad_checkpoint}"
     f"{kernels_of((cell.train.compile for cell in WORKFLOW.cells), RESULTS)}; "
 )
+shell.prefix(PREFIX)
+
+
+FEW_STEPS = 50  # of a training that takes less time than to import torch
+WARM = []  # the process below, kept as long as this one
+
+
+def start_warm():
+    """A process with all libraries that short jobs on this machine are forks of; it ends with this one."""
+    short = CONFIG.shipped or max(cell.train.steps for cell in CONFIG.cells) <= FEW_STEPS
+    if short and workflow.local_exec and not workflow.deployment_settings.deployment_method:
+        os.environ[warm.VARIABLE] = place = os.path.join(tempfile.mkdtemp(prefix="pimvae-"), "socket")
+        command = f'{PREFIX} OMP_NUM_THREADS=1 exec "$PIMVAE_PYTHON" -m pimvae.warm {shlex.quote(place)}'
+        WARM.append(subprocess.Popen(["bash", "-c", command], stdin=subprocess.PIPE, start_new_session=True))
 
 
 def one_of(values):
