@@ -64,7 +64,7 @@ def by_time(source: Source) -> str:
     rows = [
         ("2 minutes after `make install`", "rebuild",
          "no training: tables, figures, verdicts and paper from the shipped results"),
-        ("10 minutes", "reproduce SCALE=smoke", "every cell for a few steps: does it run? Its numbers mean nothing"),
+        ("5 minutes", "reproduce SCALE=smoke", "every cell for a few steps: does it run? Its numbers mean nothing"),
         (_laptop(source), "reproduce SCALE=laptop", "the publication's experiments, smaller networks and fewer steps"),
         ("a night", "reproduce SCALE=workstation", "larger networks, more steps and seeds"),
         ("a GPU", "reproduce SCALE=paper", "the publication's sizes; `make plan SCALE=paper` says how long; images are "
