@@ -19,7 +19,7 @@ from pimvae.config import load
 from pimvae.errors import UserError
 from pimvae.registry import lookup
 from pimvae.results import collect
-from pimvae.results.files import BEYOND, Results
+from pimvae.results.files import BEYOND, CELL, Results
 from pimvae.results.ship import ship
 
 CONTENTS = {"a.csv": b"x,y\n1,2\n", "b.csv.gz": b"long\n" * 100, "cell/c.npz": bytes(range(256))}
@@ -203,6 +203,55 @@ def test_experiments_are_shipped_one_by_one(run, tmp_path):
     assert before.keys() == archive.read_manifest(out).files.keys()
     ship(tmp_path / second, out, keep=False)
     assert set(Results.load(out).runs["experiment"]) == {second}
+
+
+def part_of(run: Path, folder: Path, chosen: list[bool]) -> Path:
+    """The same run with some of its cells, and references beside the first of them only."""
+    folder = only(run, folder, "multimodal")
+    runs = pd.read_csv(folder / "runs.csv", dtype=str, keep_default_na=False)
+    cells = [column for column in CELL if column != "experiment"]
+    trained = dict(zip(map(tuple, runs[cells].to_numpy()), chosen, strict=True))
+    for path in folder.glob("*.csv"):
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        rows = [trained.get(tuple(row), chosen[0]) for row in frame[cells].to_numpy()]
+        frame[rows].to_csv(path, index=False)
+    return folder
+
+
+def test_cells_are_added_one_by_one(run, tmp_path):
+    whole = only(run, tmp_path / "whole", "multimodal")
+    count = len(Results.load(whole).runs)
+    early = [place < count // 2 for place in range(count)]
+    assert 0 < sum(early) < count
+    out = tmp_path / "shipped"
+    ship(part_of(run, tmp_path / "early", early), out)
+    late = part_of(run, tmp_path / "late", [not done for done in early])
+    assert ship(late, out, add=True)[1:] == (["multimodal"], ["multimodal"], [])
+    ship(whole, tmp_path / "at_once")
+    for name in ("metrics", "runs", "history", "settings"):
+        found, wanted = (getattr(Results.load(folder), name) for folder in (out, tmp_path / "at_once"))
+        order = [column for column in found if column != "value"]
+        frames = [frame.sort_values(order).reset_index(drop=True) for frame in (found, wanted)]
+        pd.testing.assert_frame_equal(*frames)
+    assert archive.read_manifest(out).files.keys() == archive.read_manifest(tmp_path / "at_once").files.keys()
+    ship(late, out)  # without it, an experiment is what the results have of it
+    assert len(Results.load(out).runs) == count - sum(early)
+
+
+def test_cells_of_other_data_are_not_added(run, tmp_path, capsys):
+    count = len(Results.load(only(run, tmp_path / "whole", "multimodal")).runs)
+    first = [place == 0 for place in range(count)]
+    parts = {
+        name: part_of(run, tmp_path / name, [keep == (name == "one") for keep in first]) for name in ("one", "other")
+    }
+    for name, folder in parts.items():
+        for path in folder.rglob("run.json"):
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"data_sha256": {"0": name}}))
+    ship(parts["one"], tmp_path / "shipped")
+    with pytest.raises(UserError, match="were trained on other data"):
+        ship(parts["other"], tmp_path / "shipped", add=True)
+    arguments = ["ship", "--results", str(parts["other"]), "--out", str(tmp_path / "shipped"), "--add", "--replace"]
+    assert main(arguments) == 1 and "give one of them" in capsys.readouterr().err
 
 
 def test_shipped_experiments_of_another_version_are_not_joined(run, tmp_path):

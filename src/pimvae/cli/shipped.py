@@ -18,6 +18,8 @@ SHIPPED = Group("Shipped results")
     option("--out", type=Path, required=True, help="folder to write; its name is the scale"),
     option("--replace", action="store_true",
            help="drop shipped experiments that the results lack, and shipped weights"),
+    option("--add", action="store_true",
+           help="keep shipped cells of the same experiments, too: for those that are done cell by cell"),
     option("--weights", action="append", default=[], metavar="EXPERIMENT/CELL",
            help="also ship one replica's weights of this cell, for 'pimvae.load'; repeatable"),
     option("--seed", action="append", type=int, metavar="N",
@@ -34,7 +36,10 @@ def ship(options: argparse.Namespace) -> None:
     from pimvae.results.ship import LEFT_OUT
     from pimvae.results.ship import ship as write
 
-    written = write(options.results, options.out, not options.replace, _seeds(options.weights, options.seed or []))
+    if options.replace and options.add:
+        raise UserError("--replace drops what --add keeps: give one of them")
+    seeds = _seeds(options.weights, options.seed or [])
+    written = write(options.results, options.out, not options.replace, seeds, options.add)
     size = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
     kept = f" (as shipped before: {', '.join(written.kept)})" if written.kept else ""
     kept += f"; weights of one replica of {', '.join(written.weights)}" if written.weights else ""

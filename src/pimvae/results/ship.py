@@ -4,7 +4,7 @@ __all__ = ["LEFT_OUT", "Shipment", "ship"]
 
 import io
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,10 @@ RECORDS = "runs.json.gz"
 
 
 class Shipment(NamedTuple):
-    """What was shipped: bytes by file, before any is compressed; experiments of this run and of before; weights."""
+    """What was shipped: bytes by file, before any is compressed; experiments of this run and of before; weights.
+
+    An experiment with cells of both is among both.
+    """
 
     files: dict[str, int]
     fresh: list[str]
@@ -33,12 +36,17 @@ class Shipment(NamedTuple):
 
 
 def ship(
-    results_dir: Path | str, out: Path | str, keep: bool = True, weights: Mapping[str, int | None] | None = None
+    results_dir: Path | str,
+    out: Path | str,
+    keep: bool = True,
+    weights: Mapping[str, int | None] | None = None,
+    add: bool = False,
 ) -> Shipment:
     """Write ``results_dir`` to the shipped folder ``out``.
 
     ``results/<scale>/beyond`` ships the further experiments with all others. Long runs are shipped experiment by
-    experiment: those that lie in ``out`` already and are not among the results stay as they are.
+    experiment: those that lie in ``out`` already and are not among the results stay as they are. With ``add``, so do
+    single cells: an experiment that takes days is shipped by the cells that are done.
 
     ``runs.csv`` stays plain text, so that version control shows what changed in it; ``runs.json.gz`` holds the record of
     every cell. Left out is `LEFT_OUT`.
@@ -49,9 +57,12 @@ def ship(
         keep: whether shipped experiments that the results lack, and the choice of weights, are kept.
         weights: cells, ``<experiment>/<cell>``, of which one replica's weights are shipped, with its seed or None for
             the first; see `pimvae.results.weights`.
+        add: whether shipped cells of the same experiments, and references of their data, are kept if the results lack
+            them.
 
     Raises:
-        UserError: if results are missing, damaged or not what was collected, or ``out`` holds something else.
+        UserError: if results are missing, damaged or not what was collected, ``out`` holds something else, or cells are
+            to be added to cells that were trained on other data.
     """
     folder = Path(results_dir)
     check_collected(folder)
@@ -60,7 +71,9 @@ def ship(
     archive.recover(Path(out))
     contents = _contents(folder, results)
     before = archive.contents(out) if keep and (Path(out) / archive.MANIFEST).is_file() else {}
-    former = _former(before, fresh)
+    cells = set(_cells(_table(contents[TABLES[0]])))
+    former = _former(before, cells.__contains__ if add else lambda cell: _experiment(cell) in fresh)
+    _check_data(parse_json(contents[RECORDS]), parse_json(former.get(RECORDS, b"{}")))
     kept = sorted({_experiment(cell) for cell in parse_json(former.get(RECORDS, b"{}"))})
     for name, content in former.items():
         contents[name] = _joined(name, contents[name], content) if name in contents else content
@@ -83,16 +96,36 @@ def _contents(folder: Path, results: Results) -> dict[str, bytes]:
     return contents
 
 
-def _former(files: Mapping[str, bytes], fresh: Collection[str]) -> dict[str, bytes]:
-    """What shipped files hold of other experiments than the fresh ones; nothing where they hold none."""
+def _former(files: Mapping[str, bytes], replaced: Callable[[str], bool]) -> dict[str, bytes]:
+    """What shipped files hold of other cells than those that are replaced; nothing where they hold none."""
     every = parse_json(files[RECORDS.removesuffix(PACKED)]) if files else {}
-    records = {name: record for name, record in every.items() if _experiment(name) not in fresh}
+    records = {name: record for name, record in every.items() if not replaced(name)}
     if not records:
         return {}
-    tables = {name: _table(files[name.removesuffix(PACKED)]) for name in TABLES}
-    contents = {name: _text(table[~table["experiment"].isin(fresh)]) for name, table in tables.items()}
-    examples = {name: files[name] for name in files if name.endswith(".npz") and _experiment(name) not in fresh}
+    contents = {}
+    for name in TABLES:
+        table = _table(files[name.removesuffix(PACKED)])
+        contents[name] = _text(table[~_cells(table).map(replaced)])
+    examples = {name: files[name] for name in files if name.endswith(".npz") and not replaced(name.rpartition("/")[0])}
     return contents | {RECORDS: _one_per_line(records)} | examples
+
+
+def _cells(table: pd.DataFrame) -> pd.Series:
+    """The cell of every row, as records name them; references of a data set have a name of their own."""
+    prior = table["prior"].map(lambda name: "" if name == "standard" else f"-{name}_prior")
+    return table["experiment"] + "/" + table["dataset"] + "-" + table["aggregator"] + "-" + table["objective"] + prior
+
+
+def _check_data(fresh: Mapping[str, Any], former: Mapping[str, Any]) -> None:
+    """Refuse cells beside others of their data set that were trained on other data."""
+    known = {}
+    for name, record in [*former.items(), *fresh.items()]:
+        for seed, digest in record["data_sha256"].items():
+            place = (_experiment(name), record["cell"]["dataset"], seed)
+            other, found = known.setdefault(place, (name, digest))
+            if found != digest:
+                raise UserError(f"{name} and {other}, which is shipped, were trained on other data (seed {seed}): "
+                                "ship all cells of one data set again")  # fmt: skip
 
 
 def _experiment(name: str) -> str:
