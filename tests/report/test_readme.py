@@ -72,6 +72,9 @@ def test_verdicts_of_other_scales_come_first(source):
         partial += several
         assert row[2:6] == alone[2:6]
     assert partial
+    assert replace(source, before=(first,)).pictured.scale == "laptop"  # not of a part of the experiments
+    whole = replace(source, before=(replace(first, results=source.results),))
+    assert whole.pictured.scale == "workstation" and "Scale `workstation`. Left" in first_screen.pictures(whole)
     said = first_screen.summary(replace(source, before=(first,)))
     assert said.index("Scale `workstation`") < said.index("Scale `laptop`")
 

@@ -52,7 +52,7 @@ def pictures(source: Source) -> str:
     """The pictures of `pimvae.report.pictures`, side by side."""
     shown = [f'<img src="docs/figures/{name}.png" alt="{text}" width="49%">' for name, text in PICTURES.items()]
     note = (
-        f"Scale `{source.scale}`. Left: the comparisons behind the claims on the first three experiments with 95 % "
+        f"Scale `{source.pictured.scale}`. Left: the comparisons behind the claims on the first three experiments with 95 % "
         "intervals; what is right of the dashed line is as claimed. Right: a digit (M), a house number (S) and a word "
         "(T), generated from what is *given*; masked bound, embedded stand-in images."
     )

@@ -108,6 +108,12 @@ class Source(Verdicts):
         return cls(scale, results, read_claims(claims), *decided, read_jobs(results.folder / "benchmarks"),
                    before=others)  # fmt: skip
 
+    @property
+    def pictured(self) -> Verdicts:
+        """The run whose pictures are shown: the first one that has every experiment of the publication."""
+        wanted = set(read_config("config.yaml")["experiments"])
+        return next((run for run in (*self.before, self) if wanted <= set(run.experiments)), self)
+
     def minutes(self, experiments: Iterable[str]) -> float:
         """Sum of the times of all jobs of these experiments; NaN where none was recorded."""
         seconds = self.jobs.loc[self.jobs["part"].isin(list(experiments)), "seconds"]
