@@ -36,8 +36,8 @@ def environment(place: Path) -> dict[str, str]:
 def place(tmp_path_factory) -> Path:
     """The socket; the process that listens notes its number beside it."""
     folder = tmp_path_factory.mktemp("warm")
-    code = f"import os, pathlib; from pimvae import warm; warm.serve(pathlib.Path({str(folder / 'socket')!r}))"
-    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, env=environment(folder / "none"))
+    command = [sys.executable, "-m", "pimvae.warm", str(folder / "socket"), str(folder / "results")]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment(folder / "none"))
     until((folder / "socket").exists)
     (folder / "server").write_text(str(process.pid))
     yield folder / "socket"
@@ -112,6 +112,19 @@ def test_it_ends_with_the_command_that_was_killed(training, place, tmp_path):
     assert (tmp_path / "kept").is_file()
 
 
+def test_its_memory_is_noted_beside_its_log(place, root):
+    log = place.parent / "results" / "logs" / "linear" / "a-train.log"
+    log.parent.mkdir(parents=True)
+    for path in (log, place.parent / "elsewhere.log"):
+        with path.open("w") as file:
+            subprocess.run(
+                [*COMMAND, "cells", "--scale", "smoke"], cwd=root, env=environment(place), stderr=file, check=True
+            )
+    heading, *lines = (place.parent / "results" / "benchmarks" / "memory.csv").read_text().splitlines()
+    (job, memory), *rest = (line.split(",") for line in lines)
+    assert (heading, job, rest) == ("job,max_rss", "linear/a-train", []) and 50 < float(memory) < 4000
+
+
 def test_without_libraries_for_one_thread_it_is_not_asked(place, root):
     where = environment(place) | {"OMP_NUM_THREADS": "2"}
     done = subprocess.run([*COMMAND, "cells", "--scale", "smoke"], cwd=root, env=where, capture_output=True, check=True)
@@ -120,6 +133,6 @@ def test_without_libraries_for_one_thread_it_is_not_asked(place, root):
 
 def test_a_place_that_cannot_be_had_is_one_line(tmp_path):
     place = tmp_path / ("long" * 40)
-    done = subprocess.run([sys.executable, "-m", "pimvae.warm", str(place)], stdin=subprocess.DEVNULL,
+    done = subprocess.run([sys.executable, "-m", "pimvae.warm", str(place), "."], stdin=subprocess.DEVNULL,
                           capture_output=True, text=True)  # fmt: skip
     assert done.returncode == 0 and len(done.stderr.splitlines()) == 1 and "AF_UNIX path too long" in done.stderr

@@ -1,14 +1,18 @@
 """Commands without the wait for their libraries: each runs in a fork of a process that has imported them.
 
-Importing torch and pandas takes longer than most commands of a smoke run. ``python -m pimvae.warm SOCKET`` imports them
-once and listens; it ends with its standard input, hence with whoever started it. A command whose environment names the
-socket (``PIMVAE_WARM``) hands itself over, `hand_over`: to a process with its arguments, folder, environment and open
-files, to which it passes its signals on and whose exit code is its own. Linux only; anywhere else, and where nobody
-listens, a command runs by itself.
+Importing torch and pandas takes longer than many commands of the workflow. ``python -m pimvae.warm SOCKET RESULTS``
+imports them once and listens; it ends with its standard input, hence with whoever started it. A command whose
+environment names the socket (``PIMVAE_WARM``) hands itself over, `hand_over`: to a process with its arguments, folder,
+environment and open files, to which it passes its signals on and whose exit code is its own. Linux only; anywhere else,
+and where nobody listens, a command runs by itself.
+
+What memory such a process needs is not seen by those who watch the command: of one whose errors go to
+RESULTS/logs/JOB.log there is a line in RESULTS/benchmarks/memory.csv.
 """
 
-__all__ = ["VARIABLE", "hand_over", "serve"]
+__all__ = ["MEMORY", "VARIABLE", "hand_over", "serve"]
 
+import csv
 import json
 import os
 import signal
@@ -22,6 +26,7 @@ from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 VARIABLE = "PIMVAE_WARM"
+MEMORY = "memory.csv"  # columns: job, max_rss in MiB
 THREADS = "OMP_NUM_THREADS"  # libraries read it when they are imported
 LIBRARIES = ("torch", "pandas", "pydantic", "safetensors.torch", "yaml", "tqdm", "matplotlib.pyplot", "sklearn.base")
 PASSED_ON = (signal.SIGTERM, signal.SIGINT)
@@ -50,8 +55,9 @@ def hand_over(arguments: list[str]) -> int | None:
     return answer[0] if answer else 1
 
 
-def serve(place: Path) -> None:
+def serve(place: Path, results: Path) -> None:
     """Import the libraries, then run commands until the standard input ends; their processes are then stopped."""
+    results = results.absolute()
     for name in LIBRARIES:
         with suppress(ImportError):
             import_module(name)
@@ -63,7 +69,7 @@ def serve(place: Path) -> None:
             print(f"pimvae: every job imports its libraries itself: {place}: {error}", file=sys.stderr)
             return
         listener.listen(64)
-        selector.register(listener, EVENT_READ, lambda: _start(listener, selector, running))
+        selector.register(listener, EVENT_READ, lambda: _start(listener, selector, running, results))
         selector.register(0, EVENT_READ)
         while True:
             for key, _ in selector.select():
@@ -83,12 +89,15 @@ def _stop(place: Path, running: dict[int, socket.socket]) -> None:
         place.parent.rmdir()  # where it was made for the socket
 
 
-def _start(listener: socket.socket, selector: DefaultSelector, running: dict[int, socket.socket]) -> None:
+def _start(
+    listener: socket.socket, selector: DefaultSelector, running: dict[int, socket.socket], results: Path
+) -> None:
     """One command: its process, and what is done when its sender or the process itself has something to tell."""
     asked, _ = listener.accept()
     with asked.makefile("rb") as lines:
         _, files, _, _ = socket.recv_fds(asked, 1, 3)
         content = lines.readline()
+    log = Path(os.readlink(f"/proc/self/fd/{files[-1]}")) if files else Path()
     child = os.fork() if content else 0
     if content and child == 0:
         _become(json.loads(content), files)
@@ -111,12 +120,26 @@ def _start(listener: socket.socket, selector: DefaultSelector, running: dict[int
         os.close(end)
         with suppress(KeyError):
             selector.unregister(running.pop(child))
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        _, status, usage = os.wait4(child, 0)
+        code = os.waitstatus_to_exitcode(status)
+        _note(results, log, usage.ru_maxrss / 2**10)
         with asked, suppress(OSError):
             asked.send(bytes([code if code >= 0 else 128 - code]))
 
     selector.register(asked, EVENT_READ, pass_on)
     selector.register(end, EVENT_READ, finish)
+
+
+def _note(results: Path, log: Path, memory: float) -> None:
+    """What a job with a log of the run needed, MiB."""
+    if log.is_relative_to(results / "logs"):
+        path = results / "benchmarks" / MEMORY
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", newline="", encoding="utf-8") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            if not file.tell():
+                rows.writerow(["job", "max_rss"])
+            rows.writerow([log.relative_to(results / "logs").with_suffix("").as_posix(), round(memory, 1)])
 
 
 def _become(request: dict[str, Any], files: list[int]) -> None:
@@ -144,4 +167,4 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]))
+    serve(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -12,7 +12,8 @@ from pimvae.errors import UserError
 from pimvae.report import first_screen, job, readme
 from pimvae.report.prose import counted
 from pimvae.report.readme import refresh, rewrite
-from pimvae.report.source import Source, Verdicts, read_jobs
+from pimvae.report.source import Source, Verdicts
+from pimvae.results.jobs import REPORT, read_jobs
 from pimvae.results.ship import ship
 
 ROOT = Path(__file__).parents[2]
@@ -128,6 +129,15 @@ def test_times_are_sums_over_jobs(source):
     assert cells(readme.times(source))[2:] == [
         ["linear", "2", "2", "0.5 GB"], ["tables, figures, paper, notebooks", "2", "< 1", "0.5 GB"],
     ]  # fmt: skip
+
+
+def test_memory_of_forks_is_what_they_noted(tmp_path):
+    (tmp_path / "linear").mkdir()
+    for name in ("linear/a-train", "linear/b-train", "claims"):
+        (tmp_path / f"{name}.tsv").write_text("s\tmax_rss\n3\t12\n")
+    (tmp_path / "memory.csv").write_text("job,max_rss\nlinear/b-train,1\nlinear/b-train,700\nclaims,400\n")
+    jobs = read_jobs(tmp_path)
+    assert jobs["part"].tolist() == ["linear", "linear", REPORT] and jobs["memory"].tolist() == [12, 700, 400]
 
 
 def test_without_benchmarks_there_are_no_times(source, folder):

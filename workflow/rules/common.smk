@@ -90,16 +90,14 @@ PREFIX = (
 shell.prefix(PREFIX)
 
 
-FEW_STEPS = 50  # of a training that takes less time than to import torch
 WARM = []  # the process below, kept as long as this one
 
 
 def start_warm():
-    """A process with all libraries that short jobs on this machine are forks of; it ends with this one."""
-    short = CONFIG.shipped or max(cell.train.steps for cell in CONFIG.cells) <= FEW_STEPS
-    if short and workflow.local_exec and not workflow.deployment_settings.deployment_method:
+    """A process with all libraries that the jobs on this machine are forks of; it ends with this one."""
+    if workflow.local_exec and CONFIG.device == "cpu" and not workflow.deployment_settings.deployment_method:
         os.environ[warm.VARIABLE] = place = os.path.join(tempfile.mkdtemp(prefix="pimvae-"), "socket")
-        command = f'{PREFIX} OMP_NUM_THREADS=1 exec "$PIMVAE_PYTHON" -m pimvae.warm {shlex.quote(place)}'
+        command = f'{PREFIX} OMP_NUM_THREADS=1 exec "$PIMVAE_PYTHON" -m pimvae.warm {shlex.join([place, RESULTS])}'
         WARM.append(subprocess.Popen(["bash", "-c", command], stdin=subprocess.PIPE, start_new_session=True))
 
 

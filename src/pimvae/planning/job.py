@@ -2,7 +2,6 @@
 
 __all__ = ["Row", "rows", "run"]
 
-import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from pimvae.planning.kept import Kept
 from pimvae.planning.model_counts import count
 from pimvae.planning.resources import CAUTIOUS, JOB, Speed, data_job, device_memory, evaluation_job, training_job
 from pimvae.planning.schedule import GPU, Schedule, schedule
+from pimvae.results.jobs import read_jobs
 
 HEADINGS = ("experiment", "data sets", "cells", "trainings", "steps", "operations", "training", "evaluation", "memory",
             "measured", "disk")  # fmt: skip
@@ -44,10 +44,11 @@ class Row:
 
 def rows(config: Config, results: Path, speeds: Mapping[str, Speed]) -> list[Row]:
     """A row per experiment."""
-    return [_row(config, name, results, speeds[name]) for name in config.experiments]
+    measured = read_jobs(results / "benchmarks").groupby("part")["memory"].max().dropna()
+    return [_row(config, name, measured.get(name), speeds[name]) for name in config.experiments]
 
 
-def _row(config: Config, experiment: str, results: Path, speed: Speed) -> Row:
+def _row(config: Config, experiment: str, measured: float | None, speed: Speed) -> Row:
     cells = config.of(experiment)
     datasets = [dataset for dataset in config.datasets if dataset.experiment == experiment]
     counted = [(cell, count(cell)) for cell in cells]
@@ -63,20 +64,10 @@ def _row(config: Config, experiment: str, results: Path, speed: Speed) -> Row:
         sum(JOB + speed.training_seconds(*pair) for pair in counted),
         sum(JOB + speed.evaluation_seconds(*pair) for pair in counted),
         max(job.memory for job in asked),
-        _measured(results / "benchmarks" / experiment),
+        measured,
         sum(job.disk for job in asked),
         max(device_memory(*pair) for pair in counted),
     )
-
-
-def _measured(folder: Path) -> float | None:
-    """Largest ``max_rss`` in Snakemake's benchmark files, MiB."""
-    found = []
-    for path in folder.glob("*.tsv"):
-        with path.open(newline="", encoding="utf-8") as file:
-            found += [row.get("max_rss") or "" for row in csv.DictReader(file, delimiter="\t")]
-    values = [float(text) for text in found if text.replace(".", "").isdigit()]
-    return max(values, default=None)
 
 
 def total(parts: Sequence[Row]) -> Row:

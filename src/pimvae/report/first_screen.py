@@ -8,7 +8,8 @@ from pimvae.claims.verdict import UNSETTLED
 from pimvae.config.catalogue import read_config
 from pimvae.report.pictures import PICTURES
 from pimvae.report.prose import counted
-from pimvae.report.source import REPORT, Source, Verdicts
+from pimvae.report.source import Source, Verdicts
+from pimvae.results.jobs import REPORT
 
 CORES = 2  # for which waiting times are stated
 SHOWN = 4  # claims in the sample of a run's last lines
@@ -52,9 +53,9 @@ def pictures(source: Source) -> str:
     """The pictures of `pimvae.report.pictures`, side by side."""
     shown = [f'<img src="docs/figures/{name}.png" alt="{text}" width="49%">' for name, text in PICTURES.items()]
     note = (
-        f"Scale `{source.pictured.scale}`. Left: the comparisons behind the claims on the first three experiments with 95 % "
-        "intervals; what is right of the dashed line is as claimed. Right: a digit (M), a house number (S) and a word "
-        "(T), generated from what is *given*; masked bound, embedded stand-in images."
+        f"Scale `{source.pictured.scale}`. Left: the comparisons behind the claims on the first three experiments with "
+        "95 % intervals; what is right of the dashed line is as claimed. Right: a digit (M), a house number (S) and a "
+        "word (T), generated from what is *given*; masked bound, embedded stand-in images."
     )
     return "\n".join([*shown, "", note])
 

@@ -1,6 +1,6 @@
 """What the marked blocks of Markdown files are written from: the results of one scale, verdicts, times of jobs."""
 
-__all__ = ["Source", "Verdicts", "read_jobs", "verdict_at"]
+__all__ = ["Source", "Verdicts", "verdict_at"]
 
 import math
 from collections.abc import Iterable, Sequence
@@ -13,9 +13,8 @@ from pimvae.claims.schema import Claim, read_claims
 from pimvae.claims.verdict import Judgement
 from pimvae.config.catalogue import read_config
 from pimvae.report.job import judge, row_of
-from pimvae.results.files import BEYOND, Results, read_csv
-
-REPORT = "tables, figures, paper, notebooks"  # the part of jobs that belong to no experiment
+from pimvae.results.files import Results, read_csv
+from pimvae.results.jobs import read_jobs
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class Source(Verdicts):
 
     Attributes:
         groups: rows of ``claims_groups.csv``.
-        jobs: see `read_jobs`.
+        jobs: see `pimvae.results.jobs.read_jobs`.
         compared: how a run of another machine compares with these results; None leaves what was said before.
         before: verdicts at other scales, which are shown before those of this one.
     """
@@ -118,17 +117,6 @@ class Source(Verdicts):
         """Sum of the times of all jobs of these experiments; NaN where none was recorded."""
         seconds = self.jobs.loc[self.jobs["part"].isin(list(experiments)), "seconds"]
         return seconds.sum() / 60 if len(seconds) else math.nan
-
-
-def read_jobs(folder: Path) -> pd.DataFrame:
-    """One row per job from Snakemake's benchmark files: part of the workflow, seconds, memory in MB."""
-    rows = []
-    for path in sorted(folder.rglob("*.tsv")):
-        part = REPORT if path.parent in (folder, folder / BEYOND) else path.parent.name
-        record = pd.read_csv(path, sep="\t", na_values="-").iloc[0]
-        rows.append((part, float(record["s"]), float(record["max_rss"])))
-    rows.sort(key=lambda row: row[0] == REPORT)
-    return pd.DataFrame(rows, columns=["part", "seconds", "memory"])
 
 
 def verdict_at(run: Verdicts, claim: Claim, row: pd.Series) -> str:
