@@ -98,4 +98,4 @@ def _laptop(source: Source) -> str:
     minutes = source.minutes([*read_config("config.yaml")["experiments"], REPORT]) / CORES
     if source.scale != "laptop" or math.isnan(minutes):
         return "under an hour"
-    return f"{5 * math.ceil(minutes / 5)} minutes (two cores)"
+    return f"{5 * math.ceil((minutes - 0.5) / 5)} minutes (two cores)"  # in steps of five, within half a minute
