@@ -64,8 +64,9 @@ def serve(place: Path, results: Path) -> None:
     running: dict[int, socket.socket] = {}
     with socket.socket(socket.AF_UNIX) as listener, DefaultSelector() as selector:
         try:
+            os.close(os.pidfd_open(os.getpid()))  # kernels before 5.3, and some containers, have none
             listener.bind(str(place))
-        except OSError as error:
+        except (OSError, AttributeError) as error:
             print(f"pimvae: every job imports its libraries itself: {place}: {error}", file=sys.stderr)
             return
         listener.listen(64)
@@ -97,19 +98,24 @@ def _start(
     with asked.makefile("rb") as lines:
         _, files, _, _ = socket.recv_fds(asked, 1, 3)
         content = lines.readline()
-    log = Path(os.readlink(f"/proc/self/fd/{files[-1]}")) if files else Path()
-    child = os.fork() if content else 0
-    if content and child == 0:
+    whole = content.endswith(b"\n")  # else the sender was killed meanwhile
+    log = Path(os.readlink(f"/proc/self/fd/{files[-1]}")) if whole else Path()
+    child = os.fork() if whole else None
+    if child == 0:
         _become(json.loads(content), files)
     for file in files:
         os.close(file)
-    if not content:
+    if child is None:
         return
     end = os.pidfd_open(child)
     running[child] = asked
 
     def pass_on() -> None:
-        numbers = asked.recv(16)
+        if child not in running:  # it ended at the same moment
+            return
+        numbers = b""
+        with suppress(OSError):
+            numbers = asked.recv(16)
         if not numbers:  # the sender was killed
             selector.unregister(asked)
         for number in numbers or (signal.SIGTERM,):
@@ -148,6 +154,8 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
     try:
         for target, file in enumerate(files):
             os.dup2(file, target)
+        # Of the socket and of other senders nothing is kept: they would wait for this process, were the server gone.
+        os.closerange(3, 1 + max(map(int, os.listdir("/proc/self/fd"))))
         sys.stdin, sys.stdout, sys.stderr = (open(file, mode) for file, mode in enumerate("rww"))  # noqa: SIM115
         os.umask(request["umask"])
         os.chdir(request["folder"])

@@ -71,8 +71,8 @@ def ship(
     archive.recover(Path(out))
     contents = _contents(folder, results)
     before = archive.contents(out) if keep and (Path(out) / archive.MANIFEST).is_file() else {}
-    cells = set(_cells(_table(contents[TABLES[0]])))
-    former = _former(before, cells.__contains__ if add else lambda cell: _experiment(cell) in fresh)
+    cells = set(_cells(_table(contents[TABLES[0]]))) if add else set()
+    former = _former(before, lambda cell: cell in cells if add else _experiment(cell) in fresh)
     _check_data(parse_json(contents[RECORDS]), parse_json(former.get(RECORDS, b"{}")))
     kept = sorted({_experiment(cell) for cell in parse_json(former.get(RECORDS, b"{}"))})
     for name, content in former.items():
