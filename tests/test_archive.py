@@ -20,6 +20,7 @@ from pimvae.errors import UserError
 from pimvae.registry import lookup
 from pimvae.results import collect
 from pimvae.results.files import BEYOND, CELL, Results
+from pimvae.results.jobs import read_jobs
 from pimvae.results.ship import ship
 
 CONTENTS = {"a.csv": b"x,y\n1,2\n", "b.csv.gz": b"long\n" * 100, "cell/c.npz": bytes(range(256))}
@@ -203,6 +204,31 @@ def test_experiments_are_shipped_one_by_one(run, tmp_path):
     assert before.keys() == archive.read_manifest(out).files.keys()
     ship(tmp_path / second, out, keep=False)
     assert set(Results.load(out).runs["experiment"]) == {second}
+
+
+def timed(folder: Path, **seconds: int) -> Path:
+    """The run with the times of these jobs; `_` stands for a folder."""
+    for name, took in seconds.items():
+        path = folder / "benchmarks" / f"{name.replace('_', '/')}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\tmax_rss\n{took}\t512\n")
+    return folder
+
+
+def test_times_of_jobs_are_shipped_with_their_experiments(run, tmp_path):
+    first, second = sorted(set(Results.load(run).runs["experiment"]))[:2]
+    early = timed(only(run, tmp_path / "early", first), **{f"{first}_a-train": 3, f"{first}_b-train": 4, "claims": 5})
+    late = timed(only(run, tmp_path / "late", second), **{f"{second}_a-train": 6, "claims": 7})
+    again = timed(only(run, tmp_path / "again", first), **{f"{first}_a-train": 8})
+    out, unpacked = tmp_path / "shipped", tmp_path / "unpacked"
+    ship(early, out)
+    archive.unpack(out, unpacked)
+    assert read_jobs(unpacked).equals(read_jobs(early)) and not read_jobs(early).empty
+    ship(late, out)
+    ship(again, out)
+    archive.unpack(out, unpacked)
+    jobs = read_jobs(unpacked).set_index("job")["seconds"]
+    assert jobs.to_dict() == {f"{first}/a-train": 8, f"{second}/a-train": 6, "claims": 7} and jobs.index[-1] == "claims"
 
 
 def part_of(run: Path, folder: Path, chosen: list[bool]) -> Path:

@@ -132,10 +132,11 @@ def test_times_are_sums_over_jobs(source):
 
 
 def test_memory_of_forks_is_what_they_noted(tmp_path):
-    (tmp_path / "linear").mkdir()
+    place = tmp_path / "benchmarks"
+    (place / "linear").mkdir(parents=True)
     for name in ("linear/a-train", "linear/b-train", "claims"):
-        (tmp_path / f"{name}.tsv").write_text("s\tmax_rss\n3\t12\n")
-    (tmp_path / "memory.csv").write_text("job,max_rss\nlinear/b-train,1\nlinear/b-train,700\nclaims,400\n")
+        (place / f"{name}.tsv").write_text("s\tmax_rss\n3\t12\n")
+    (place / "memory.csv").write_text("job,max_rss\nlinear/b-train,1\nlinear/b-train,700\nclaims,400\n")
     jobs = read_jobs(tmp_path)
     assert jobs["part"].tolist() == ["linear", "linear", REPORT] and jobs["memory"].tolist() == [12, 700, 400]
 

@@ -88,10 +88,13 @@ def average_anatomy(
     law = objective.subset_law or "uniform_size"
     weights = subset_weights(subsets, torch.ones(1, modalities, dtype=torch.bool), law)[:, 0]
     q_full = posteriors(subsets[-1])
+    few = noise[:, :SAMPLED_DRAWS]
+    full = None if isinstance(q_full, Mixture) else _Draws.of(q_full, exact, x, _other(few, q_full.components))
+    value = None if full is None else exact.log_likelihood(x, torch.ones(x.shape[:2], dtype=torch.bool))
     total = torch.zeros(4, dtype=torch.float64)
     for subset, weight in zip(subsets[weights > 0], weights[weights > 0], strict=True):
         q_subset = posteriors(subset)
-        if isinstance(q_subset, Mixture) and isinstance(q_full, Mixture):
+        if full is None:
             if objective.anatomy == "masked":
                 parts = masked_anatomy(exact, x, subset, q_subset, q_full, noise)
             else:
@@ -99,38 +102,43 @@ def average_anatomy(
             terms = [parts.gap, parts.subset_kl, parts.prediction, parts.full_kl]
             total += weight * torch.stack([term.mean() for term in terms])
         else:
-            few = noise[:, :SAMPLED_DRAWS]
-            total[0] += weight * _sampled_gap(objective.anatomy, exact, x, subset, q_subset, q_full, few).mean()
+            own = _Draws.of(q_subset, exact, x, few[: q_subset.components])
+            total[0] += weight * (value - _sampled_bound(objective.anatomy, subset, own, full)).mean()
     gap, subset_kl, prediction, full_kl = total.tolist()
-    if not isinstance(q_full, Mixture):
+    if full is not None:
         return AverageAnatomy(gap)
     return AverageAnatomy(gap, subset_kl, prediction, full_kl if objective.anatomy == "masked" else None)
 
 
-def _sampled_gap(
-    anatomy: str,
-    exact: LinearGaussian,
-    x: Tensor,
-    subset: Tensor,
-    q_subset: Posterior,
-    q_full: Posterior,
-    noise: Tensor,
-) -> Tensor:
-    """log p(x) − Monte-Carlo bound per sample, for posteriors of whatever form, stratified over their components."""
-    everything = torch.ones_like(subset).expand(len(x), -1)
-    count = q_subset.components
-    # Draws for z_O of their own where there is noise for twice the components, else those of another draw.
-    other = noise[-count:] if len(noise) >= 2 * count else noise[:count].roll(1, dims=1)
-    z = q_subset.rsample(noise[:count])
-    log_likelihood = exact.log_likelihood_given(x, z)
-    bound = -0.5 * z.square().sum(-1) - 0.5 * z.shape[-1] * torch.tensor(2 * torch.pi).log() - q_subset.log_prob(z)
+@dataclass(frozen=True)
+class _Draws:
+    """Draws of a posterior of whatever form, and what is the same of them for every subset."""
+
+    posterior: Posterior
+    z: Float[Tensor, "component draw sample latent"]
+    log_q: Float[Tensor, "component draw sample"]
+    log_likelihood: Float[Tensor, "component draw sample modality"]
+
+    @classmethod
+    def of(cls, posterior: Posterior, exact: LinearGaussian, x: Tensor, noise: Tensor) -> "_Draws":
+        z = posterior.rsample(noise)
+        return cls(posterior, z, posterior.log_prob(z), exact.log_likelihood_given(x, z))
+
+
+def _other(noise: Tensor, count: int) -> Tensor:
+    """For z_O: draws of its own where there is noise for twice the components, else those of another draw."""
+    return noise[-count:] if len(noise) >= 2 * count else noise[:count].roll(1, dims=1)
+
+
+def _sampled_bound(anatomy: str, subset: Tensor, own: _Draws, full: _Draws) -> Float[Tensor, " sample"]:
+    """Monte-Carlo bound per sample, stratified over components; ``own`` are draws of q(z|x_S), ``full`` of q(z|x_O)."""
+    z = own.z
+    bound = -0.5 * z.square().sum(-1) - 0.5 * z.shape[-1] * torch.tensor(2 * torch.pi).log() - own.log_q
     if anatomy == "mixture":
-        return exact.log_likelihood(x, everything) - _stratified(bound + log_likelihood.sum(-1), q_subset)
-    z_full = q_full.rsample(other)
-    rest = exact.log_likelihood_given(x, z_full)[..., ~subset].sum(-1)
-    rest = rest + q_subset.log_prob(z_full) - q_full.log_prob(z_full)
-    total = _stratified(bound + log_likelihood[..., subset].sum(-1), q_subset) + _stratified(rest, q_full)
-    return exact.log_likelihood(x, everything) - total
+        return _stratified(bound + own.log_likelihood.sum(-1), own.posterior)
+    rest = full.log_likelihood[..., ~subset].sum(-1) + own.posterior.log_prob(full.z) - full.log_q
+    own_part = _stratified(bound + own.log_likelihood[..., subset].sum(-1), own.posterior)
+    return own_part + _stratified(rest, full.posterior)
 
 
 def _stratified(term: Float[Tensor, "component draw sample"], posterior: Posterior) -> Float[Tensor, " sample"]:

@@ -44,7 +44,7 @@ class Row:
 
 def rows(config: Config, results: Path, speeds: Mapping[str, Speed]) -> list[Row]:
     """A row per experiment."""
-    measured = read_jobs(results / "benchmarks").groupby("part")["memory"].max().dropna()
+    measured = read_jobs(results).groupby("part")["memory"].max().dropna()
     return [_row(config, name, measured.get(name), speeds[name]) for name in config.experiments]
 
 

@@ -92,19 +92,19 @@ class Source(Verdicts):
 
     @classmethod
     def load(cls, folder: Path, scale: str, claims: Path | None = None, before: Sequence[Path] = ()) -> "Source":
-        """Read the collected results, ``claims.csv``, ``claims_groups.csv`` and ``benchmarks/`` of one scale's folder.
+        """Read the collected results, ``claims.csv``, ``claims_groups.csv`` and the jobs' times of one scale's folder.
 
-        In ``results/<scale>/beyond`` are those of all experiments; the benchmarks lie beside it. ``before``: folders of
-        shipped results.
+        In ``results/<scale>/beyond`` are those of all experiments; ``benchmarks/`` lies beside it. ``before``: folders
+        of shipped results.
 
         Raises:
-            UserError: if results or verdicts are missing. Benchmarks may be.
+            UserError: if results or verdicts are missing. Times may be.
         """
         decided = [read_csv(folder / f"{name}.csv", ["claim", "verdict"], "decide the claims first")
                    for name in ("claims", "claims_groups")]  # fmt: skip
         results = Results.load(folder)
         others = tuple(Verdicts.shipped(one, claims) for one in before)
-        return cls(scale, results, read_claims(claims), *decided, read_jobs(results.folder / "benchmarks"),
+        return cls(scale, results, read_claims(claims), *decided, read_jobs(results.folder),
                    before=others)  # fmt: skip
 
     @property

@@ -16,6 +16,7 @@ from pimvae.errors import UserError
 from pimvae.files import parse_json, read_json
 from pimvae.results.collected import check_collected
 from pimvae.results.files import Results, cell_folder
+from pimvae.results.jobs import JOBS, REPORT, read_jobs
 from pimvae.results.weights import shipped_weights, weights_in
 
 LEFT_OUT = "other weights, data sets, and of the training curves all terms but the loss"
@@ -49,7 +50,7 @@ def ship(
     single cells: an experiment that takes days is shipped by the cells that are done.
 
     ``runs.csv`` stays plain text, so that version control shows what changed in it; ``runs.json.gz`` holds the record of
-    every cell. Left out is `LEFT_OUT`.
+    every cell, ``jobs.csv.gz`` the times of the jobs. Left out is `LEFT_OUT`.
 
     Args:
         results_dir: what was collected.
@@ -77,6 +78,7 @@ def ship(
     kept = sorted({_experiment(cell) for cell in parse_json(former.get(RECORDS, b"{}"))})
     for name, content in former.items():
         contents[name] = _joined(name, contents[name], content) if name in contents else content
+    contents[JOBS + PACKED] = _text(_jobs(read_jobs(results.folder), before, kept))
     contents |= shipped_weights(results.folder, parse_json(contents[RECORDS]), before, weights or {})
     archive.pack(contents, out)
     return Shipment({name: len(content) for name, content in contents.items()}, fresh, kept, weights_in(contents))
@@ -108,6 +110,15 @@ def _former(files: Mapping[str, bytes], replaced: Callable[[str], bool]) -> dict
         contents[name] = _text(table[~_cells(table).map(replaced)])
     examples = {name: files[name] for name in files if name.endswith(".npz") and not replaced(name.rpartition("/")[0])}
     return contents | {RECORDS: _one_per_line(records)} | examples
+
+
+def _jobs(fresh: pd.DataFrame, before: Mapping[str, bytes], kept: list[str]) -> pd.DataFrame:
+    """The times of this run's jobs, and of the other jobs of experiments and reports that were shipped before."""
+    if JOBS not in before:
+        return fresh
+    former = pd.read_csv(io.BytesIO(before[JOBS]))
+    stays = former["part"].isin([*kept, REPORT]) & ~former["job"].isin(fresh["job"])
+    return pd.concat([fresh, former[stays]]).sort_values("part", key=lambda part: part == REPORT, kind="stable")
 
 
 def _cells(table: pd.DataFrame) -> pd.Series:
