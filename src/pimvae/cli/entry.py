@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from pimvae import __version__
+from pimvae.allocator import keep_freed_memory
 from pimvae.cli.data import DATA
 from pimvae.cli.look import LOOK
 from pimvae.cli.models import MODELS
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         options.parser.error(f"unknown argument '{unknown[0]}'{nearest_option(unknown[0], options.parser)}")
     _without_watcher()
+    keep_freed_memory()
     try:
         with raising():
             options.command(options)
