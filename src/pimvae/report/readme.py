@@ -14,6 +14,7 @@ from pimvae.errors import UserError, did_you_mean
 from pimvae.report import first_screen, schemes
 from pimvae.report.prose import fixed, rounded, unit
 from pimvae.report.source import Source, Verdicts, verdict_at
+from pimvae.report.uphill import uphill_text
 from pimvae.results.files import write_text
 
 MARKED = re.compile(r"<!-- begin:(\w+)[^>]*-->\n(.*?)<!-- end:\1 -->", re.DOTALL)
@@ -103,6 +104,7 @@ BLOCKS: dict[str, Callable[[Source], str]] = {
     "claims": lambda source: verdicts(source, details=False),
     "verdicts": verdicts,
     "expected": expected,
+    "uphill": lambda source: uphill_text([*source.before, source]),
     "times": times,
     "methods": lambda source: schemes.markdown(),
 }
