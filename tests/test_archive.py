@@ -223,7 +223,11 @@ def test_times_of_jobs_are_shipped_with_their_experiments(run, tmp_path):
     out, unpacked = tmp_path / "shipped", tmp_path / "unpacked"
     ship(early, out)
     archive.unpack(out, unpacked)
+    timed(unpacked, unpack=1)  # a report that was made from it
     assert read_jobs(unpacked).equals(read_jobs(early)) and not read_jobs(early).empty
+    here = timed(tmp_path / "unpacked_and_trained", **{f"{second}_a-train": 9})
+    archive.unpack(out, here)
+    assert read_jobs(here)["seconds"].tolist() == [9]  # what was trained in the same folder since
     ship(late, out)
     ship(again, out)
     archive.unpack(out, unpacked)

@@ -46,7 +46,7 @@ def _run(run: Verdicts) -> str:
 
 
 def _cell(experiment: str, dataset: str, aggregator: str, objective: str, prior: str) -> str:
-    """``clusters: PoE (publ.), masked bound``."""
+    """``clusters: PoE (publ.), masked``."""
     look = catalogue()
     learned = "" if prior == "standard" else f", {look.look('priors', prior).label}"
     return f"{dataset}: {look.aggregator(aggregator).short}, {look.look('objectives', objective).label}{learned}"

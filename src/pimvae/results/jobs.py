@@ -16,11 +16,10 @@ REPORT = "tables, figures, paper, notebooks"  # the part of jobs that belong to 
 def read_jobs(results: Path) -> pd.DataFrame:
     """One row per job of the run in this folder: job, part of the workflow, seconds, largest memory in MiB.
 
-    Those of the run that was shipped, where its results were unpacked here; empty where nothing was recorded. A fork of
-    `pimvae.warm` is no child of its job's shell, whose memory Snakemake measures: it has a line in `MEMORY`.
+    Those of the run that was shipped, where its results were unpacked and nothing was trained here; empty where nothing
+    was recorded. A fork of `pimvae.warm` is no child of its job's shell, whose memory Snakemake measures: it has a line
+    in `MEMORY`.
     """
-    if (results / JOBS).is_file():
-        return pd.read_csv(results / JOBS)
     folder = results / "benchmarks"
     place = folder / MEMORY
     forks = pd.read_csv(place).groupby("job")["max_rss"].last() if place.is_file() else {}
@@ -30,5 +29,7 @@ def read_jobs(results: Path) -> pd.DataFrame:
         part = REPORT if path.parent in (folder, folder / BEYOND) else path.parent.name
         record = pd.read_csv(path, sep="\t", na_values="-").iloc[0]
         rows.append((job, part, float(record["s"]), float(forks.get(job, record["max_rss"]))))
+    if all(part == REPORT for _, part, *_ in rows) and (results / JOBS).is_file():
+        return pd.read_csv(results / JOBS)
     rows.sort(key=lambda row: row[1] == REPORT)
     return pd.DataFrame(rows, columns=["job", "part", "seconds", "memory"])
