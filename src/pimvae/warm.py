@@ -1,7 +1,8 @@
 """Commands without the wait for their libraries: each runs in a fork of a process that has imported them.
 
 Importing torch and pandas takes longer than many commands of the workflow. ``python -m pimvae.warm SOCKET RESULTS``
-imports them once and listens; it ends with its standard input, hence with whoever started it. A command whose
+imports them and this package once (so that all commands of a workflow run the code that was there when it began) and
+listens; it ends with its standard input, hence with whoever started it. A command whose
 environment names the socket (``PIMVAE_WARM``) hands itself over, `hand_over`: to a process with its arguments, folder,
 environment and open files, to which it passes its signals on and whose exit code is its own. Linux only; anywhere else,
 and where nobody listens, a command runs by itself.
@@ -28,7 +29,8 @@ from typing import Any
 VARIABLE = "PIMVAE_WARM"
 MEMORY = "memory.csv"  # columns: job, max_rss in MiB
 THREADS = "OMP_NUM_THREADS"  # libraries read it when they are imported
-LIBRARIES = ("torch", "pandas", "pydantic", "safetensors.torch", "yaml", "tqdm", "matplotlib.pyplot", "sklearn.base")
+LIBRARIES = ("torch", "pandas", "safetensors.torch", "matplotlib.pyplot", "sklearn.linear_model")
+OURS = ("training.job", "evaluation.job", "evaluation.images", "results.provenance", "report.job")  # slow to import, too
 PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -58,7 +60,7 @@ def hand_over(arguments: list[str]) -> int | None:
 def serve(place: Path, results: Path) -> None:
     """Import the libraries, then run commands until the standard input ends; their processes are then stopped."""
     results = results.absolute()
-    for name in LIBRARIES:
+    for name in (*LIBRARIES, *(f"pimvae.{name}" for name in OURS)):
         with suppress(ImportError):
             import_module(name)
     running: dict[int, socket.socket] = {}

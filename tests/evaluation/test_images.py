@@ -174,6 +174,17 @@ def test_classifiers_are_asked_in_evaluation_mode_alone():
     assert torch.equal(Classifiers((model,)).features(0, x), Classifiers((model,)).features(0, x))
 
 
+@pytest.mark.parametrize("side", [4, 14, 15])
+def test_features_without_gradients_are_those_with_them(side):
+    """Pooling has a fast path of its own there."""
+    model = ImageClassifier(3, side).eval()
+    x = torch.rand(5, 3 * side**2)
+    with torch.no_grad():
+        found = model.features(x)
+    expected = model.features(x)
+    assert expected.requires_grad and torch.equal(found, expected)
+
+
 def test_a_table_has_every_image_once_with_its_digit(data):
     pixels, labels = table(data.train, 1)
     assert len(pixels) == 200 and pixels.max() <= 1

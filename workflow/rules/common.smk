@@ -278,7 +278,7 @@ def notebook_inputs(wildcards):
     if wildcards.notebook == "01_tour":
         return [path for path in weights if "dense-sum_pooling" in path]
     if wildcards.notebook == "02_read_the_results":
-        return expand(COLLECTED, collection="") + CLAIMS + METHODS + weights
+        return expand([*COLLECTED, JUDGED], collection="") + CLAIMS + weights
     if wildcards.notebook == "03_add_an_aggregator":
         return local([ROOT / "tests" / "aggregators" / "test_laws.py"])
     return []

@@ -13,6 +13,7 @@ CLAIM_FILES = {
 }
 WEBPAGES = [f"{RESULTS}/tables/{name}.html" for name in TABLES]
 METHODS = local([ROOT / "config" / "methods.yaml"])
+JUDGED = f"{RESULTS}/{{collection}}verdicts.json"
 
 
 rule claims:
@@ -37,6 +38,7 @@ rule claims:
             labels={"content": "one line per claim"},
         ),
         data=f"{RESULTS}/{{collection}}claims.json",
+        kept=JUDGED,
     log:
         f"{RESULTS}/logs/{{collection}}claims.log",
     benchmark:
@@ -57,7 +59,7 @@ rule tables:
         results=COLLECTED,
         others=local([folder / archive.MANIFEST for folder in OTHER_SCALES]),
         claims=CLAIMS,
-        methods=METHODS,
+        judged=JUDGED,
     output:
         TABLE_FILES,
     log:
@@ -81,7 +83,7 @@ rule figure:
         results=COLLECTED,
         examples=figure_examples,
         claims=CLAIMS,
-        methods=METHODS,
+        judged=JUDGED,
     output:
         f"figures/{SCALE}/{{collection}}{{figure}}.pdf",
         report(
@@ -115,7 +117,7 @@ rule macros:
     input:
         results=COLLECTED,
         claims=CLAIMS,
-        methods=METHODS,
+        judged=JUDGED,
     output:
         f"paper/tables/{SCALE}/{{collection}}macros.tex",
     log:

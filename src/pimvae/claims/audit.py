@@ -143,7 +143,7 @@ def judge_audit(metrics: pd.DataFrame, claim: AuditClaim, claims: list[Claim]) -
     verdict: Verdict = "refuted" if changed else "holds" if same == len(others) == expected else "undecided"
     if others.empty:
         verdict = "not run"
-    groups = others.assign(claim=claim.id, verdict=verdict)[GROUP_COLUMNS]
+    groups = others.assign(claim=claim.id, verdict=verdict)[GROUP_COLUMNS].reset_index(drop=True)
     strata = pd.DataFrame(columns=STRATUM_COLUMNS)
     return AuditJudgement(claim, verdict, math.nan, math.nan, math.nan, int(groups["pairs"].sum()), 0, groups, strata,
                           table=table, same=same, changed=changed)  # fmt: skip

@@ -64,10 +64,16 @@ def parse_text(text: str) -> Any:
         yaml.YAMLError: if it is not YAML.
         ValueError, RecursionError: if a value is none.
     """
-    root = yaml.compose(text, yaml.SafeLoader)
-    if root is not None and _expanded(root, {}) > NODES:
-        raise yaml.constructor.ConstructorError(problem=f"its aliases stand for more than {NODES} values")
-    return yaml.load(text, UniqueKeyLoader)  # a SafeLoader
+    loader = UniqueKeyLoader(text)  # Python's: that of libyaml crashes at brackets without end
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        if _expanded(root, {}) > NODES:
+            raise yaml.constructor.ConstructorError(problem=f"its aliases stand for more than {NODES} values")
+        return loader.construct_document(root)
+    finally:
+        loader.dispose()
 
 
 def _expanded(node: yaml.Node, known: dict[int, int]) -> int:

@@ -46,12 +46,21 @@ class ImageClassifier(nn.Module):
 
     def features(self, x: Float[Tensor, "batch pixel"]) -> Float[Tensor, "batch feature"]:
         """The values of the last hidden layer."""
-        x = functional.max_pool2d(torch.relu(self.first(x.unflatten(-1, self.shape))), 2)
-        x = functional.max_pool2d(torch.relu(self.second(x)), 2)
+        x = _pooled(torch.relu(self.first(x.unflatten(-1, self.shape))))
+        x = _pooled(torch.relu(self.second(x)))
         return torch.relu(self.hidden(functional.dropout(x.flatten(1), DROPOUT, self.training)))
 
     def forward(self, x: Float[Tensor, "batch pixel"]) -> Float[Tensor, "batch digit"]:
         return self.head(functional.dropout(self.features(x), DROPOUT, self.training))
+
+
+def _pooled(x: Float[Tensor, "batch channel row column"]) -> Tensor:
+    """The largest of every 2 × 2 values; where no gradient is wanted by comparisons, ten times faster on a CPU."""
+    if x.requires_grad:
+        return functional.max_pool2d(x, 2)
+    height, width = (size // 2 * 2 for size in x.shape[-2:])
+    rows = torch.maximum(x[..., :height:2, :width], x[..., 1:height:2, :width])
+    return torch.maximum(rows[..., ::2], rows[..., 1::2])
 
 
 class Classifiers(nn.Module):

@@ -55,14 +55,14 @@ class LinearGaussian:
         patterns, which = mask.unique(dim=0, return_inverse=True)
         for index, subset in enumerate(patterns):
             rows = which == index
-            result[rows] = self._condition(x[rows], subset, *self._prior())[0]
+            result[rows] = self._condition(x[rows], subset, *self._prior()).evidence()
         return result
 
     def posterior(
         self, x: Float[Tensor, "sample modality dim"], subset: Bool[Tensor, " modality"]
     ) -> GaussianPosterior:
         """p(z | x_S): covariance (I + Σ W_sᵀW_s / v)⁻¹ [latent, latent]; for the empty subset the prior."""
-        posterior = self._condition(x, subset, *self._prior())[1]
+        posterior = self._condition(x, subset, *self._prior()).posterior()
         return GaussianPosterior(posterior.mean, posterior.covariance[0])
 
     def predictive_log_likelihood(
@@ -73,7 +73,7 @@ class LinearGaussian:
         variance: Float[Tensor, "sample latent"],
     ) -> Float[Tensor, " sample"]:
         """log ∫ N(z; mean, diag variance) p(x_target | z) dz; 0 for an empty target."""
-        return self._condition(x, target, mean, variance)[0]
+        return self._condition(x, target, mean, variance).evidence()
 
     def expected_log_likelihood(
         self,
@@ -117,28 +117,51 @@ class LinearGaussian:
     def _residual(self, x: Tensor) -> Tensor:
         return torch.where(self._valid(), x.to(self.loading.dtype) - self.offset, 0.0)
 
-    def _condition(self, x: Tensor, subset: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, GaussianPosterior]:
-        r"""log ∫ N(z; m, diag c) p(x_S | z) dz and the posterior of z, prior rows m and c [n or 1, latent].
-
-        With z = m + √c u, u ~ N(0, I): precision P = I + √c WᵀW √c / v and h = √c Wᵀ(x − b − W m) / v give
-        −½ [D_S log 2πv + |x − b − W m|² / v + log|P| − hᵀP⁻¹h] and N(m + √c P⁻¹h, √c P⁻¹ √c).
-        """
+    def _condition(self, x: Tensor, subset: Tensor, mean: Tensor, variance: Tensor) -> "_Conditioned":
+        """p(z, x_S) where z ~ N(m, diag c), rows m and c [n or 1, latent]."""
         v, scale = self.noise_variance, variance.sqrt()
         loading = self.loading[subset].flatten(0, 1)
         residual = self._residual(x)[:, subset].flatten(1) - mean @ loading.T
         h = scale * (residual @ loading) / v
         precision = scale[:, :, None] * (loading.T @ loading) / v * scale[:, None, :]
         factor = torch.linalg.cholesky(precision + torch.eye(self.latent).to(precision))
-        groups = len(scale)  # 1 (all samples share P) or n
-        columns = h.reshape(groups, -1, self.latent).mT
+        columns = h.reshape(len(scale), -1, self.latent).mT
         whitened = torch.linalg.solve_triangular(factor, columns, upper=False)
-        solved = torch.linalg.solve_triangular(factor.mT, whitened, upper=True).mT.reshape(h.shape)
-        log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        explained = whitened.square().sum(1).reshape(-1)
-        constant = int(self.dims[subset].sum()) * (LOG_2PI + math.log(v))
-        evidence = -0.5 * (constant + residual.square().sum(-1) / v + log_det - explained)
-        covariance = scale[:, :, None] * torch.cholesky_inverse(factor) * scale[:, None, :]
-        return evidence, GaussianPosterior(mean + scale * solved, covariance)
+        constant = int(self.dims[subset].sum()) * (LOG_2PI + math.log(v)) + residual.square().sum(-1) / v
+        return _Conditioned(mean, scale, factor, whitened, constant)
+
+
+@dataclass(frozen=True)
+class _Conditioned:
+    r"""A Gaussian z of which noisy linear functions x_S were seen.
+
+    With z = m + √c u, u ~ N(0, I): precision P = I + √c WᵀW √c / v = L Lᵀ and h = √c Wᵀ(x − b − W m) / v give
+    −½ [D_S log 2πv + |x − b − W m|² / v + log|P| − hᵀP⁻¹h] and N(m + √c P⁻¹h, √c P⁻¹ √c).
+
+    Args:
+        mean: m.
+        scale: √c.
+        factor: L, one for all samples or one for each.
+        whitened: L⁻¹h as columns.
+        constant: D_S log 2πv + |x − b − W m|² / v.
+    """
+
+    mean: Float[Tensor, "group latent"]
+    scale: Float[Tensor, "group latent"]
+    factor: Float[Tensor, "group latent latent"]
+    whitened: Float[Tensor, "group latent column"]
+    constant: Float[Tensor, " sample"]
+
+    def evidence(self) -> Float[Tensor, " sample"]:
+        """log p(x_S)."""
+        log_det = 2 * self.factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return -0.5 * (self.constant + log_det - self.whitened.square().sum(1).reshape(-1))
+
+    def posterior(self) -> GaussianPosterior:
+        """p(z | x_S), with a covariance for every group."""
+        solved = torch.linalg.solve_triangular(self.factor.mT, self.whitened, upper=True).mT
+        covariance = self.scale[:, :, None] * torch.cholesky_inverse(self.factor) * self.scale[:, None, :]
+        return GaussianPosterior(self.mean + self.scale * solved.reshape(len(self.constant), -1), covariance)
 
 
 def maximum_likelihood(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pimvae.models.vae import MultimodalVAE
-from pimvae.posteriors import Posterior
+from pimvae.posteriors import Mixture, Posterior
 
 CHUNK = 2**18  # numbers that one pass over a few draws produces; what fits the cache is four times faster than 2**22
 
@@ -37,13 +37,13 @@ def expectation(
 def rate(model: MultimodalVAE, posterior: Posterior, noise: Tensor) -> Float[Tensor, " sample"]:
     """KL(q(z|x_S) ‖ p(z)) in nats."""
     width = posterior.components * noise.shape[-1]
-    return expectation(posterior, noise, lambda z: posterior.log_prob(z) - model.log_prior(z), width)
+    return expectation(posterior, noise, lambda z: _log_prob(posterior, z) - model.log_prior(z), width)
 
 
 def cross_rate(posterior: Posterior, other: Posterior, noise: Tensor) -> Float[Tensor, " sample"]:
     """KL(q(z|x_O) ‖ q(z|x_S)) in nats: what the other modalities add to S."""
     width = max(posterior.components, other.components) * noise.shape[-1]
-    return expectation(posterior, noise, lambda z: posterior.log_prob(z) - other.log_prob(z), width)
+    return expectation(posterior, noise, lambda z: _log_prob(posterior, z) - _log_prob(other, z), width)
 
 
 def reconstruction(
@@ -51,3 +51,12 @@ def reconstruction(
 ) -> Float[Tensor, "sample modality"]:
     """E_{q(z|x_S)} log p(x_s | z) of every modality, in nats."""
     return expectation(posterior, noise, lambda z: model.log_likelihood(x, z), x.shape[0] * x.shape[2])
+
+
+def _log_prob(posterior: Posterior, z: Float[Tensor, "component draw sample latent"]) -> Tensor:
+    """log q(z); of many components a few samples at a time: one draw of each, under each, may be more than a chunk."""
+    if not isinstance(posterior, Mixture):
+        return posterior.log_prob(z)
+    rows = max(1, CHUNK // (posterior.components * z[:, :, 0].numel()))
+    parts = [slice(start, start + rows) for start in range(0, z.shape[2], rows)]
+    return torch.cat([posterior.select(part).log_prob(z[:, :, part]) for part in parts], -1)

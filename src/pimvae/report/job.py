@@ -11,6 +11,7 @@ import pandas as pd
 
 from pimvae.claims.age import mark_younger
 from pimvae.claims.evaluate import evaluate
+from pimvae.claims.kept import KEPT, keep, kept, key_of
 from pimvae.claims.rules import rule_digests
 from pimvae.claims.schema import claims_file, read_claims
 from pimvae.claims.status import COLLAPSED, UNTRAINED
@@ -25,8 +26,17 @@ KINDS = {"tex": Table.to_latex, "html": Table.to_html, "csv": Table.to_csv}
 CLAIM_ENTRIES = {"t10_claims", "t11_verdicts", "f9_claims", "f9_images"}  # drawn from verdicts instead of results
 
 
-def judge(results: Results, claims_path: Path | str | None = None) -> list[Judgement]:
-    """Verdicts on all claims of ``claims_path`` (default ``config/claims.yaml``)."""
+def judge(
+    results: Results, claims_path: Path | str | None = None, folder: Path | str | None = None
+) -> list[Judgement]:
+    """Verdicts on all claims of ``claims_path`` (default ``config/claims.yaml``).
+
+    Where ``folder``, from which the results were read, has the verdicts on them (`claims` writes them), they are read.
+    """
+    if folder is not None and (Path(folder) / KEPT).is_file():
+        known = kept(Path(folder), key_of(Path(folder), claims_path), claims_path)
+        if known is not None:
+            return known
     found = evaluate(results.metrics, read_claims(claims_path), results.baselines, results.budget)
     return mark_younger(found, results.settings, rule_digests(claims_file(claims_path)))
 
@@ -49,7 +59,7 @@ def tables(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str
     """
     results = Results.load(results_dir)
     written = []
-    judged = cache(lambda: judge(results, claims_path))  # several tables are made from verdicts
+    judged = cache(lambda: judge(results, claims_path, results_dir))  # several tables are made from verdicts
     for name in names("report.tables") if only is None else only:
         source = judged() if name in CLAIM_ENTRIES else results
         path = Path(out_dir) / f"{name}.{kind}"
@@ -80,7 +90,7 @@ def figures(results_dir: Path | str, out_dir: Path | str, claims_path: Path | st
     written = []
     for name in names("report.figures") if only is None else only:
         drawing = lookup("report.figures", name)
-        table = drawing.data(judge(results, claims_path) if name in CLAIM_ENTRIES else results)
+        table = drawing.data(judge(results, claims_path, results_dir) if name in CLAIM_ENTRIES else results)
         write_frame(Path(out_dir) / f"{name}.csv", table)
         save(drawing.plot(table), Path(out_dir), name)
         written.append(Path(out_dir) / f"{name}.pdf")
@@ -92,11 +102,14 @@ def claims(
 ) -> list[str]:
     """Write ``claims.json``, ``claims.csv`` (verdicts), ``claims_groups.csv`` and ``claims_strata.csv``.
 
-    Returns one line per claim. The JSON holds the verdicts with their groups; what has no number is null.
+    Returns one line per claim. The JSON holds the verdicts with their groups; what has no number is null. Beside them
+    lies ``verdicts.json``, from which tables, figures and text of these results are made.
     """
+    key = key_of(Path(results_dir), claims_path)  # of what is there before the verdicts, not after
     results = Results.load(results_dir)
     judgements = judge(results, claims_path)
     out = Path(out_dir if out_dir is not None else results_dir)
+    keep(out, judgements, key)
     write_frame(out / "claims.csv", pd.DataFrame([row_of(judgement) for judgement in judgements]))
     write_json(out / "claims.json", [_entry(judgement) for judgement in judgements])
     for part in ("groups", "strata"):
@@ -140,7 +153,7 @@ def macros(results_dir: Path | str, out_file: Path | str, scale: str, claims_pat
     from pimvae.report.macros import macros as render
 
     results = Results.load(results_dir)
-    write_text(Path(out_file), render(results, judge(results, claims_path), scale))
+    write_text(Path(out_file), render(results, judge(results, claims_path, results_dir), scale))
     return Path(out_file)
 
 

@@ -26,7 +26,7 @@ def write_pictures(results_dir: Path, out_dir: Path, claims_path: Path | None = 
     written = []
     for name in PICTURES:
         drawing = lookup("report.figures", name)
-        table = drawing.data(judge(results, claims_path) if name in CLAIM_ENTRIES else results)
+        table = drawing.data(judge(results, claims_path, results_dir) if name in CLAIM_ENTRIES else results)
         written.append(write_small(lambda drawing=drawing, table=table: drawing.plot(table), out_dir / f"{name}.png"))
     return written
 
