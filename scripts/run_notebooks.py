@@ -42,7 +42,8 @@ def main(results: Path) -> None:
 
 def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The notebook with its outputs, and without what differs from run to run."""
-    notebook.metadata = nbformat.from_dict(KEPT)
+    ours = {"pimvae": notebook.metadata["pimvae"]} if "pimvae" in notebook.metadata else {}
+    notebook.metadata = nbformat.from_dict(KEPT | ours)
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({})
         if cell.cell_type == "code":

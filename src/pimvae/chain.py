@@ -24,7 +24,7 @@ STALE = (RECORD, METRICS, "metrics.json", EXAMPLES, HISTORY, WEIGHTS)  # what a 
 DIGEST = "record_sha256"  # key of run.json: checksum of all other keys
 CUT = "cut_from"  # key of run.json: the run that this one replica is of; absent where a cell was trained
 TRAIN = ("train the cell first", "train the cell again")  # of a record that is absent, that is damaged
-EARLIER = "share="  # of the names of weights after a part of the steps, see `pimvae.training.job.at_share`
+EARLIER = "share="  # of the names of weights after a part of the steps, see `pimvae.training.members.at_share`
 
 
 def clear(folder: Path | str) -> None:

@@ -1,6 +1,6 @@
 """What a process does that is told to stop: by SIGTERM, as clusters and Snakemake do, or by SIGINT (Ctrl-C)."""
 
-__all__ = ["Stop", "Stopped", "deferred", "raising"]
+__all__ = ["SIGNALS", "Stop", "Stopped", "deferred", "raising"]
 
 import signal
 import threading

@@ -30,7 +30,7 @@ VARIABLE = "PIMVAE_WARM"
 MEMORY = "memory.csv"  # columns: job, max_rss in MiB
 THREADS = "OMP_NUM_THREADS"  # libraries read it when they are imported
 LIBRARIES = ("torch", "pandas", "safetensors.torch", "matplotlib.pyplot", "sklearn.linear_model")
-OURS = ("training.job", "evaluation.job", "evaluation.images", "results.provenance", "report.job")  # slow to import, too
+OURS = ("training.job", "evaluation.job", "evaluation.images", "results.provenance", "report.job")  # slow, too
 PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 
 

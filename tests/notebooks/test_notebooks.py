@@ -65,7 +65,7 @@ def test_outputs_are_kept_where_they_are_read_and_nothing_of_the_machine(content
     assert bool(shown) == (path.stem in KEPT)
     assert path.stat().st_size < 500_000
     assert all(cell.get("execution_count") is None for cell in content["cells"])
-    assert set(content["metadata"]) == {"kernelspec", "language_info"}
+    assert set(content["metadata"]) == {"kernelspec", "language_info", "pimvae"}
     text = json.dumps([output for outputs in shown for output in outputs if "image/png" not in output.get("data", {})])
     assert "stderr" not in text and "Traceback" not in text
     assert str(FOLDER.parent) not in text and "/home/" not in text
@@ -128,4 +128,5 @@ def test_the_scheme_of_the_notebook_is_that_of_the_readme():
 def test_the_workflow_knows_the_sources_of_a_notebook():
     found = {path.stem for path in provenance.notebook_sources(NOTEBOOKS[0])}
     assert {"oracle", "anatomy", "loop", "style"} <= found
+    assert "sum_pooling" in found, "what it looks up in a registry is named in its metadata"
     assert "claims" not in found

@@ -4,12 +4,14 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from pimvae.config import load
+from pimvae.config import find_cell, load
 from pimvae.planning.graph import jobs
 from pimvae.planning.kept import Kept
+from pimvae.planning.resources import JOB
 from pimvae.planning.schedule import Task, schedule
 
 FORK = {  # a chain a-b-d of 2 + 3 + 1 seconds with c of 4 seconds beside it
@@ -49,6 +51,25 @@ def test_more_cores_can_take_longer():
     tasks = {name: Task(time, after.get(name, ()), order[name]) for name, time in seconds.items()}
     assert schedule(tasks, 3).elapsed == 12
     assert schedule(tasks, 4).elapsed == 15
+
+
+def test_a_task_of_several_cores_waits_for_them():
+    tasks = {"a": Task(2, cores=3), "b": Task(1), "c": Task(3, cores=2), "d": Task(1)}
+    found = schedule(tasks, 4)
+    assert found.starts == {"a": 0, "b": 0, "d": 1, "c": 2}
+    assert (found.elapsed, found.critical, found.idle) == (5, 3, pytest.approx(1 - 14 / 20))
+
+
+def test_processes_shorten_the_longest_training():
+    """Two seeds and two values of β: four replicas, which five processes have no use for."""
+    config = load("smoke", settings={"experiments": ["bimodal"]})
+    one, two, five = (jobs(config, Kept(Path("none")), processes) for processes in (1, 2, 5))
+    name = "train bimodal/clusters-poe-masked"
+    members = len(find_cell(config, "bimodal", "clusters-poe-masked").seeds) * 2
+    assert (one[name].cores, two[name].cores, five[name].cores) == (1, 2, min(5, members))
+    worked = one[name].seconds - JOB
+    assert two[name].seconds == pytest.approx(JOB + worked / 2)
+    assert five[name].seconds == pytest.approx(JOB + worked * -(-members // 5) / members)
 
 
 def test_trainings_share_a_gpu_as_far_as_it_goes():

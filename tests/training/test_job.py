@@ -49,7 +49,13 @@ def test_how_a_step_runs_can_be_chosen_beside_the_cell(tmp_path, data, monkeypat
     records = [json.loads((tmp_path / way / "run.json").read_text())["cell"] for way in ("always", "None")]
     assert records[0] == records[1] == cell().model_dump(mode="json")
     keys = []
-    monkeypatch.setattr(job, "Checkpoint", lambda path, key, *rest: keys.append(key) or Checkpoint(path, key, *rest))
+
+    class Noted(Checkpoint):
+        def __post_init__(self) -> None:
+            keys.append(self.identity)
+            super().__post_init__()
+
+    monkeypatch.setattr(job, "Checkpoint", Noted)
     for way in ("always", "never", None):
         job.run(cell(), data, tmp_path / "again", "cpu", saved, compile=way)
     assert keys[1] == keys[2] != keys[0]
@@ -126,6 +132,40 @@ def test_a_seed_trains_as_it_does_alone(tmp_path, data):
     alone, _ = run(tmp_path / "alone", data, seeds=(1,))
     for name, value in alone.items():
         torch.testing.assert_close(together[name][1], value[0], rtol=0, atol=1e-4)
+
+
+def test_processes_train_what_stacks_of_their_width_do(tmp_path, data, monkeypatch):
+    """Cut off, they go on to the same bits; nothing of their checkpoints is left."""
+    monkeypatch.setattr(job, "stack_width", lambda *_: 2)
+    expected, about = run(tmp_path / "one", data, betas=(0.5, 2.0))
+    monkeypatch.undo()
+    assert about["stack_width"] == 2 and "processes" not in about
+    saved, steps = tmp_path / "checkpoint", []
+
+    def stopping(stop, subjects):
+        steps.append(1)
+        stop.number = 15 if len(steps) == 4 else stop.number
+        leave_if_told(stop, subjects)
+
+    monkeypatch.setattr(job, "leave_if_told", stopping)
+    with pytest.raises(UserError, match="failed with exit code 143"):
+        job.run(cell(betas=(0.5, 2.0)), data, tmp_path / "apart", "cpu", saved, processes=2)
+    monkeypatch.undo()
+    assert list(tmp_path.glob("checkpoint.*")) and not (tmp_path / "apart").exists()
+    job.run(cell(betas=(0.5, 2.0)), data, tmp_path / "apart", "cpu", saved, processes=2)
+    found = load_file(tmp_path / "apart/weights.safetensors")
+    assert found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in found)
+    assert (tmp_path / "apart/history.csv").read_bytes() == (tmp_path / "one/history.csv").read_bytes()
+    record = json.loads((tmp_path / "apart/run.json").read_text())
+    assert (record["stack_width"], record["processes"]) == (2, 2)
+    assert 0 < record["timed_replica_steps"] < 4 * STEPS and record["times"]["loop_cpu_seconds"] > 0
+    assert not list(tmp_path.glob("checkpoint*"))
+
+
+def test_processes_need_a_checkpoint(tmp_path, data):
+    with pytest.raises(UserError, match="need a checkpoint, by which they hand over"):
+        job.run(cell(), data, tmp_path / "out", "cpu", processes=2)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,7 @@ from pimvae.errors import UserError
 from pimvae.kernels import kernels_of
 from pimvae.planning.graph import bundle
 from pimvae.planning.kept import Kept
-from pimvae.planning.resources import (
-    baselines_job,
-    ceiling_job,
-    data_job,
-)
+from pimvae.planning.resources import baselines_job, ceiling_job, data_job
 from pimvae.registry import names, summary
 from pimvae.report.table import ACROSS
 
@@ -55,6 +51,7 @@ EXAMPLE_FIGURES = {  # figure: data
     "f6_mixture": "images",
     "f7_unconditional": "images",
 }
+BESIDE = {"baselines": baselines_job, "ceiling": ceiling_job}  # what a data set is held against, beside the cells
 ENVIRONMENT = ROOT / "workflow" / "envs" / "pimvae.yaml"
 LATEX = shutil.which("latexmk") or shutil.which("tectonic")
 LATEX_MISSING = (
@@ -161,7 +158,7 @@ def needs(estimate):
     """Memory, minutes and disk of a job, which a scheduler is told; a job that is tried again gets more."""
     job = once(estimate)
     return {
-        key: lambda wildcards, attempt, key=key: job(wildcards).request(attempt)[key]
+        key: lambda wildcards, attempt, threads, key=key: job(wildcards).request(attempt, threads)[key]
         for key in ("mem_mb", "runtime", "disk_mb")
     }
 
@@ -286,9 +283,7 @@ def notebook_inputs(wildcards):
 
 def notebook_sources(wildcards):
     """Digest of the sources of one notebook."""
-    name = wildcards.notebook
-    path = NOTEBOOK_FOLDER / f"{name}.ipynb"
-    return provenance.digest(provenance.notebook_sources(path, *NOTEBOOKS[name]))
+    return provenance.digest(provenance.notebook_sources(NOTEBOOKS[wildcards.notebook]))
 
 
 def ceiling_files(datasets):

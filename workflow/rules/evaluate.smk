@@ -47,66 +47,39 @@ use rule evaluate as evaluate_examples with:
         cell=one_of(cell.name for cell in WORKFLOW.cells if cell.has_examples),
 
 
-# One job per data set with clusters: log-likelihood under the model that generated it, all seeds.
+# Jobs per data set, all of its seeds: simple models fitted to its training samples and, where it is known, the
+# log-likelihood under the model that generated it.
 for dataset in WORKFLOW.datasets:
-    if has_ceiling(dataset):
+    for stage, job in BESIDE.items():
+        if stage == "ceiling" and not has_ceiling(dataset):
+            continue
 
         rule:
             name:
-                f"ceiling_{dataset.experiment}_{dataset.name}"
+                f"{stage}_{dataset.experiment}_{dataset.name}"
             input:
                 data=data_files(dataset.experiment, dataset.name, dataset.seeds),
                 manifest=f"{data_folder(dataset.experiment, dataset.name)}/manifest.json",
             output:
-                f"{RESULTS}/{dataset.experiment}/ceiling/{dataset.name}.csv",
+                f"{RESULTS}/{dataset.experiment}/{stage}/{dataset.name}.csv",
             log:
-                f"{RESULTS}/logs/{dataset.experiment}/ceiling-{dataset.name}.log",
+                f"{RESULTS}/logs/{dataset.experiment}/{stage}-{dataset.name}.log",
             benchmark:
-                f"{RESULTS}/benchmarks/{dataset.experiment}/ceiling-{dataset.name}.tsv"
+                f"{RESULTS}/benchmarks/{dataset.experiment}/{stage}-{dataset.name}.tsv"
             conda:
                 ENVIRONMENT
+            threads: 1
             resources:
-                **needs(lambda wildcards, dataset=dataset: ceiling_job(dataset)),
+                **needs(lambda wildcards, dataset=dataset, job=job: job(dataset)),
             params:
-                command=f"{PIMVAE} ceiling {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
+                command=f"{PIMVAE} {stage} {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
                 data=subpath(input.manifest, parent=True),
-                sources=provenance.digest(provenance.sources("pimvae.evaluation.ceiling_job")),
-                settings=as_json(dataset.evaluation, dataset.seeds),
+                sources=provenance.digest(provenance.sources(f"pimvae.evaluation.{stage}_job")),
+                settings=as_json(dataset.model, dataset.evaluation, dataset.seeds),
             message:
-                f"likelihood of {dataset.experiment}/{dataset.name} under the true model"
+                f"{stage} of {dataset.experiment}/{dataset.name}"
             shell:
                 "{params.command} --data {params.data} --out {output} > {log} 2>&1"
-
-
-# One job per data set: simple models fitted to its training samples, all seeds.
-for dataset in WORKFLOW.datasets:
-
-    rule:
-        name:
-            f"baselines_{dataset.experiment}_{dataset.name}"
-        input:
-            data=data_files(dataset.experiment, dataset.name, dataset.seeds),
-            manifest=f"{data_folder(dataset.experiment, dataset.name)}/manifest.json",
-        output:
-            f"{RESULTS}/{dataset.experiment}/baselines/{dataset.name}.csv",
-        log:
-            f"{RESULTS}/logs/{dataset.experiment}/baselines-{dataset.name}.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/{dataset.experiment}/baselines-{dataset.name}.tsv"
-        conda:
-            ENVIRONMENT
-        threads: 1
-        resources:
-            **needs(lambda wildcards, dataset=dataset: baselines_job(dataset)),
-        params:
-            command=f"{PIMVAE} baselines {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
-            data=subpath(input.manifest, parent=True),
-            sources=provenance.digest(provenance.sources("pimvae.evaluation.baselines_job")),
-            settings=as_json(dataset.model, dataset.evaluation, dataset.seeds),
-        message:
-            f"simple models of {dataset.experiment}/{dataset.name}"
-        shell:
-            "{params.command} --data {params.data} --out {output} > {log} 2>&1"
 
 
 # One job per data set of images: the classifiers that read what is generated.

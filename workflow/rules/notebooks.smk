@@ -1,45 +1,5 @@
 # The notebooks, run on this machine and shown as web pages that need nothing else.
-NOTEBOOKS = {  # what they look up in a registry, beside what they import
-    "01_tour": [
-        "pimvae.aggregators.sum_pooling",
-        "pimvae.data.linear",
-        "pimvae.evaluation.linear",
-        "pimvae.library",
-        "pimvae.objectives.masked",
-        "pimvae.objectives.mixture",
-    ],
-    "02_read_the_results": [
-        "pimvae.aggregators.mopoe",
-        "pimvae.aggregators.poe",
-        "pimvae.aggregators.sum_pooling",
-        "pimvae.data.images",
-        "pimvae.data.multimodal",
-        "pimvae.library",
-        "pimvae.models.networks.image_mlp",
-        "pimvae.report.figures.f2_linear_gap",
-        "pimvae.report.tables",
-    ],
-    "03_add_an_aggregator": [
-        "pimvae.aggregators.poe",
-        "pimvae.aggregators.sum_pooling",
-        "pimvae.data.linear",
-        "pimvae.evaluation.linear",
-        "pimvae.objectives.masked",
-    ],
-    "04_own_data": [
-        "pimvae.aggregators.sum_pooling",
-        "pimvae.library",
-        "pimvae.models.networks.mixed",
-        "pimvae.objectives.masked",
-    ],
-}
-NOTEBOOK_TITLES = {
-    "01_tour": "01 A tour: two bounds and one exact answer",
-    "02_read_the_results": "02 Read the results",
-    "03_add_an_aggregator": "03 Add an aggregator",
-    "04_own_data": "04 Your own data",
-}
-NOTEBOOK_FOLDER = ROOT / "notebooks"
+NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
 TEMPLATES = ROOT / "workflow" / "notebooks"
 HAS_NOTEBOOKS = bool(
     workflow.deployment_settings.deployment_method
@@ -57,9 +17,15 @@ NOTEBOOK_FILES = [
 ]
 
 
+def notebook_title(name):
+    """Its number and first heading."""
+    heading = json.loads(NOTEBOOKS[name].read_text(encoding="utf-8"))["cells"][0]["source"][0]
+    return " ".join([name[:2], heading.lstrip("#").strip()])
+
+
 rule render_notebook:
     input:
-        notebook=os.path.join(*local([NOTEBOOK_FOLDER]), "{notebook}.ipynb"),
+        notebook=lambda wildcards: local([NOTEBOOKS[wildcards.notebook]]),
         read=notebook_inputs,
         template=local([TEMPLATES / "offline" / "index.html.j2"]),
     output:
@@ -67,7 +33,7 @@ rule render_notebook:
             f"{RESULTS}/notebooks/{{notebook}}.html",
             caption="../report/notebook.rst",
             category="Notebooks",
-            labels=lambda wildcards: {"content": NOTEBOOK_TITLES[wildcards.notebook]},
+            labels=lambda wildcards: {"content": notebook_title(wildcards.notebook)},
         ),
     log:
         f"{RESULTS}/logs/notebook-{{notebook}}.log",

@@ -1,4 +1,4 @@
-# One job per cell: all of its seeds are trained as one program.
+# One job per cell: all of its seeds are trained as one program, or with '--set-threads train=N' as N side by side.
 rule train:
     input:
         data=cell_data,
@@ -33,4 +33,4 @@ rule train:
         "train {wildcards.experiment}/{wildcards.cell}"
     shell:
         "{params.command} {wildcards.experiment} {wildcards.cell} --data {params.data} --out {params.out}"
-        " {params.options} --checkpoint {params.checkpoint} > {log} 2>&1"
+        " {params.options} --checkpoint {params.checkpoint} --processes {threads} > {log} 2>&1"

@@ -1,6 +1,6 @@
 """Verdicts kept beside the results that they rest on: tables, figures and text need not judge them once more each."""
 
-__all__ = ["KEPT", "key_of", "keep", "kept"]
+__all__ = ["KEPT", "keep", "kept", "key_of"]
 
 import hashlib
 import json

@@ -55,12 +55,14 @@ def schemes(options: argparse.Namespace) -> None:
     ROOT,
     option("--experiments", nargs="+", metavar="NAME", help="only these (default: those of config.yaml)"),
     option("--device", choices=["auto", "cpu", "cuda"], help="default: what config/config.yaml says"),
-    option("--cores", type=int, nargs="+", metavar="N", help="jobs at a time, or several numbers (default: all cores)"),
+    option("--cores", type=int, nargs="+", metavar="N", help="cores, or several numbers of them (default: all)"),
+    option("--processes", type=int, default=1, metavar="N",
+           help="of each training, as 'snakemake --set-threads train=N' has them (default: 1)"),
     option("--untimed", action="store_true", help="time nothing: earlier timings, else cautious guesses"),
     option("--fresh", action="store_true", help="time again what was timed before"),
     option("--json", action="store_true", help="numbers as JSON: seconds, MiB"),
-    example="--scale paper --cores 4 64",
-)
+    example="--scale paper --cores 4 64 --processes 5",
+)  # fmt: skip
 def plan(options: argparse.Namespace) -> None:
     """Say what a scale will take: operations, time, memory, disk.
 
@@ -73,8 +75,9 @@ def plan(options: argparse.Namespace) -> None:
 
     config = load(options.scale, options.root, options.experiments, device=options.device)
     cores = options.cores or [os.cpu_count() or 1]
-    if min(cores) < 1:
-        raise UserError(f"--cores must be at least 1, got {min(cores)}")
+    for flag, least in (("--cores", min(cores)), ("--processes", options.processes)):
+        if least < 1:
+            raise UserError(f"{flag} must be at least 1, got {least}")
     if not options.untimed:
         _check_device(config.device)
     results = options.root / "results" / config.scale
@@ -83,7 +86,8 @@ def plan(options: argparse.Namespace) -> None:
     def tell(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    print(run(config, results, cores, not options.untimed, options.fresh, options.json, tell))
+    print(run(config, results, cores, not options.untimed, options.fresh, options.json, tell,
+              options.processes))  # fmt: skip
 
 
 def _check_device(device: str) -> None:

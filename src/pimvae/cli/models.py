@@ -39,6 +39,12 @@ def _seconds(text: str) -> float:
     return float(text)
 
 
+def _processes(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of processes")
+    return int(text)
+
+
 def _restart_or_stop(text: str) -> str:
     """One of the two, also where it comes from the environment, which ``choices`` do not look at."""
     if text not in ("restart", "stop"):
@@ -63,6 +69,9 @@ def _restart_or_stop(text: str) -> str:
     variable("--bad-checkpoint", "PIMVAE_BAD_CHECKPOINT", "restart", type=_restart_or_stop, metavar="{restart,stop}",
              help="what to do if FILE is damaged or of another training: train afresh (default, or "
              "$PIMVAE_BAD_CHECKPOINT) or stop"),
+    option("--processes", type=_processes, default=1, metavar="N",
+           help="train the seeds and values of β in so many processes side by side, a core each (default: 1); they "
+           "hand over by the checkpoint"),
     example="linear dense-poe-masked --scale smoke --data results/smoke/linear/data/dense --out run",
 )  # fmt: skip
 def train(options: argparse.Namespace) -> None:
@@ -71,6 +80,8 @@ def train(options: argparse.Namespace) -> None:
     Writes weights.safetensors, history.csv and run.json.
     """
     if own.is_own(options):
+        if options.processes > 1:
+            raise UserError("--processes is for cells of experiments, not for own data")
         own.train(options)
         return
     from pimvae.claims.rules import record
@@ -85,7 +96,8 @@ def train(options: argparse.Namespace) -> None:
     saved = options.checkpoint, options.checkpoint_seconds
     code = digest(training_sources(cell)) if options.checkpoint else ""
     with kernels_in(options.out / COMPILED, options.compile or cell.train.compile):
-        run(cell, options.data[0], options.out, options.device, *saved, strict, notes, options.compile, code)
+        run(cell, options.data[0], options.out, options.device, *saved, strict, notes, options.compile, code,
+            options.processes)  # fmt: skip
 
 
 @MODELS.command(

@@ -18,7 +18,7 @@ from pimvae.evaluation.rows import COLUMNS, Rows
 from pimvae.evaluation.runs import check_data, load_models, read_run
 from pimvae.files import replacing, write_csv
 from pimvae.models.vae import MultimodalVAE
-from pimvae.training.job import Replica, replicas
+from pimvae.training.members import Replica, replicas
 
 
 def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:

@@ -16,7 +16,7 @@ from pimvae.data.job import data_file
 from pimvae.errors import UserError
 from pimvae.files import sha256
 from pimvae.models.vae import MultimodalVAE
-from pimvae.training.job import at_share, build_models
+from pimvae.training.members import at_share, build_models
 
 
 def read_run(folder: Path | str, cell: Cell) -> dict[str, object]:

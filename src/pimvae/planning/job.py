@@ -90,17 +90,19 @@ def run(
     fresh: bool,
     as_json: bool,
     tell: Callable[[str], None],
+    processes: int = 1,
 ) -> str:
     """The plan as text.
 
     Args:
         config: a scale.
         results: folder of the scale; counts and timings are kept there as ``plan.json``.
-        cores: jobs at a time; a run is simulated for each number.
+        cores: that there are; a run is simulated for each number.
         timed: time a few steps on this device; else speeds found earlier, or cautious ones, are used.
         fresh: time again what was timed before.
         as_json: JSON instead of a table.
         tell: receives progress.
+        processes: that train the replicas of a cell side by side.
     """
     kept = Kept(results / "plan.json")
     tell(f"counting {len(config.cells)} cells")
@@ -115,7 +117,7 @@ def run(
     parts = rows(config, results, speeds)
     whole = total(parts)
     tasks = jobs(config, kept)
-    runs = {number: schedule(tasks, number) for number in cores}
+    runs = {number: schedule(jobs(config, kept, min(processes, number)), number) for number in cores}
     work = sum(task.seconds for task in tasks.values())
     if as_json:
         content = {"scale": config.scale, "device": config.device, "jobs": len(tasks), "seconds": work}

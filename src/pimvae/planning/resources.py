@@ -65,11 +65,14 @@ class Job:
     disk: int
     seconds: float
 
-    def request(self, attempt: int = 1) -> dict[str, int]:
-        """Snakemake's resources: with a margin, and at every further attempt twice the memory and the time."""
+    def request(self, attempt: int = 1, processes: int = 1) -> dict[str, int]:
+        """Snakemake's resources: with a margin, and at every further attempt twice the memory and the time.
+
+        Several processes are given the memory of one each; the time is that of one.
+        """
         factor = 2 ** (attempt - 1)
         return {
-            "mem_mb": ceil(self.memory * MARGIN * factor),
+            "mem_mb": ceil(self.memory * MARGIN * factor * processes),
             "runtime": (5 + ceil(2 * self.seconds / 60)) * factor,
             "disk_mb": max(1, self.disk),
         }

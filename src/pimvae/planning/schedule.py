@@ -12,7 +12,7 @@ GPU = 1000  # a whole one: jobs ask for thousandths
 
 @dataclass(frozen=True)
 class Task:
-    """One job, which keeps one core busy.
+    """One job.
 
     Args:
         seconds: from its start to its end.
@@ -20,6 +20,7 @@ class Task:
         urgency: of the jobs that could start, those with more of it do so first; equal ones in the order of the graph.
         gpu: thousandths of the GPU, at most 1000.
         memory: MiB.
+        cores: that it keeps busy.
     """
 
     seconds: float
@@ -27,6 +28,7 @@ class Task:
     urgency: float = 0.0
     gpu: int = 0
     memory: int = 0
+    cores: int = 1
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def schedule(tasks: Mapping[str, Task], cores: int) -> Schedule:
 
     Args:
         tasks: by name; every name in an ``after`` is among them, and none waits for itself.
-        cores: jobs at a time.
+        cores: that there are; none of the tasks needs more.
     """
     graph = TopologicalSorter({name: task.after for name, task in tasks.items()})
     graph.prepare()
@@ -61,25 +63,25 @@ def schedule(tasks: Mapping[str, Task], cores: int) -> Schedule:
     ready = sorted(graph.get_ready(), key=order.__getitem__)
     running: list[tuple[float, str]] = []
     starts: dict[str, float] = {}
-    now, gpu, memory, peak = 0.0, GPU, 0, 0
+    now, free, gpu, memory, peak = 0.0, cores, GPU, 0, 0
     while ready or running:
         held = []
         for name in ready:
             task = tasks[name]
-            if len(running) == cores or task.gpu > gpu:
+            if task.cores > free or task.gpu > gpu:
                 held.append(name)
                 continue
             starts[name] = now
             heapq.heappush(running, (now + task.seconds, name))
-            gpu, memory = gpu - task.gpu, memory + task.memory
+            free, gpu, memory = free - task.cores, gpu - task.gpu, memory + task.memory
         peak = max(peak, memory)
         now = running[0][0]
         while running and running[0][0] == now:  # all that end at once, before anything starts
             name = heapq.heappop(running)[-1]
-            gpu, memory = gpu + tasks[name].gpu, memory - tasks[name].memory
+            free, gpu, memory = free + tasks[name].cores, gpu + tasks[name].gpu, memory - tasks[name].memory
             graph.done(name)
         ready = sorted([*held, *graph.get_ready()], key=order.__getitem__)
-    work = sum(task.seconds for task in tasks.values())
+    work = sum(task.seconds * task.cores for task in tasks.values())
     idle = max(0.0, 1 - work / (cores * now)) if now else 0.0  # sums are rounded
     return Schedule(starts, now, _longest(tasks, starts), idle, peak)
 

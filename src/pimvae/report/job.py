@@ -26,9 +26,7 @@ KINDS = {"tex": Table.to_latex, "html": Table.to_html, "csv": Table.to_csv}
 CLAIM_ENTRIES = {"t10_claims", "t11_verdicts", "f9_claims", "f9_images"}  # drawn from verdicts instead of results
 
 
-def judge(
-    results: Results, claims_path: Path | str | None = None, folder: Path | str | None = None
-) -> list[Judgement]:
+def judge(results: Results, claims_path: Path | str | None = None, folder: Path | str | None = None) -> list[Judgement]:
     """Verdicts on all claims of ``claims_path`` (default ``config/claims.yaml``).
 
     Where ``folder``, from which the results were read, has the verdicts on them (`claims` writes them), they are read.

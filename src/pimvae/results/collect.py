@@ -140,11 +140,12 @@ def _run_row(record: dict[str, Any], path: Path) -> dict[str, Any]:
     try:
         replicas, entries = record["replicas"], record["steps"] * record["parameters"]  # padding is never clipped
         timed = record["timed_replica_steps"]  # a run that went on from a checkpoint has timed a part of its steps
+        loop = record["times"]["loop_cpu_seconds" if record.get("processes", 1) > 1 else "loop_seconds"]
         clipped = [replica["clipped_entries"] / entries for replica in replicas]
         device = f"{record['device']} ({record['device_name']})"
         return {
             "parameters": record["parameters"], "steps": record["steps"], "replicas": len(replicas),
-            "ms_per_step": 1e3 * record["times"]["loop_seconds"] / timed if timed else float("nan"),
+            "ms_per_step": 1e3 * loop / timed if timed else float("nan"),
             "seconds": record["times"]["seconds"], "device": device, "threads": record["threads"],
             "clipped_fraction": sum(clipped) / len(clipped),
             "nonfinite": sum(replica["nonfinite_entries"] for replica in replicas),

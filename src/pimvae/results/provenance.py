@@ -103,12 +103,14 @@ def _maker(name: str) -> str:
     return f"{PACKAGE}.{package}" if entry in page(package) else name
 
 
-def notebook_sources(path: Path, *extra: str) -> tuple[Path, ...]:
-    """Sources of what the code cells of a notebook import, and of ``extra``, which they look up in a registry."""
-    cells = [cell for cell in read_json(path)["cells"] if cell["cell_type"] == "code"]
+def notebook_sources(path: Path) -> tuple[Path, ...]:
+    """Sources of what the code cells of a notebook import, and of what its metadata say that they look up."""
+    notebook = read_json(path)
+    looked_up = notebook["metadata"].get(PACKAGE, {}).get("looks_up", [])
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     lines = [line for cell in cells for line in "".join(cell["source"]).splitlines() if not line.startswith("%")]
     named = _named(ast.parse("\n".join(lines)))
-    return sources(*dict.fromkeys([*extra, *(name for name in named if _path(name) is not None)]))
+    return sources(*dict.fromkeys([*looked_up, *(name for name in named if _path(name) is not None)]))
 
 
 def _registered(cell: Cell) -> tuple[str, ...]:

@@ -112,21 +112,27 @@ def largest_stack(replicas: int, free: int, needed: int) -> int:
     return -(-replicas // stacks)
 
 
+def _now() -> tuple[float, float]:
+    """Wall seconds, and CPU seconds of this process and of those that it has started and that have ended."""
+    times = os.times()
+    return time.perf_counter(), time.process_time() + times.children_user + times.children_system
+
+
 class Clock:
-    """Wall and CPU seconds of a process and of its training loop."""
+    """Wall and CPU seconds of a process, its children included, and of its training loop."""
 
     def __init__(self) -> None:
-        self.start = self.loop = (time.perf_counter(), time.process_time())
+        self.start = self.loop = _now()
 
     def start_loop(self) -> None:
         """From here on it is the loop."""
-        self.loop = (time.perf_counter(), time.process_time())
+        self.loop = _now()
 
     def read(self, device: torch.device) -> dict[str, float]:
         """The seconds so far, after all work on the device is done."""
         if device.type == "cuda":
             torch.cuda.synchronize()
-        now = (time.perf_counter(), time.process_time())
+        now = _now()
         names = ("seconds", "cpu_seconds", "loop_seconds", "loop_cpu_seconds")
         return dict(zip(names, (*(n - s for n, s in zip(now, self.start, strict=True)),
                                 *(n - s for n, s in zip(now, self.loop, strict=True))), strict=True))  # fmt: skip

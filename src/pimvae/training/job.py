@@ -1,10 +1,9 @@
 """The training stage: one cell, all of its seeds and β values as one stack."""
 
-__all__ = ["Replica", "at_share", "build_models", "replicas", "run"]
+__all__ = ["run"]
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,8 +14,9 @@ from pimvae import chain
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset, load
 from pimvae.data.job import check_drawn, checksums, data_file
+from pimvae.errors import UserError
 from pimvae.files import replacing, write_csv
-from pimvae.models.vae import MultimodalVAE, build_model, parameter_count
+from pimvae.models.vae import MultimodalVAE, parameter_count
 from pimvae.signals import Stop, deferred
 from pimvae.training.checkpoint import Checkpoint, check_replaceable, leave_if_told
 from pimvae.training.choice import Choice
@@ -24,38 +24,11 @@ from pimvae.training.device import Clock, choose_device, machine, set_precision,
 from pimvae.training.divergence import divergence
 from pimvae.training.identity import identity_of, saved_width
 from pimvae.training.loop import Trainer
+from pimvae.training.members import Replica, at_share, build_models, replicas
 from pimvae.training.memory import peak_memory
 from pimvae.training.packing import IndexedSplit, PackedSplit, pack
+from pimvae.training.side_by_side import can_fork, side_by_side
 from pimvae.training.start import start_from_data
-from pimvae.training.streams import Purpose, derived_seed
-
-
-@dataclass(frozen=True)
-class Replica:
-    """One member of a cell's stack."""
-
-    seed: int
-    beta: float
-
-
-def replicas(cell: Cell) -> list[Replica]:
-    """The members of the cell's stack in their order: every β of the first seed, then of the second …"""
-    return [Replica(seed, beta) for seed in cell.seeds for beta in cell.objective.betas]
-
-
-def at_share(name: str, share: float) -> str:
-    """What a tensor of the weights after a share of the steps is called in ``weights.safetensors``."""
-    return name if share == 1 else f"share={share}/{name}"
-
-
-def build_models(cell: Cell, datasets: dict[int, Dataset]) -> list[MultimodalVAE]:
-    """A freshly initialised model per replica; replicas that differ only in β start from the same weights."""
-    models = []
-    for replica in replicas(cell):
-        data = datasets[replica.seed]
-        start = derived_seed(replica.seed, Purpose.INITIALISATION)
-        models.append(build_model(cell.model, data.train.dims, data.max_dim, data.likelihoods, data.noise_scale, start))
-    return models
 
 
 def run(
@@ -69,6 +42,7 @@ def run(
     notes: Mapping[str, object] | None = None,
     compile: Choice | None = None,
     code: str = "",
+    processes: int = 1,
 ) -> None:
     """Train the cell and write ``weights.safetensors``, ``history.csv`` and ``run.json`` into ``out``.
 
@@ -83,31 +57,42 @@ def run(
         notes: entries of run.json that change nothing, such as checksums of the rules that the run is judged by.
         compile: whether the step is compiled, no part of the cell as the device is none; None for ``train.compile``.
         code: checksum of the sources: a checkpoint of others is of another training.
+        processes: that train a part of the replicas each, side by side; they hand over by the checkpoint.
 
     Raises:
-        UserError: CUDA or TF32 is absent, data are missing, damaged or of other settings; ``out`` stays as it is.
+        UserError: what was asked for is absent, data are missing, damaged or of other settings; ``out`` stays as it is.
     """
-    clock = Clock()
-    chosen = choose_device(device)
+    clock, chosen = Clock(), choose_device(device)
     chain.check_free(checkpoint, out)
     check_replaceable(checkpoint)
-    set_precision(chosen, cell.train.precision)
+    _prepare(cell, chosen, processes, checkpoint)
     models, data, digests = _inputs(cell, Path(data_dir), chosen)
     clock.start_loop()
     way = _with(cell, compile)
-    width = saved_width(checkpoint, len(models), way, digests, chosen, code) or stack_width(way, models, data, chosen)
+    width = saved_width(checkpoint, len(models), way, digests, chosen, code) or min(
+        stack_width(way, models, data, chosen), -(-len(models) // processes)
+    )
     identity = identity_of(way, digests, chosen, width, code)
     saved = Checkpoint(checkpoint and Path(checkpoint), identity, checkpoint_seconds, strict)
     with deferred(held=False) as stop:
-        trainers, timed = _train_all(way, models, data, chosen, width, saved, stop)
+        trainers, taken = _train_all(way, models, data, chosen, width, saved, stop, processes)
         stop.held = True  # files are written to their end
-        finished = [trainer for trainer, _ in trainers]
-        about = {"data_sha256": digests, "stack_width": width, "timed_replica_steps": timed, **(notes or {})}
-        _write(cell, finished, Path(out), about | _circumstances(cell, finished[0], models[0], clock, chosen))
-    for _, place in trainers:
-        place.remove()
-    if told := divergence(_lost(finished), len(models), cell):
-        print(f"pimvae: note: {told}", file=sys.stderr)
+        about = {"data_sha256": digests, "stack_width": width, **taken, **(notes or {})}
+        about |= _circumstances(cell, trainers[0][0], models[0], clock, chosen)
+        _write(cell, [trainer for trainer, _ in trainers], Path(out), about)
+    _end(cell, trainers)
+
+
+def _prepare(cell: Cell, device: torch.device, processes: int, checkpoint: Path | str | None) -> None:
+    """Set the precision, and refuse several processes where they cannot be; each has one thread, for its own core."""
+    set_precision(device, cell.train.precision)
+    if processes == 1:
+        return
+    if device.type != "cpu":
+        raise UserError("several processes are for trainings on a CPU")
+    if checkpoint is None or not can_fork():
+        raise UserError("several processes need a checkpoint, by which they hand over, and a system that can fork")
+    torch.set_num_threads(1)
 
 
 def _circumstances(
@@ -118,9 +103,13 @@ def _circumstances(
     return about | machine(device) | {"parameters": parameter_count(model), "peak_memory_mib": peak_memory(device)}
 
 
-def _lost(trainers: Sequence[Trainer]) -> int:
-    """How many replicas diverged."""
-    return sum(trainer.diverged(r) for trainer in trainers for r in range(len(trainer.stack)))
+def _end(cell: Cell, trainers: Sequence[tuple[Trainer, Checkpoint]]) -> None:
+    """Leave no checkpoints, and tell of replicas that diverged."""
+    for _, place in trainers:
+        place.remove()
+    lost = [trainer.diverged(r) for trainer, _ in trainers for r in range(len(trainer.stack))]
+    if told := divergence(sum(lost), len(lost), cell):
+        print(f"pimvae: note: {told}", file=sys.stderr)
 
 
 def _with(cell: Cell, compile: Choice | None) -> Cell:
@@ -158,26 +147,48 @@ def _train_all(
     width: int,
     saved: Checkpoint,
     stop: Stop,
-) -> tuple[list[tuple[Trainer, Checkpoint]], int]:
-    """Train stacks of ``width`` replicas one after the other; returns them, and the steps × replicas that this took."""
+    processes: int,
+) -> tuple[list[tuple[Trainer, Checkpoint]], dict[str, int]]:
+    """Train stacks of ``width`` replicas; returns them, and for the record how many steps × replicas this took.
+
+    One after the other, or first of all each to its last checkpoint, so many ``processes`` at a time.
+    """
     members, trainers, timed = replicas(cell), [], 0
-    for start in range(0, len(members), width):
+
+    def stack(start: int) -> tuple[Trainer, Checkpoint]:
         part = slice(start, start + width)
         seeds, betas = ([getattr(member, name) for member in members[part]] for name in ("seed", "beta"))
         trainer = Trainer(cell, models[part], data[part], seeds, betas, device)
-        trainers.append((trainer, saved.part(start) if width < len(members) else saved))
-        timed += _train(trainers, cell, stop)
-    return trainers, timed
+        return trainer, saved.part(start) if width < len(members) else saved
+
+    starts = range(0, len(members), width)
+    apart = min(processes, len(starts)) > 1
+    if apart:
+        timed += sum(side_by_side(lambda start: _train_apart(stack(start), cell, stop), starts, processes))
+    for start in starts:
+        trainers.append(stack(start))
+        timed += _train(trainers, cell, stop, quiet=apart)
+    return trainers, {"timed_replica_steps": timed} | ({"processes": processes} if apart else {})
 
 
-def _train(trainers: Sequence[tuple[Trainer, Checkpoint]], cell: Cell, stop: Stop) -> int:
+def _train_apart(place: tuple[Trainer, Checkpoint], cell: Cell, stop: Stop) -> int:
+    """Train one stack to the checkpoint after its last step; returns steps × replicas."""
+    trainer, saved = place
+    timed = _train([place], cell, stop)
+    if not saved.write(trainer):
+        raise UserError(f"{saved.path} cannot be written, by which a process hands over what it trained")
+    return timed
+
+
+def _train(trainers: Sequence[tuple[Trainer, Checkpoint]], cell: Cell, stop: Stop, quiet: bool = False) -> int:
     """Run the last of the trainers with a progress bar, from its checkpoint if there is one; returns steps × replicas.
 
     Signals are held from the first step on until the stack is saved or written: before, nothing would be lost.
+    ``quiet``: it only takes over what was trained.
     """
     trainer, saved = trainers[-1]
     message = saved.resume(trainer)
-    if message:
+    if message and not quiet:
         print(f"pimvae: {message}", file=sys.stderr)
 
     def progress(step: int) -> None:
@@ -186,7 +197,8 @@ def _train(trainers: Sequence[tuple[Trainer, Checkpoint]], cell: Cell, stop: Sto
         saved.after_step(trainer)
         leave_if_told(stop, trainers)
 
-    with tqdm(total=cell.train.steps, initial=trainer.step, desc=cell.name, unit="step", mininterval=5) as bar:
+    with tqdm(total=cell.train.steps, initial=trainer.step, desc=cell.name, unit="step", mininterval=5,
+              disable=quiet) as bar:  # fmt: skip
         first = trainer.step
         trainer.run(progress)
     if stop.held and len(trainer.stack) < len(replicas(cell)):  # others follow, whose first step may be slow
