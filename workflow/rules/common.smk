@@ -286,6 +286,12 @@ def notebook_sources(wildcards):
     return provenance.digest(provenance.notebook_sources(NOTEBOOKS[wildcards.notebook]))
 
 
+def notebook_title(name):
+    """Number and first heading of a notebook."""
+    heading = json.loads(NOTEBOOKS[name].read_text(encoding="utf-8"))["cells"][0]["source"][0]
+    return " ".join([name[:2], heading.lstrip("#").strip()])
+
+
 def ceiling_files(datasets):
     """Log-likelihoods under the true model, one file per data set whose true model is known."""
     return [

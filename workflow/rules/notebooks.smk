@@ -17,12 +17,6 @@ NOTEBOOK_FILES = [
 ]
 
 
-def notebook_title(name):
-    """Its number and first heading."""
-    heading = json.loads(NOTEBOOKS[name].read_text(encoding="utf-8"))["cells"][0]["source"][0]
-    return " ".join([name[:2], heading.lstrip("#").strip()])
-
-
 rule render_notebook:
     input:
         notebook=lambda wildcards: local([NOTEBOOKS[wildcards.notebook]]),
