@@ -3,16 +3,18 @@
 import csv
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from pimvae.claims.selection import select
 from pimvae.claims.statistics import format_estimate, mean_interval
 from pimvae.cli import main
 from pimvae.config.catalogue import read_config
 from pimvae.report import job, readme
 from pimvae.report.scales import in_order, table_cells, table_scales
-from pimvae.report.source import Source, Verdicts
+from pimvae.report.source import Source, Verdicts, verdict_at
 from pimvae.report.table import ACROSS, CELLS, NOT_RUN, SCALES
 from pimvae.report.webpage import pages
 from pimvae.results.ship import ship
@@ -20,22 +22,36 @@ from pimvae.results.ship import ship
 PART = "linear"
 
 
+def shipped(folder: Path, place: Path, **wanted: str) -> Path:
+    """A small archive of a larger scale, of which one experiment is there, or some of its cells."""
+    some = place / "some"
+    some.mkdir()
+    for name in ("metrics", "runs", "history", "settings"):
+        frame = select(pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False), wanted)
+        frame.to_csv(some / f"{name}.csv", index=False)
+    (some / PART).symlink_to(folder / PART)
+    ship(some, place / "workstation")
+    return place / "workstation"
+
+
 @pytest.fixture(scope="module")
 def workstation(folder, tmp_path_factory):
-    """A small archive of a larger scale, of which one experiment is there."""
-    place = tmp_path_factory.mktemp("some")
-    for name in ("metrics", "runs", "history", "settings"):
-        frame = pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False)
-        frame[frame["experiment"] == PART].to_csv(place / f"{name}.csv", index=False)
-    (place / PART).symlink_to(folder / PART)
-    out = tmp_path_factory.mktemp("shipped") / "workstation"
-    ship(place, out)
-    return out
+    return shipped(folder, tmp_path_factory.mktemp("shipped"), experiment=PART)
 
 
 @pytest.fixture(scope="module")
 def judged(results) -> Verdicts:
     return Verdicts.of(results, "laptop", job.judge(results))
+
+
+def test_shipped_results_that_lack_cells_say_so(folder, workstation, tmp_path):
+    assert not Verdicts.shipped(workstation).lacking
+    run = Verdicts.shipped(shipped(folder, tmp_path, experiment=PART, dataset="dense"))
+    expected = f"10 of 36 cells of {PART}"
+    assert run.lacking == {PART: expected}
+    claim, row = next((claim, row) for claim, row in run.decided() if row["pairs"])
+    assert verdict_at(run, claim, row) == f"{row['verdict']}, with {expected}"
+    assert f"cells ({expected}), trained on" in readme._run(run)
 
 
 def lines_of(text: str) -> dict[str, list[str]]:

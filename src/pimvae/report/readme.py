@@ -121,7 +121,8 @@ def _command(scale: str, claim: Claim) -> str:
 def _run(source: Verdicts) -> str:
     """Scale, cells, device, seeds of a cell."""
     cells, devices = len(source.results.runs), ", ".join(source.devices)
-    return f"Scale `{source.scale}`: {cells} cells, trained on {devices}; {_seeds(source.results.metrics)}."
+    few = f" ({'; '.join(source.lacking.values())})" if source.lacking else ""
+    return f"Scale `{source.scale}`: {cells} cells{few}, trained on {devices}; {_seeds(source.results.metrics)}."
 
 
 def _seeds(metrics: pd.DataFrame) -> str:

@@ -3,15 +3,17 @@
 __all__ = ["Source", "Verdicts", "verdict_at"]
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
 from pimvae.claims.schema import Claim, read_claims
 from pimvae.claims.verdict import Judgement
+from pimvae.config import load
 from pimvae.config.catalogue import read_config
+from pimvae.errors import UserError
 from pimvae.report.job import judge, row_of
 from pimvae.results.files import Results, read_csv
 from pimvae.results.jobs import read_jobs
@@ -19,12 +21,17 @@ from pimvae.results.jobs import read_jobs
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The verdicts at one scale, rows of ``claims.csv``, and the experiments that they rest on."""
+    """The verdicts at one scale, rows of ``claims.csv``, and the experiments that they rest on.
+
+    Attributes:
+        lacking: of shipped results, experiments that lack cells of the scale, and how many of them there are.
+    """
 
     scale: str
     results: Results
     claims: list[Claim]
     verdicts: pd.DataFrame
+    lacking: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     @classmethod
     def shipped(cls, folder: Path, claims: Path | str | None = None) -> "Verdicts":
@@ -33,8 +40,9 @@ class Verdicts:
         Raises:
             UserError: see `pimvae.results.files.Results.load`.
         """
-        results = Results.load(folder)
-        return cls.of(results, Path(folder).name, judge(results, claims), claims)
+        results, scale = Results.load(folder), Path(folder).name
+        found = cls.of(results, scale, judge(results, claims), claims)
+        return replace(found, lacking=_lacking(results.runs["experiment"].value_counts().to_dict(), scale))
 
     @classmethod
     def of(
@@ -119,8 +127,19 @@ class Source(Verdicts):
         return seconds.sum() / 60 if len(seconds) else math.nan
 
 
+def _lacking(cells: Mapping[str, int], scale: str) -> dict[str, str]:
+    """Of experiments with fewer cells than the scale configures: ``27 of 37 cells of images``."""
+    try:
+        config = load(scale, experiments=list(cells))
+    except UserError:  # it is configured no more
+        return {}
+    wanted = {name: len(config.of(name)) for name in cells}
+    return {name: f"{cells[name]} of {count} cells of {name}" for name, count in wanted.items() if cells[name] < count}
+
+
 def verdict_at(run: Verdicts, claim: Claim, row: pd.Series) -> str:
-    """The verdict; where only some of the claim's experiments were run, which."""
+    """The verdict; where only some of the claim's experiments or of their cells were run, which."""
     there = [name for name in claim.experiments if name in run.experiments]
     part = f", of {', '.join(there)} only" if row["pairs"] and len(there) < len(claim.experiments) else ""
-    return f"{row['verdict']}{part}"
+    few = [run.lacking[name] for name in there if name in run.lacking and row["pairs"]]
+    return f"{row['verdict']}{part}{', with '.join(['', *few])}"
