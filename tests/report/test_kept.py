@@ -1,5 +1,6 @@
 """Verdicts that are kept are those that were judged, and only of what they were judged from."""
 
+import gzip
 import json
 import shutil
 from collections.abc import Callable
@@ -74,6 +75,16 @@ def changed_metrics(place: Path) -> Path | None:
     return None
 
 
+def changed_compressed(place: Path) -> Path | None:
+    """Where results are as they were shipped."""
+    metrics = (place / "metrics.csv").read_bytes()
+    (place / "metrics.csv").unlink()
+    (place / "metrics.csv.gz").write_bytes(gzip.compress(metrics))
+    job.claims(place)
+    (place / "metrics.csv.gz").write_bytes(gzip.compress(metrics[: metrics[:-1].rindex(b"\n") + 1]))
+    return None
+
+
 def changed_settings(place: Path) -> Path | None:
     with (place / "settings.csv").open("a") as file:
         file.write("linear,dense,poe,masked,standard,claims.C1a,another rule\n")
@@ -96,7 +107,9 @@ def no_verdicts(place: Path) -> Path | None:
     return None
 
 
-@pytest.mark.parametrize("change", [changed_metrics, changed_settings, changed_claims, damaged, no_verdicts])
+@pytest.mark.parametrize(
+    "change", [changed_metrics, changed_compressed, changed_settings, changed_claims, damaged, no_verdicts]
+)
 def test_of_anything_else_it_is_judged_anew(
     decided: Path, change: Callable[[Path], Path | None], monkeypatch: pytest.MonkeyPatch
 ):

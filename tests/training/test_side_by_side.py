@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,20 @@ def waiting(tmp_path: Path):
     return work
 
 
+def two(tmp_path: Path, stop, end: Callable[[], object]) -> Callable[[int], None]:
+    """Work of two parts: one is cut off between two steps, the other comes to this end when the first has begun."""
+    saves = waiting(tmp_path)
+
+    def work(part: int) -> None:
+        if part:
+            saves(stop)
+        until((tmp_path / "started").exists)
+        end()
+        saves(stop)
+
+    return work
+
+
 @pytest.mark.parametrize(
     ("end", "message"),
     [
@@ -61,17 +76,8 @@ def waiting(tmp_path: Path):
     ],
 )
 def test_when_one_ends_the_others_save_and_leave(tmp_path: Path, end, message):
-    saves = waiting(tmp_path)
-    with deferred(held=False) as stop:
-
-        def work(part: int) -> None:
-            if part:
-                saves(stop)
-            until((tmp_path / "started").exists)
-            end()
-
-        with pytest.raises(UserError, match=message):
-            side_by_side(work, [0, 1], 2)
+    with deferred(held=False) as stop, pytest.raises(UserError, match=message):
+        side_by_side(two(tmp_path, stop, end), [0, 1], 2)
     assert (tmp_path / "saved").exists()
 
 
@@ -86,18 +92,12 @@ def test_an_error_of_the_user_is_told_where_it_happens(capfd):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_is_passed_on_once(tmp_path: Path, capfd, number):
-    saves = waiting(tmp_path)
-    with deferred(held=False) as stop:
+    with deferred(held=False) as stop, pytest.raises(Stopped) as stopped:
 
-        def work(part: int) -> None:
-            if part:
-                saves(stop)
-            until((tmp_path / "started").exists)
+        def end() -> None:
             stop.held = True  # there is something to lose from here on
             os.kill(os.getppid(), number)
-            saves(stop)
 
-        with pytest.raises(Stopped) as stopped:
-            side_by_side(work, [0, 1], 2)
+        side_by_side(two(tmp_path, stop, end), [0, 1], 2)
     assert stopped.value.code == 128 + number
     assert capfd.readouterr().err.count("stopped by SIGTERM: saved") == 2

@@ -20,13 +20,14 @@ from pimvae.files import read_json, replacing, sha256
 from pimvae.results.provenance import digest, sources
 
 KEPT = "verdicts.json"
-READ = ("metrics.csv", "settings.csv")  # of the results
+READ = ("metrics.csv", "settings.csv")  # of the results, which are compressed where they are shipped
 
 
 def key_of(folder: Path, claims_path: Path | str | None = None) -> str:
     """Checksum of everything that verdicts are made from: results, claims, configuration, this package's code."""
     configured = [config_path("methods.yaml"), *sorted(config_path("experiments").glob("*.yaml"))]
-    files = [*(folder / name for name in READ), claims_file(claims_path), *configured]
+    results = [folder / f"{name}{packed}" for name in READ for packed in ("", ".gz")]
+    files = [*results, claims_file(claims_path), *configured]
     parts = [sha256(path) if path.is_file() else "" for path in files]
     code = digest(sources("pimvae.claims.evaluate", "pimvae.claims.age"))
     return hashlib.sha256("\n".join([*parts, code]).encode()).hexdigest()

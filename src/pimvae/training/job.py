@@ -188,7 +188,7 @@ def _train(trainers: Sequence[tuple[Trainer, Checkpoint]], cell: Cell, stop: Sto
     """
     trainer, saved = trainers[-1]
     message = saved.resume(trainer)
-    if message and not quiet:
+    if message and not (quiet and trainer.step):  # what was handed over and cannot be read is told
         print(f"pimvae: {message}", file=sys.stderr)
 
     def progress(step: int) -> None:
