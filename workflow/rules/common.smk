@@ -70,6 +70,8 @@ PYTHON = "python" if workflow.deployment_settings.deployment_method else sys.exe
 # make every job due.
 PIMVAE = '"$PIMVAE_PYTHON" -m pimvae.cli'
 SCALE_OPTIONS = f'--scale {SCALE} --root "$PIMVAE_ROOT"'
+BETAS = CONFIG.settings.betas or ()
+CELL_OPTIONS = " ".join([SCALE_OPTIONS, *(["--betas", *map(str, BETAS)] if BETAS else ())])
 
 shell.executable("bash")
 PREFIX = (

@@ -26,7 +26,7 @@ rule evaluate:
         gpu_share=once(lambda wildcards: PLAN.evaluation_share(cell_of(wildcards), CONFIG)),
     params:
         command=f"{PIMVAE} evaluate",
-        options=SCALE_OPTIONS,
+        options=CELL_OPTIONS,
         data=cell_data_folder,
         run=subpath(output.metrics, parent=True),
         sources=lambda wildcards: provenance.digest(provenance.evaluation_sources(cell_of(wildcards))),

@@ -23,7 +23,7 @@ rule train:
         gpu_share=once(lambda wildcards: PLAN.gpu_share(cell_of(wildcards), CONFIG)),
     params:
         command=f"{PIMVAE} train",
-        options=f"{SCALE_OPTIONS} --device {CONFIG.device}",
+        options=f"{CELL_OPTIONS} --device {CONFIG.device}",
         checkpoint=f"{RESULTS}/checkpoints/{{experiment}}/{{cell}}.safetensors",
         data=cell_data_folder,
         out=subpath(output.record, parent=True),

@@ -7,7 +7,7 @@ import os
 import sys
 
 from pimvae.cli import parser
-from pimvae.cli.options import ROOT, SCALE, experiment_name
+from pimvae.cli.options import BETAS, ROOT, SCALE, experiment_name
 from pimvae.cli.parser import Group, option
 from pimvae.errors import UserError
 
@@ -18,6 +18,7 @@ LOOK = Group("Look around")
     option("experiment", nargs="?", type=experiment_name, help="only this experiment"),
     option("--json", action="store_true", help="whole configurations, one JSON object per line"),
     SCALE,
+    BETAS,
     ROOT,
     example="--scale laptop linear",
 )
@@ -29,7 +30,7 @@ def cells(options: argparse.Namespace) -> None:
     from pimvae.config import load
 
     wanted = [options.experiment] if options.experiment else None
-    for cell in load(options.scale, options.root, wanted).cells:
+    for cell in load(options.scale, options.root, wanted, betas=options.betas).cells:
         print(cell.model_dump_json() if options.json else f"{cell.experiment} {cell.name}")
 
 
@@ -52,6 +53,7 @@ def schemes(options: argparse.Namespace) -> None:
 
 @LOOK.command(
     SCALE,
+    BETAS,
     ROOT,
     option("--experiments", nargs="+", metavar="NAME", help="only these (default: those of config.yaml)"),
     option("--device", choices=["auto", "cpu", "cuda"], help="default: what config/config.yaml says"),
@@ -73,7 +75,7 @@ def plan(options: argparse.Namespace) -> None:
     from pimvae.config import load
     from pimvae.planning.job import run
 
-    config = load(options.scale, options.root, options.experiments, device=options.device)
+    config = load(options.scale, options.root, options.experiments, device=options.device, betas=options.betas)
     cores = options.cores or [os.cpu_count() or 1]
     for flag, least in (("--cores", min(cores)), ("--processes", options.processes)):
         if least < 1:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pimvae.chain import MANIFEST
 from pimvae.cli import own
-from pimvae.cli.options import ROOT, SCALE, check_writable, experiment_name, importing
+from pimvae.cli.options import BETAS, ROOT, SCALE, check_writable, experiment_name, importing
 from pimvae.cli.parser import Group, option, variable
 from pimvae.errors import UserError
 from pimvae.kernels import COMPILED, kernels_in
@@ -56,6 +56,7 @@ def _restart_or_stop(text: str) -> str:
     *CELL,
     own.options_of_training,
     SCALE,
+    BETAS,
     ROOT,
     option("--out", type=Path, help="folder to write to (own data: default below results/own)"),
     option("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: CUDA if torch finds it (default)"),
@@ -104,6 +105,7 @@ def train(options: argparse.Namespace) -> None:
     *CELL,
     own.options_of_evaluation,
     SCALE,
+    BETAS,
     ROOT,
     option("--run", type=Path, help="folder that 'pimvae train' wrote"),
     example="linear dense-poe-masked --scale smoke --data results/smoke/linear/data/dense --run run",
@@ -131,7 +133,8 @@ def _cell(options: argparse.Namespace, folder: str) -> Any:
     if missing := [shown for name, shown in needed.items() if not getattr(options, name)]:
         help_ = f"(see 'pimvae {options.name} --help')"
         raise UserError(f"the following arguments are required: {', '.join(missing)} {help_}")
-    cell = find_cell(load(options.scale, options.root, [options.experiment]), options.experiment, options.cell)
+    config = load(options.scale, options.root, [options.experiment], betas=options.betas)
+    cell = find_cell(config, options.experiment, options.cell)
     drawn = options.data[0]
     if drawn.exists() and not (drawn / MANIFEST).is_file():
         raise UserError(f"{drawn} holds no data set of 'pimvae data': make it with 'pimvae data {cell.experiment} "

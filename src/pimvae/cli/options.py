@@ -1,6 +1,6 @@
 """Arguments that several commands share, and what several commands ask of them."""
 
-__all__ = ["CLAIMS", "DATASET", "DRAWN", "EXPERIMENT", "OUT_FILE", "OUT_FOLDER", "RESULTS", "ROOT", "SCALE",
+__all__ = ["BETAS", "CLAIMS", "DATASET", "DRAWN", "EXPERIMENT", "OUT_FILE", "OUT_FOLDER", "RESULTS", "ROOT", "SCALE",
            "SCALE_NAME", "check_writable", "experiment_name", "importing", "written_by"]  # fmt: skip
 
 import argparse
@@ -40,6 +40,8 @@ EXPERIMENT = option("experiment", type=experiment_name, help="name of a file in 
 DATASET = option("dataset", help="one of its data sets")
 DRAWN = written_by("--data", "data")
 SCALE = option("--scale", help="name of a file in config/scales, or auto (default: what config/config.yaml says)")
+BETAS = option("--betas", type=float, nargs="+", metavar="B", help="only replicas with these β (default: what "
+               "config/config.yaml says)")  # fmt: skip
 ROOT = option("--root", type=Path, default=Path("."), help="folder that holds config/ (default: where you are)")
 OUT_FOLDER = option("--out", type=Path, required=True, help="folder to write to")
 OUT_FILE = option("--out", type=Path, required=True, help="file to write")

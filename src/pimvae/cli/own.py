@@ -13,7 +13,7 @@ from pimvae.cli.options import check_writable
 from pimvae.cli.parser import Add, option
 from pimvae.errors import UserError
 
-EXPERIMENT_ONLY = {"root": "--root", "scale": "--scale", "cell": "CELL"}
+EXPERIMENT_ONLY = {"root": "--root", "scale": "--scale", "betas": "--betas", "cell": "CELL"}
 
 
 def _name(text: str) -> str:

@@ -78,6 +78,7 @@ def load(
     settings: Mapping[str, Any] | None = None,
     device: str | None = None,
     beyond: bool = False,
+    betas: Sequence[float] | None = None,
 ) -> Config:
     """The configuration below ``root/config``.
 
@@ -88,6 +89,7 @@ def load(
         settings: replaces the content of ``config.yaml`` (Snakemake passes its own, with ``--config`` applied).
         device: ``auto``, ``cpu`` or ``cuda``; None for what ``config.yaml`` says.
         beyond: also the experiments beyond the publication, which the scale ``paper`` always has.
+        betas: of every cell, only the replicas with these β; None for what ``config.yaml`` says.
 
     Raises:
         UserError: for any unknown key, name or value; the message names the key, the file and what is allowed.
@@ -114,7 +116,8 @@ def load(
             raise UserError(f"{scale_path}: lacks the experiment '{experiment}'")
         path = folder / "experiments" / f"{experiment}.yaml"
         cells += cells_of(experiment, read(path, ExperimentFile), scaled[experiment], path, scale_path)
-    return Config(name, reason, device, wanted, tuple(cells), chosen)
+    betas = betas or chosen.betas
+    return Config(name, reason, device, wanted, _with_betas(cells, betas) if betas else tuple(cells), chosen)
 
 
 def find_cell(config: Config, experiment: str, name: str) -> Cell:
@@ -143,6 +146,22 @@ def find_dataset(config: Config, name: str) -> DataSet:
     return known[name]
 
 
+def _with_betas(cells: Sequence[Cell], betas: Sequence[float]) -> tuple[Cell, ...]:
+    """The cells with only these of their β; those that have none of them are left out.
+
+    Raises:
+        UserError: if no cell has one of them.
+    """
+    known = dict.fromkeys(str(beta) for cell in cells for beta in cell.objective.betas)
+    check_known("β", known, *map(str, map(float, betas)))
+    narrowed = []
+    for cell in cells:
+        if kept := tuple(beta for beta in cell.objective.betas if beta in betas):
+            objective = cell.objective.model_copy(update={"betas": kept})
+            narrowed.append(cell.model_copy(update={"objective": objective}))
+    return tuple(narrowed)
+
+
 def _stated(path: Path) -> Settings:
     """What ``config.yaml`` says.
 
@@ -160,7 +179,7 @@ def _given(settings: Mapping[str, Any]) -> Settings:
     Raises:
         UserError: if it is at fault.
     """
-    for key in ("experiments", "beyond"):
+    for key in ("experiments", "beyond", "betas"):
         if isinstance(value := settings.get(key), str):
             raise UserError(f"{GIVEN}: '{key}' must be a list, got '{value:.200}': write '{key}=[{value:.200}]'")
     return checked(Settings, settings, GIVEN)

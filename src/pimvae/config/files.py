@@ -110,6 +110,9 @@ class ScaleFile(RootModel[dict[NAME, ScaledExperiment]]):
     """``config/scales/<scale>.yaml``: sizes and durations, per experiment."""
 
 
+Number = Annotated[NonNegativeFloat, Field(strict=False)]  # Snakemake's command line has lists of texts
+
+
 class Settings(Strict):
     """``config/config.yaml``: what one run of the workflow does."""
 
@@ -117,6 +120,7 @@ class Settings(Strict):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     experiments: Annotated[tuple[str, ...], AsList, Field(min_length=1), Distinct]
     beyond: Annotated[tuple[str, ...], AsList] = ()
+    betas: Annotated[tuple[Number, ...], AsList, Field(min_length=1), Distinct] | None = None
     results: Literal["fresh", "shipped"] = "fresh"
     checkpoint_seconds: NonNegativeFloat = 60.0
     cells_per_gpu: PositiveInt = 8
