@@ -226,6 +226,28 @@ def test_a_cell_that_is_not_there_shows_the_nearest(root):
         find_cell(config, "bimodal", "x")
 
 
+def test_a_run_of_some_betas_has_the_cells_that_have_them(root, copy):
+    whole = load("paper", root, ["bimodal"]).cells
+    one, tenth = (load("paper", root, ["bimodal"], betas=[beta]).cells for beta in (1, 0.1))
+    assert [cell.name for cell in one] == [cell.name for cell in whole]  # published baselines have β = 1 alone
+    assert [cell.name for cell in tenth] == [cell.name for cell in whole if len(cell.objective.betas) == 2]
+    for narrow, beta in ((one, 1.0), (tenth, 0.1)):
+        as_before = [cell for cell in whole if beta in cell.objective.betas]
+        assert [cell.model_dump(exclude={"objective"}) for cell in narrow] == [
+            cell.model_dump(exclude={"objective"}) for cell in as_before
+        ]
+        assert {cell.objective.betas for cell in narrow} == {(beta,)}
+    with pytest.raises(UserError, match=r"unknown β '2.0' \(known: 0.1, 1.0"):
+        load("paper", root, ["bimodal"], betas=[1, 2])
+    edit(copy, "config.yaml", "betas: null", "betas: [0.1]")
+    assert load("paper", copy, ["bimodal"]).cells == tenth
+    # On Snakemake's command line, numbers in a list are texts.
+    given = {"experiments": ["bimodal"], "betas": ["0.1"]}
+    config = load("paper", root, ["bimodal"], settings=given)
+    assert config.cells == tenth
+    assert config.headline().endswith("20 cells, β = 0.1 only")
+
+
 @pytest.mark.parametrize(("device", "scale"), [("cpu", "laptop"), ("cuda", "workstation")])
 def test_auto_scale_follows_the_device(root, device, scale):
     assert resolve_scale("auto", device)[0] == scale

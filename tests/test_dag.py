@@ -91,6 +91,16 @@ def test_one_cell_needs_its_own_data_only_and_no_home(root, tmp_path, monkeypatc
     assert jobs(done.stdout + done.stderr) == {"data_linear_dense": 1, "train": 1, "evaluate": 1}
 
 
+def test_a_run_of_some_betas_tells_its_jobs(root, tmp_path):
+    weights = "results/paper/bimodal/clusters-poe-masked/metrics.csv"
+    options = ("--printshellcmds", "--config", "scale=paper", "experiments=[bimodal]", "beyond=[]")
+    for betas, told in ((("betas=[1,0.1]",), " --betas 1.0 0.1 "), ((), "")):
+        text = plan(root, tmp_path, *options, *betas, "--", weights).stdout
+        commands = [line for line in text.splitlines() if "pimvae.cli train" in line or "pimvae.cli evaluate" in line]
+        assert len(commands) == 2
+        assert all(told in f"{line} " and ("--betas" in line) == bool(told) for line in commands)
+
+
 def test_without_latex_everything_but_the_pdf_is_built(root, tmp_path):
     (tmp_path / "bin").mkdir()
     for program in ("bash", "which"):  # the SLURM plugin, where it is installed, looks around as soon as it is found

@@ -67,7 +67,8 @@ class Config:
         """What is about to run, in one line."""
         if self.shipped:
             return f"scale: {self.scale} ({self.scale_reason}), nothing is trained"
-        count = f"{len(self.cells)} cells"
+        betas = ", ".join(f"{beta:g}" for beta in self.settings.betas or ())
+        count = f"{len(self.cells)} cells" + (f", β = {betas} only" if betas else "")
         return f"scale: {self.scale} ({self.scale_reason}), device {self.device}, {count}"
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 
 from pimvae.claims.schema import Claim, read_claims
 from pimvae.claims.verdict import Judgement
-from pimvae.config import load
 from pimvae.config.catalogue import read_config
+from pimvae.config.experiments import load
 from pimvae.errors import UserError
 from pimvae.report.job import judge, row_of
 from pimvae.results.files import Results, read_csv
