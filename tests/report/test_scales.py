@@ -22,14 +22,17 @@ from pimvae.results.ship import ship
 PART = "linear"
 
 
-def shipped(folder: Path, place: Path, **wanted: str) -> Path:
-    """A small archive of a larger scale, of which one experiment is there, or some of its cells."""
+def shipped(folder: Path, place: Path, without_beta: str = "", **wanted: str) -> Path:
+    """A small archive of a larger scale, of which one experiment is there, or some of its cells or replicas."""
     some = place / "some"
     some.mkdir()
     for name in ("metrics", "runs", "history", "settings"):
         frame = select(pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False), wanted)
+        if "beta" in frame and without_beta:
+            frame = frame[frame["beta"] != without_beta]
         frame.to_csv(some / f"{name}.csv", index=False)
-    (some / PART).symlink_to(folder / PART)
+    part = wanted.get("experiment", PART)
+    (some / part).symlink_to(folder / part)
     ship(some, place / "workstation")
     return place / "workstation"
 
@@ -52,6 +55,15 @@ def test_shipped_results_that_lack_cells_say_so(folder, workstation, tmp_path):
     claim, row = next((claim, row) for claim, row in run.decided() if row["pairs"])
     assert verdict_at(run, claim, row) == f"{row['verdict']}, with {expected}"
     assert f"cells ({expected}), trained on" in readme._run(run)
+
+
+def test_shipped_results_of_some_betas_are_repeated_with_those(folder, tmp_path):
+    (tmp_path / "narrow").mkdir()
+    whole = Verdicts.shipped(shipped(folder, tmp_path, experiment="bimodal"))
+    narrow = Verdicts.shipped(shipped(folder, tmp_path / "narrow", "0.1", experiment="bimodal"))
+    assert (whole.betas, narrow.betas) == ((), (1.0,))
+    assert narrow.command == f"{whole.command} 'betas=[1]'"
+    assert whole.command == "snakemake --cores all --config scale=workstation 'experiments=[bimodal]'"
 
 
 def lines_of(text: str) -> dict[str, list[str]]:

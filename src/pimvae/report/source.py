@@ -3,6 +3,7 @@
 __all__ = ["Source", "Verdicts", "verdict_at"]
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from pimvae.claims.schema import Claim, read_claims
 from pimvae.claims.verdict import Judgement
 from pimvae.config.catalogue import read_config
 from pimvae.config.experiments import load
+from pimvae.config.schema import Cell
 from pimvae.errors import UserError
 from pimvae.report.job import judge, row_of
 from pimvae.results.files import Results, read_csv
@@ -25,6 +27,7 @@ class Verdicts:
 
     Attributes:
         lacking: of shipped results, experiments that lack cells of the scale, and how many of them there are.
+        betas: of shipped results that lack some β of the scale, those that they have.
     """
 
     scale: str
@@ -32,6 +35,7 @@ class Verdicts:
     claims: list[Claim]
     verdicts: pd.DataFrame
     lacking: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    betas: tuple[float, ...] = field(default=(), kw_only=True)
 
     @classmethod
     def shipped(cls, folder: Path, claims: Path | str | None = None) -> "Verdicts":
@@ -42,7 +46,13 @@ class Verdicts:
         """
         results, scale = Results.load(folder), Path(folder).name
         found = cls.of(results, scale, judge(results, claims), claims)
-        return replace(found, lacking=_lacking(results.runs["experiment"].value_counts().to_dict(), scale))
+        try:
+            cells = load(scale, experiments=found.experiments).cells
+        except UserError:  # they are configured no more
+            return found
+        betas = {beta for cell in cells for beta in cell.objective.betas}
+        some = set(results.metrics["beta"].dropna())
+        return replace(found, lacking=_lacking(found, cells), betas=tuple(sorted(some)) if some < betas else ())
 
     @classmethod
     def of(
@@ -74,6 +84,8 @@ class Verdicts:
         if here == usual:
             return f"make reproduce SCALE={self.scale}"
         some = f" 'experiments=[{','.join(self.experiments)}]'" + " 'beyond=[]'" * (self.scale == "paper")
+        if self.betas:
+            some += f" 'betas=[{','.join(f'{beta:g}' for beta in self.betas)}]'"
         return f"snakemake --cores all --config scale={self.scale}{' -- beyond' if here > usual else some}"
 
     def decided(self) -> list[tuple[Claim, pd.Series]]:
@@ -127,14 +139,10 @@ class Source(Verdicts):
         return seconds.sum() / 60 if len(seconds) else math.nan
 
 
-def _lacking(cells: Mapping[str, int], scale: str) -> dict[str, str]:
-    """Of experiments with fewer cells than the scale configures: ``27 of 37 cells of images``."""
-    try:
-        config = load(scale, experiments=list(cells))
-    except UserError:  # it is configured no more
-        return {}
-    wanted = {name: len(config.of(name)) for name in cells}
-    return {name: f"{cells[name]} of {count} cells of {name}" for name, count in wanted.items() if cells[name] < count}
+def _lacking(found: Verdicts, cells: Iterable[Cell]) -> dict[str, str]:
+    """Of experiments with fewer cells than are configured: ``27 of 37 cells of images``."""
+    there, wanted = Counter(found.results.runs["experiment"]), Counter(cell.experiment for cell in cells)
+    return {name: f"{there[name]} of {count} cells of {name}" for name, count in wanted.items() if there[name] < count}
 
 
 def verdict_at(run: Verdicts, claim: Claim, row: pd.Series) -> str:
