@@ -64,6 +64,50 @@ def test_an_encoder_that_is_far_off_does_no_harm():
     assert abs(float((found.log_likelihood - exact).mean())) < 0.01
 
 
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_refinement_that_does_not_arrive_starts_again(monkeypatch, lost):
+    """Lost once, it starts again at the best draw; lost twice, annealing still goes some of the way, and it is said."""
+    x, mask = data()
+    model = vae("poe", latent=12)
+    exact = read_off(model).log_likelihood(x.movedim(0, 1), mask).detach()
+    arrived, starts = near_exact.refine, []
+
+    def refined(target, start, steps, source):
+        starts.append((start, steps))
+        if len(starts) > lost:
+            return arrived(target, start, steps, source)
+        return DenseGaussian(start.loc + 0.3, 0.3 * start.factor)
+
+    monkeypatch.setattr(near_exact, "refine", refined)
+    found = log_likelihood(model, x, mask, generator(), steps=40)
+    assert [steps for _, steps in starts] == [40, 80]
+    (first, _), (second, _) = starts
+    assert torch.equal(second.factor, 0.1 * torch.eye(12).expand_as(second.factor))
+    heavy = len(second.loc)
+    assert 0 < heavy <= len(first.loc)
+    off = found.log_likelihood - exact
+    if lost == 1:
+        assert float(off.abs().max()) < 0.3 and abs(float(off.mean())) < max(0.02, found.mean_error())
+    else:
+        assert -3 < float(off.mean()) < 0.3 and float(found.bias.min()) < -0.1
+
+
+def test_two_estimates_are_averaged_and_what_they_differ_by_is_said():
+    """Alike: the error falls by √2. Hundreds of nats apart, as if one were lost: the other counts, at half its weight."""
+
+    def estimate(value: list[float], ess: float) -> near_exact.Estimate:
+        columns = torch.tensor(value), torch.full((2,), 0.2), torch.zeros(2), torch.full((2,), ess), torch.ones(2)
+        return near_exact.Estimate(*columns)
+
+    for values in ([-2000.0, -300.0], [-2000.0, -2000.0]), ([-2000.0, -2000.0], [-2000.0, -300.0]):
+        found = near_exact._averaged(estimate(values[0], 0.1), estimate(values[1], 0.5))
+        expected = torch.tensor([-2000.0, -300 - math.log(2)])
+        torch.testing.assert_close(found.log_likelihood, expected)
+        torch.testing.assert_close(found.error, torch.tensor([0.2 / math.sqrt(2), 0.2]))
+        torch.testing.assert_close(found.bias, torch.tensor([-0.01, -1700 + 0.6 * math.sqrt(2)]))
+        assert found.ess_fraction.tolist() == [0.5, 0.5]
+
+
 def test_the_same_generator_gives_the_same_numbers():
     x, mask = data(8)
     model = vae("sum_pooling", latent=3)

@@ -25,7 +25,7 @@ BOX = 8.0  # standard deviations of prior and encoder that the box of a quadratu
 MOMENT_DRAWS = 64
 INTEGRATED = 16  # points whose grids are in memory together
 NUMBERS = 2**20  # that one pass of the decoder produces
-LOST = 1.0  # k̂ above which weights have no mean: the refinement has not arrived
+NARROW, LONGER = 0.1, 2  # deviation of a Gaussian that starts again, at a draw, and factor of its steps
 CHECKED, TOLERANCE = 16, 0.05  # draws of every point that are weighed again in double precision, nats they may differ
 
 
@@ -36,10 +36,10 @@ class Estimate(NamedTuple):
         log_likelihood: log p(x_O) in nats.
         error: standard error over the particles (delta method), or the last change of a quadrature.
         bias: by how much the estimate is expected to be too low (negative): from its step between half and all of the
-            particles, for annealed points by the delta method.
-        ess_fraction: (Σ w)² / (K Σ w²); 1 for a quadrature.
+            particles; for annealed points by the delta method, or what the two estimates differ by beyond their errors.
+        ess_fraction: (Σ w)² / (K Σ w²), of annealed points that of the chains; 1 for a quadrature.
         k_hat: shape of the tail of the weights of the refined Gaussian; −∞ for a quadrature. Points above .7 were
-            estimated again by annealing: their other numbers are those of the chains.
+            estimated by annealing, too.
     """
 
     log_likelihood: Float[Tensor, " n"]
@@ -67,10 +67,12 @@ def log_likelihood(
 
     log p(x_O) ≈ log 1/K Σ_k p(x_O, z_k) / m(z_k), m = .8 N(μ, 1.1² L Lᵀ) + .1 q(z|x_O) + .1 p(z), with stratified draws
     of m and N(μ, L Lᵀ) refined from the moments of the encoder's posterior (`pimvae.evaluation.refinement`). Where the
-    weights are too heavy-tailed, k̂ > .7, annealed importance sampling from N takes their place. With one or two latents
-    the integral is done by quadrature. Deterministic for a given generator. In single precision the draws that carry
-    the mean of a point are weighed again in double precision; where they differ, the points that are estimated together
-    with it are done again in double precision.
+    weights are too heavy-tailed, k̂ > .7, the refinement starts again, narrow and at the draw with the largest
+    p(x_O, z): from the moments of an encoder that is a mixture, or far off, it may never arrive. Where they still are,
+    the mean of this estimate and of annealed importance sampling from N is taken: both are unbiased for p(x_O), and
+    neither alone is safe. With one or two latents the integral is done by quadrature. Deterministic for a given
+    generator. In single precision the draws that carry the mean of a point are weighed again in double precision; where
+    they differ, the points that are estimated together with it are done again in double precision.
 
     Args:
         model: the VAE.
@@ -120,10 +122,44 @@ def _target(model: MultimodalVAE, data: Tensor, seen: Tensor) -> LogJoint:
 def _sampled(
     model: MultimodalVAE, data: Tensor, seen: Tensor, particles: int, steps: int, generator: torch.Generator | None
 ) -> tuple[Estimate, Tensor, Tensor]:
-    """Refinement, importance sampling, annealing where that is not enough; draws and log p(x_O, z) of the sampling."""
+    """The estimate, and the draws that it rests on with their log p(x_O, z)."""
+    loc, scale = _moments(model.posterior(data, seen), generator)
+    refined = refine(_target(model, data, seen), DenseGaussian(loc, torch.diag_embed(scale)), steps, generator)
+    found, z, values = _weighed(model, data, seen, refined, particles, generator)
+    heavy = found.k_hat > TRUSTED
+    if heavy.any():
+        best = values[:, heavy].nan_to_num(nan=-math.inf).argmax(0)
+        start = z[:, heavy].gather(0, best[None, :, None].expand(1, -1, z.shape[-1]))[0]
+        again, z[:, heavy], values[:, heavy] = _restarted(
+            model, data[:, heavy], seen[heavy], start, particles, steps, generator
+        )
+        found = _put(found, heavy, again)
+    return found, z, values
+
+
+def _restarted(
+    model: MultimodalVAE, data: Tensor, seen: Tensor, start: Tensor, particles: int, steps: int,
+    generator: torch.Generator | None,
+) -> tuple[Estimate, Tensor, Tensor]:  # fmt: skip
+    """The same from a narrow Gaussian at ``start`` [n, D], with annealing where that is not enough either."""
+    narrow = torch.diag_embed(torch.full_like(start, NARROW))
+    refined = refine(_target(model, data, seen), DenseGaussian(start, narrow), LONGER * steps, generator)
+    found, z, values = _weighed(model, data, seen, refined, particles, generator)
+    heavy = found.k_hat > TRUSTED
+    if heavy.any():
+        gaussian = DenseGaussian(refined.loc[heavy], refined.factor[heavy])
+        chains = annealed_log_weights(_target(model, data[:, heavy], seen[heavy]), gaussian, generator=generator)
+        sampled = Estimate(*(column[heavy] for column in found))
+        found = _put(found, heavy, _averaged(sampled, _summary(chains.double())))
+    return found, z, values
+
+
+def _weighed(
+    model: MultimodalVAE, data: Tensor, seen: Tensor, refined: DenseGaussian, particles: int,
+    generator: torch.Generator | None,
+) -> tuple[Estimate, Tensor, Tensor]:  # fmt: skip
+    """Importance sampling from the mixture m; draws [K, n, D] and log p(x_O, z) [K, n]."""
     target, encoder = _target(model, data, seen), model.posterior(data, seen)
-    loc, scale = _moments(encoder, generator)
-    refined = refine(target, DenseGaussian(loc, torch.diag_embed(scale)), steps, generator)
     few, points = max(1, round(DEFENSIVE * particles)), data.shape[1]
     wide = DenseGaussian(refined.loc, WIDER * refined.factor)
     draws = [wide.sample(particles - 2 * few, generator), encoder.sample(few, generator),
@@ -136,15 +172,7 @@ def _sampled(
     mixed = [density + math.log(count / particles) for density, count in zip(densities, counts, strict=True)]
     log_weight = (values - torch.stack(mixed).logsumexp(0)).double()
     order = torch.randperm(particles, generator=generator, device=z.device)  # halves of the draws are then alike
-    found = _summary(log_weight[order])
-    heavy = found.k_hat > TRUSTED
-    if heavy.any():
-        start = DenseGaussian(refined.loc[heavy], refined.factor[heavy])
-        again = _target(model, data[:, heavy], seen[heavy])
-        if bool((found.k_hat > LOST).any()):  # not there yet: a start far away
-            start = refine(again, start, steps, generator)
-        found = _replaced(found, heavy, annealed_log_weights(again, start, generator=generator).double())
-    return found, z, values
+    return _summary(log_weight[order]), z, values
 
 
 def _summary(log_weight: Float[Tensor, "draw n"]) -> Estimate:
@@ -160,12 +188,23 @@ def _summary(log_weight: Float[Tensor, "draw n"]) -> Estimate:
     return Estimate(value, error, left, (-square).exp() / count, k)
 
 
-def _replaced(found: Estimate, heavy: Tensor, log_weight: Tensor) -> Estimate:
-    """The estimates of the ``heavy`` points from annealed weights; their k̂ stays that of the first pass."""
-    again = _summary(log_weight)
-    bias = -0.5 * again.error.square()  # of the logarithm of an unbiased estimate
-    again = again._replace(bias=bias, k_hat=found.k_hat[heavy])
-    return Estimate(*(column.masked_scatter(heavy, new) for column, new in zip(found, again, strict=True)))
+def _averaged(sampled: Estimate, annealed: Estimate) -> Estimate:
+    """Of two unbiased estimates of p(x_O) the mean; k̂ stays that of the first, the effective share of the second.
+
+    Where they differ by more than their errors allow, at least one has missed what the other found: that is the bias.
+    """
+    both = torch.stack([sampled.log_likelihood, annealed.log_likelihood])
+    errors = torch.stack([sampled.error, annealed.error])
+    value = both.logsumexp(0) - math.log(2)
+    error = ((both - value).exp() / 2 * errors).square().sum(0).sqrt()
+    apart = (both[0] - both[1]).abs() - 3 * errors.square().sum(0).sqrt()
+    bias = -torch.maximum(0.5 * error.square(), apart)
+    return Estimate(value, error, bias, annealed.ess_fraction, sampled.k_hat)
+
+
+def _put(found: Estimate, where: Tensor, new: Estimate) -> Estimate:
+    """The estimates, of the points ``where`` replaced by new ones."""
+    return Estimate(*(column.masked_scatter(where, part) for column, part in zip(found, new, strict=True)))
 
 
 def _integrated(model: MultimodalVAE, data: Tensor, seen: Tensor) -> Estimate:
