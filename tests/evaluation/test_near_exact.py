@@ -93,7 +93,7 @@ def test_a_refinement_that_does_not_arrive_starts_again(monkeypatch, lost):
 
 
 def test_two_estimates_are_averaged_and_what_they_differ_by_is_said():
-    """Alike: the error falls by √2. Hundreds of nats apart, as if one were lost: the other counts, at half its weight."""
+    """Alike: the error falls by √2. Hundreds of nats apart, one is lost: the other counts, at half its weight."""
 
     def estimate(value: list[float], ess: float) -> near_exact.Estimate:
         columns = torch.tensor(value), torch.full((2,), 0.2), torch.zeros(2), torch.full((2,), ess), torch.ones(2)
