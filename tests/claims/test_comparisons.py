@@ -70,6 +70,54 @@ def test_failures_on_the_better_side_rule_out_what_only_the_survivors_show():
     assert found.groups["low"][0] > 0 and found.verdict == "undecided"
 
 
+def diverged(metrics: pd.DataFrame, objective: str, seeds: set[int]) -> pd.DataFrame:
+    """The same with replicas of PoE that diverged: they have no value but that they did."""
+    chosen = (metrics["aggregator"] == "poe") & (metrics["objective"] == objective) & metrics["seed"].isin(seeds)
+    metrics = metrics.assign(value=metrics["value"].mask(chosen & (metrics["metric"] == "diverged"), 1.0))
+    return metrics[~chosen | (metrics["metric"] == "diverged")]
+
+
+@pytest.mark.parametrize("quantifier", ["every", "some", "average"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_comparison_whose_pairs_all_diverged_does_not_vanish(quantifier, apart):
+    """All replicas of one side, or those that are left on either side have no seed in common."""
+    metrics = pd.concat([rows("moe", CLEAR), rows("poe", CLEAR)])
+    found = diverged(metrics, "masked", {0, 1, 2} if apart else set(range(5)))
+    found = diverged(found, "mixture", {3, 4}) if apart else found
+    judgement = judge(found, baseline(), quantifier=quantifier)
+    assert judgement.groups["group"].tolist() == ["PoE", "MoE"]
+    assert judgement.groups["state"].tolist() == ["untrained", ""]
+    # One of two is not the most, of which an average is taken; one that holds is enough for "some".
+    assert judgement.verdict == ("holds" if quantifier == "some" else "undecided")
+    against = pd.concat([rows("moe", [-one for one in CLEAR]), found[found["aggregator"] == "poe"]])
+    assert judge(against, baseline(), quantifier="some").verdict == "undecided"
+
+
+def test_what_is_compared_keeps_its_name_where_another_data_set_failed():
+    """All of one data set below the simplest model: the sound comparisons of the other still count."""
+    metrics = pd.concat([rows("poe", CLEAR, level=-300.0), rows("poe", CLEAR, data=("bimodal", "clusters"))])
+    found = judge(metrics, baseline(), quantifier="some")
+    assert dict(zip(found.groups["group"], found.groups["pairs"], strict=True)) == {
+        "PoE, five views": 0, "PoE, vector and label": 5,
+    }  # fmt: skip
+    assert (found.verdict, found.pairs) == ("holds", 5)
+
+
+def test_a_stratum_of_one_seed_adds_no_certainty():
+    """It lies nowhere from its own mean: alone it has no interval, beside others it is left out."""
+
+    def some(prior: str, seeds: list[int]) -> pd.DataFrame:
+        metrics = rows("poe", CLEAR).assign(prior=prior)
+        return metrics[metrics["seed"].isin(seeds)]
+
+    thin = judge(pd.concat([some("standard", [0]), some("mixture", [1])]))
+    assert (thin.effect, thin.verdict) == (pytest.approx((CLEAR[0] + CLEAR[1]) / 2), "undecided")
+    assert np.isnan([thin.low, thin.high]).all()
+    beside = judge(pd.concat([some("standard", [0, 1, 2, 3, 4]), some("mixture", [2])]))
+    expected = mean_interval(CLEAR)
+    assert (beside.effect, beside.low, beside.high) == pytest.approx((expected.mean, expected.low, expected.high))
+
+
 def test_data_sets_keep_their_own_seeds():
     """Eight seeds of one experiment and five of the other: the mean of the two means, variances added."""
     eight = [0.3, 0.1, 0.2, 0.4, 0.3, 0.2, 0.1, 0.5]
@@ -108,6 +156,18 @@ def test_without_rows_at_half_nothing_is_said():
     metrics = pd.concat([rows("poe", CLEAR), rows("moe", CLEAR)])
     assert judge(metrics, budget=metrics).half is None
     assert judge(metrics, budget=pd.concat([metrics, rows("poe", CLEAR, share=0.5)])).half is None
+
+
+def test_half_of_the_measures_are_not_the_claim_at_half():
+    """A shortfall is a mean over measures: it is another number where fewer were taken."""
+    both = [{"metric": name, "subset": "all"} for name in ("llh", "coherence")]
+    claim = {"measures": both, "quantifier": "none_best", "better": {}, "worse": {}}
+    metrics = pd.concat(
+        [rows(name, CLEAR, metric=metric) for name in ("poe", "moe") for metric in ("llh", "coherence")]
+    )
+    half = pd.concat([metrics, metrics[metrics["metric"] != "coherence"].assign(share=0.5)])
+    assert judge(metrics, budget=half, **claim).half is None
+    assert judge(metrics, budget=pd.concat([metrics, metrics.assign(share=0.5)]), **claim).half is not None
 
 
 CLAIMS = """

@@ -51,6 +51,15 @@ def test_the_rule_decides_by_these_shortfalls(seed):
     assert found.verdict == decide(expected.tolist(), "none_best")
 
 
+def test_nothing_is_best_by_itself_and_nothing_is_compared_across_data_sets():
+    assert decide([[0.0, 0.0, 0.0]], "none_best") == "undecided"
+    rows = [["linear", data, scheme, "masked", "standard", 1.0, s, 1.0, "", "train", "all", metric, level + value + s]
+            for data, level in (("dense", -500.0), ("sparse", -2000.0)) for metric in METRICS
+            for scheme, value in zip(SCHEMES, (2.0, 1.0, 0.0), strict=True) for s in range(4)]  # fmt: skip
+    found = evaluate(pd.DataFrame(rows, columns=COLUMNS), [CLAIM])[0]
+    assert found.groups["effect"].tolist() == pytest.approx([0.0, 0.0, 1.0, 1.0, 2.0, 2.0])
+
+
 ONE_IS_BEST = {
     "all alike": [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]],
     "by a little": [[0.3, 0.0, 0.0], [0.3, 0.0, 0.0]],

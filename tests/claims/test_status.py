@@ -36,3 +36,10 @@ def test_divergence_comes_first_and_needs_no_baseline():
     found[1][-1] = 1.0
     assert status(found) == ["diverged", "trained"]
     assert status(found, BASELINE[:0]) == ["diverged", "trained"]
+
+
+def test_what_diverged_does_not_speak_for_its_cell():
+    """Two replicas are as good as the baseline, at a rate near 0; a third, which diverged, is far below."""
+    found = rows("moe", [-151.0, -158.0, -9999.0], rate=0.02)
+    found[-1][-1] = 1.0
+    assert status(found) == ["collapsed", "collapsed", "diverged"]

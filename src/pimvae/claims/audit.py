@@ -120,7 +120,9 @@ class AuditJudgement(Judgement):
         return self.changed
 
 
-def judge_audit(metrics: pd.DataFrame, claim: AuditClaim, claims: list[Claim]) -> AuditJudgement:
+def judge_audit(
+    metrics: pd.DataFrame, claim: AuditClaim, claims: list[Claim], baselines: pd.DataFrame | None = None
+) -> AuditJudgement:
     """Whether the audited claims have the same verdict in every arm, all judged on the cells of the audit.
 
     It holds if every arm that is configured has the verdict of the corrected one, and that is none of "undecided". It
@@ -129,7 +131,9 @@ def judge_audit(metrics: pd.DataFrame, claim: AuditClaim, claims: list[Claim]) -
     """
     audited = [other for other in claims if other.id in claim.audits]
     arms = {name: arm_metrics(metrics, name) for name in ARMS}
-    rows = [_row(judge(rows, other), name) for other in audited for name, rows in arms.items() if len(rows)]
+    simple = {name: None if baselines is None else arm_metrics(baselines, name) for name in ARMS}
+    rows = [_row(judge(rows, other, simple[name]), name)
+            for other in audited for name, rows in arms.items() if len(rows)]  # fmt: skip
     table = pd.DataFrame([row for row in rows if row["verdict"] != "not run"], columns=[*GROUP_COLUMNS, "arm"])
     corrected = table[table["arm"] == CORRECTED].set_index("claim")["verdict"]
     others = table[(table["arm"] != CORRECTED) & table["claim"].isin(corrected.index)]

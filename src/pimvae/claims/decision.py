@@ -77,6 +77,8 @@ def decide(
     """
     if not comparisons:
         return "not run"
+    if quantifier == "none_best" and len(comparisons) == 1:  # a scheme by itself is no best one
+        return "undecided"
     unknown, weak, spared = (
         np.array(one or [False] * len(comparisons)) | np.array(undecidable or False)
         for one in (undecidable, fragile, flattered)

@@ -8,7 +8,9 @@ import pandas as pd
 
 from pimvae.claims.audit import judge_audit
 from pimvae.claims.groups import NAMES
+from pimvae.claims.pairs import measured
 from pimvae.claims.schema import AuditClaim, Claim
+from pimvae.claims.selection import select
 from pimvae.claims.verdict import Judgement, judge
 
 HALF = 0.5  # share of the training steps
@@ -31,15 +33,20 @@ def evaluate(
     """
     half = pd.DataFrame() if budget is None else budget[budget["share"] == HALF]
     return [
-        judge_audit(metrics, claim, claims)
+        judge_audit(metrics, claim, claims, baselines)
         if isinstance(claim, AuditClaim)
-        else _with_half(judge(metrics, claim, baselines), half, baselines)
+        else _with_half(judge(metrics, claim, baselines), metrics, half, baselines)
         for claim in claims
     ]
 
 
-def _with_half(found: Judgement, half: pd.DataFrame, baselines: pd.DataFrame | None) -> Judgement:
+def _with_half(
+    found: Judgement, metrics: pd.DataFrame, half: pd.DataFrame, baselines: pd.DataFrame | None
+) -> Judgement:
     if half.empty or not found.pairs:
+        return found
+    where = {"experiment": found.claim.experiment, **found.claim.where}
+    if not measured(select(metrics, where), found.claim) <= measured(select(half, where), found.claim):
         return found
     earlier = judge(half, found.claim, baselines)
     if not earlier.pairs or not _compared(found) <= _compared(earlier):

@@ -67,7 +67,7 @@ def comparisons(
 
     Args:
         kept: pairs without replicas that failed, and of bound gaps without those that collapsed.
-        everything: all pairs of finite values; their groups decide what is listed.
+        everything: all pairs, those that diverged without values; their groups decide what is listed.
         claim: whose measures and effects these are.
         replicas: status of every replica.
         cells: status of every cell.
@@ -104,12 +104,16 @@ def per_seed(pairs: pd.DataFrame, column: str = "effect") -> list[float]:
     """Effect (or ``column``) of every seed, averaged over the strata; their mean is the mean of the strata's own means.
 
     Where a stratum lacks a seed, the others speak for it: what is averaged is how far a seed lies from the mean of its
-    stratum.
+    stratum. A stratum of one seed lies nowhere from its own mean and is left out; of nothing but such strata there is
+    one value, their mean, and no spread.
     """
     if pairs.empty:
         return []
     table = _by_seed(pairs, column)
-    means = table.mean(axis=1)
+    means, thin = table.mean(axis=1), table.count(axis=1) < 2
+    if thin.all():
+        return [float(means.mean())]
+    table, means = table[~thin], means[~thin]
     apart = table.sub(means, axis=0).mean()
     return [float(value) for value in means.mean() + apart - apart.mean()]
 

@@ -1,6 +1,6 @@
 """What a claim compares: pairs of replicas that agree in seed and in every column that the claim does not name."""
 
-__all__ = ["UNITS", "compared"]
+__all__ = ["UNITS", "compared", "measured"]
 
 from typing import Any
 
@@ -16,11 +16,54 @@ SHARED = ["split", "subset", "metric"]
 UNITS = [key for key in KEYS if key != "experiment"]
 
 
-def compared(chosen: pd.DataFrame, claim: Claim, diverged: bool = False) -> pd.DataFrame:
-    """The pairs of every measure; those of replicas that diverged only if asked for."""
+def compared(
+    chosen: pd.DataFrame, claim: Claim, diverged: bool = False, named_by: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """The pairs of every measure.
+
+    Args:
+        chosen: tidy metrics of what the claim is about.
+        claim: what is compared.
+        diverged: also pairs of replicas that diverged, those without a value (NaN) where nothing else speaks for the
+            comparison: what was compared and failed must not pass for what was never compared.
+        named_by: pairs after which comparisons are named: with their data set if they have several. Default: these.
+    """
     rows = chosen if diverged else drop_diverged(chosen)
-    pairs = _shortfalls if claim.quantifier == "none_best" else _pairs
-    return pd.concat([pairs(rows, claim, measure) for measure in claim.measures], ignore_index=True)
+    if claim.quantifier == "none_best":
+        found = [_shortfalls(rows, claim, measure) for measure in claim.measures]
+    else:
+        failed = Measure(metric="diverged", subset="all", direction="lower")
+        every = _pairs(rows, claim, failed) if diverged else None
+        found = [_with_lost(_pairs(rows, claim, measure), every, measure) for measure in claim.measures]
+    pairs = pd.concat(found, ignore_index=True)
+    if (pairs if named_by is None else named_by)["dataset_worse"].nunique() > 1:  # a comparison never joins data sets
+        pairs["group"] = [f"{group}, {_label('dataset', name)}" for group, name in
+                          zip(pairs["group"], pairs["dataset_worse"], strict=True)]  # fmt: skip
+    return pairs
+
+
+def measured(chosen: pd.DataFrame, claim: Claim) -> set[tuple[str, str]]:
+    """Metric and subset of the claim's measures that have a finite value."""
+    return {(one.metric, one.subset) for one in claim.measures if len(_values(chosen, one)[0])}
+
+
+def _with_lost(pairs: pd.DataFrame, every: pd.DataFrame | None, measure: Measure) -> pd.DataFrame:
+    """The pairs of a measure and, without values, those of comparisons in all of whose pairs a replica diverged.
+
+    ``every``: whether it did, of all pairs, which every replica says of itself.
+    """
+    if every is None or pairs.empty or every.empty:
+        return pairs
+    where = ["group", "dataset_worse", "experiment"]
+    known, diverged = set(_tuples(pairs, where)), (every["value_better"] > 0) | (every["value_worse"] > 0)
+    lost = diverged.groupby(every["stratum"]).transform("all")
+    missing = every[lost & np.array([key not in known for key in _tuples(every, where)])]
+    if missing.empty:
+        return pairs
+    nothing = dict.fromkeys(["value_better", "value_worse", "difference", "effect", "scaled"], np.nan)
+    joined = pd.concat([pairs, missing.assign(metric=measure.metric, subset=measure.subset, **nothing)])
+    places = {group: place for place, group in enumerate(dict.fromkeys(every["group"]))}
+    return joined.iloc[np.argsort(joined["group"].map(places), kind="stable")]
 
 
 def _values(chosen: pd.DataFrame, measure: Measure) -> tuple[pd.DataFrame, float]:
@@ -55,8 +98,9 @@ def _shortfalls(chosen: pd.DataFrame, claim: Claim, measure: Measure) -> pd.Data
     agree = ["experiment", "seed", *SHARED]
     columns = [f"{name}_{side}" for name in (*UNITS, "value") for side in ("better", "worse")]
     found = []
-    for seed in sorted(set(rows["seed"])):
-        others, here = rows[rows["seed"] != seed], rows[rows["seed"] == seed][[*UNITS, "value", *agree]]
+    for (_, _, seed), own in rows.groupby(["experiment", "dataset", "seed"]):
+        same = (rows["experiment"] == own["experiment"].iloc[0]) & (rows["dataset"] == own["dataset"].iloc[0])
+        others, here = rows[same & (rows["seed"] != seed)], own[[*UNITS, "value", *agree]]
         if others.empty:
             continue
         means = sign * others.groupby(UNITS)["value"].mean()
@@ -75,9 +119,6 @@ def _completed(pairs: pd.DataFrame, sign: float, claim: Claim) -> pd.DataFrame:
     kinds = {row: dict(zip(columns, row, strict=True)) for row in dict.fromkeys(rows)}  # few: what is named is shared
     names, ranks = ({row: of(kind, claim) for row, kind in kinds.items()} for of in (_group_name, _rank))
     pairs["group"] = [names[row] for row in rows]
-    if pairs["dataset_worse"].nunique() > 1:  # a comparison never joins data sets
-        pairs["group"] = [f"{group}, {_label('dataset', name)}" for group, name in
-                          zip(pairs["group"], pairs["dataset_worse"], strict=True)]  # fmt: skip
     keys = ["metric", "subset", *(f"{key}_{side}" for key in UNITS for side in _sides(claim))]
     pairs["stratum"] = _tuples(pairs, keys)
     pairs["effect"], pairs["scaled"] = pairs["difference"], pairs["difference"]

@@ -4,7 +4,7 @@ __all__ = ["COLLAPSED", "DIVERGED", "FAILED", "TRAINED", "UNTRAINED", "cell_stat
 
 import pandas as pd
 
-from pimvae.claims.selection import REPLICA, diverged_replicas, of_replicas, select
+from pimvae.claims.selection import REPLICA, diverged_replicas, drop_diverged, of_replicas, select
 from pimvae.claims.statistics import mean_interval
 from pimvae.results.files import KEYS
 
@@ -78,7 +78,7 @@ def _differences(metrics: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFrame
     """Per replica llh − that of the simplest model (nats), its tolerance, and whether the cell's mean is equal."""
     wanted = baselines["experiment"].map(lambda name: SIMPLEST.get(name, INDEPENDENT)).astype(object)
     same = ["experiment", "dataset", "seed", "split"]
-    where = {"metric": "llh", "subset": "all"}
+    where, metrics = {"metric": "llh", "subset": "all"}, drop_diverged(metrics)
     simple = select(baselines[baselines["baseline"] == wanted], where)[[*same, "value"]]
     pairs = _one_each(select(metrics, where).merge(simple, on=same, suffixes=("", "_simple")))
     size = pairs["value_simple"].astype(float).abs()

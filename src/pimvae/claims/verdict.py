@@ -87,7 +87,8 @@ def judge(metrics: pd.DataFrame, claim: Claim, baselines: pd.DataFrame | None = 
     * replicas that failed (diverged, or below the simplest model of ``baselines``) are left out and counted;
     * a comparison with more failed replicas on the side that should be better than on the other holds only if it does
       so with them; with more of them on the other side it is refuted or negligible only if its effect stays below
-      the smallest relevant one with them. What diverged has no value, so that neither is then so;
+      the smallest relevant one with them. What diverged has no value, so that neither is then so; a comparison in all
+      of whose pairs a replica diverged is listed and decides nothing;
     * a comparison with an untrained cell (see `cell_status`) is undecided. Pairs of bound gaps in which a replica
       collapsed are left out, and the comparison where the cell did. An average is that of the others, and undecided
       where they are not the most;
@@ -102,7 +103,7 @@ def judge(metrics: pd.DataFrame, claim: Claim, baselines: pd.DataFrame | None = 
     sides = [select(failed, side) if side else failed[:0] for side in (claim.better, claim.worse)]
     count = len(failed) if claim.quantifier == "none_best" else len(sides[0]) + len(sides[1])
     pairs = compared(everything, claim, diverged=True)
-    sound = compared(everything[~of_replicas(everything, failed)], claim)
+    sound = compared(everything[~of_replicas(everything, failed)], claim, named_by=pairs)
     if sound.empty:
         empty = pd.DataFrame(columns=GROUP_COLUMNS), pd.DataFrame(columns=STRATUM_COLUMNS)
         return Judgement(claim, "undecided" if count else "not run", math.nan, math.nan, math.nan, 0, count, *empty)

@@ -15,13 +15,14 @@ from pimvae.archive import PACKED
 from pimvae.errors import UserError
 from pimvae.files import parse_json, read_json
 from pimvae.results.collected import check_collected
-from pimvae.results.files import Results, cell_folder
+from pimvae.results.files import CELL, Results, cell_folder
 from pimvae.results.jobs import JOBS, REPORT, read_jobs
 from pimvae.results.weights import shipped_weights, weights_in
 
 LEFT_OUT = "other weights, data sets, and of the training curves all terms but the loss"
-TABLES = ("metrics.csv.gz", "runs.csv", "settings.csv.gz", "history.csv.gz")
-RECORDS = "runs.json.gz"
+SETTINGS, RECORDS = "settings.csv.gz", "runs.json.gz"
+TABLES = ("metrics.csv.gz", "runs.csv", SETTINGS, "history.csv.gz")
+RULES = "claims"  # start of the keys in settings that stand once for all cells that were trained under the same rules
 
 
 class Shipment(NamedTuple):
@@ -107,9 +108,18 @@ def _former(files: Mapping[str, bytes], replaced: Callable[[str], bool]) -> dict
     contents = {}
     for name in TABLES:
         table = _table(files[name.removesuffix(PACKED)])
-        contents[name] = _text(table[~_cells(table).map(replaced)])
+        gone = _cells(table).map(replaced)
+        contents[name] = _text(pd.concat([table[~gone], _rules_of(table, gone)]) if name == SETTINGS else table[~gone])
     examples = {name: files[name] for name in files if name.endswith(".npz") and not replaced(name.rpartition("/")[0])}
     return contents | {RECORDS: _one_per_line(records)} | examples
+
+
+def _rules_of(table: pd.DataFrame, gone: pd.Series) -> pd.DataFrame:
+    """The rules under which cells were trained that stay, where they stood with a cell that does not, once for all."""
+    rules = table[gone & table["key"].str.startswith(RULES)]
+    heirs = table[~gone].drop_duplicates("experiment").set_index("experiment")[CELL[1:]]
+    rules = rules[rules["experiment"].isin(heirs.index)]
+    return rules.drop(columns=CELL[1:]).join(heirs, on="experiment")[table.columns]
 
 
 def _jobs(fresh: pd.DataFrame, before: Mapping[str, bytes], kept: list[str]) -> pd.DataFrame:
