@@ -248,6 +248,30 @@ def part_of(run: Path, folder: Path, chosen: list[bool]) -> Path:
     return folder
 
 
+def test_rules_stay_with_the_cells_that_were_trained_under_them(run, tmp_path):
+    """They stand once, with the first cell: where that one is trained anew under others, they pass to the next."""
+    whole = only(run, tmp_path / "whole", "multimodal")
+    runs = Results.load(whole).runs
+    for name, rules, cells in (
+        ("early", "old", [True] * len(runs)),
+        ("late", "new", [True] + [False] * (len(runs) - 1)),
+    ):
+        folder = part_of(run, tmp_path / name, cells)
+        settings = pd.read_csv(folder / "settings.csv", dtype=str, keep_default_na=False)
+        first = settings.drop_duplicates(CELL).iloc[[0]]
+        rows = settings[~settings["key"].str.startswith("claims")]
+        added = [first.assign(key=key, value=rules) for key in ("claims_sha256", "claims.C1a")]
+        pd.concat([*added, rows]).to_csv(folder / "settings.csv", index=False)
+        ship(folder, tmp_path / "shipped", add=name == "late")
+    settings = Results.load(tmp_path / "shipped").settings
+    found = settings[settings["key"].str.startswith("claims")]
+    assert sorted(found["value"]) == ["new", "new", "old", "old"]
+    holders = found.groupby("value")["aggregator"].unique()
+    assert found[["experiment", "key", "value"]].duplicated().sum() == 0
+    old = found[found["value"] == "old"].merge(runs[CELL], on=CELL)
+    assert len(old) == 2 and len(holders) == 2
+
+
 def test_cells_are_added_one_by_one(run, tmp_path):
     whole = only(run, tmp_path / "whole", "multimodal")
     count = len(Results.load(whole).runs)

@@ -48,12 +48,15 @@ def judged(results) -> Verdicts:
 
 
 def test_shipped_results_that_lack_cells_say_so(folder, workstation, tmp_path):
-    assert not Verdicts.shipped(workstation).lacking
+    assert not Verdicts.shipped(workstation).lacking()
     run = Verdicts.shipped(shipped(folder, tmp_path, experiment=PART, dataset="dense"))
     expected = f"10 of 36 cells of {PART}"
-    assert run.lacking == {PART: expected}
+    assert run.lacking() == {PART: expected}
     claim, row = next((claim, row) for claim, row in run.decided() if row["pairs"])
-    assert verdict_at(run, claim, row) == f"{row['verdict']}, with {expected}"
+    of_claim = run.lacking(claim)[PART]
+    assert verdict_at(run, claim, row) == f"{row['verdict']}, with {of_claim}"
+    concerned = run.configured["aggregator"] != "poe_published"
+    assert int(of_claim.split()[0]) == (concerned & run.configured["there"]).sum() < int(of_claim.split()[2])
     assert f"cells ({expected}), trained on" in readme._run(run)
 
 

@@ -121,7 +121,7 @@ def _command(scale: str, claim: Claim) -> str:
 def _run(source: Verdicts) -> str:
     """Scale, cells, device, seeds of a cell."""
     cells, devices = len(source.results.runs), ", ".join(source.devices)
-    few = f" ({'; '.join(source.lacking.values())})" if source.lacking else ""
+    few = f" ({'; '.join(source.lacking().values())})" if source.lacking() else ""
     return f"Scale `{source.scale}`: {cells} cells{few}, trained on {devices}; {_seeds(source.results.metrics)}."
 
 

@@ -3,21 +3,21 @@
 __all__ = ["Source", "Verdicts", "verdict_at"]
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from pimvae.claims.schema import Claim, read_claims
+from pimvae.claims.selection import select
 from pimvae.claims.verdict import Judgement
 from pimvae.config.catalogue import read_config
 from pimvae.config.experiments import load
-from pimvae.config.schema import Cell
 from pimvae.errors import UserError
 from pimvae.report.job import judge, row_of
-from pimvae.results.files import Results, read_csv
+from pimvae.results.files import CELL, Results, read_csv
 from pimvae.results.jobs import read_jobs
 
 
@@ -26,7 +26,8 @@ class Verdicts:
     """The verdicts at one scale, rows of ``claims.csv``, and the experiments that they rest on.
 
     Attributes:
-        lacking: of shipped results, experiments that lack cells of the scale, and how many of them there are.
+        configured: of shipped results, a row per cell that the scale configures for their experiments: the columns
+            `CELL`, and whether it is ``there``.
         betas: of shipped results that lack some β of the scale, those that they have.
     """
 
@@ -34,7 +35,7 @@ class Verdicts:
     results: Results
     claims: list[Claim]
     verdicts: pd.DataFrame
-    lacking: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    configured: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*CELL, "there"]), kw_only=True)
     betas: tuple[float, ...] = field(default=(), kw_only=True)
 
     @classmethod
@@ -52,7 +53,10 @@ class Verdicts:
             return found
         betas = {beta for cell in cells for beta in cell.objective.betas}
         some = set(results.metrics["beta"].dropna())
-        return replace(found, lacking=_lacking(found, cells), betas=tuple(sorted(some)) if some < betas else ())
+        there = set(results.runs[CELL].itertuples(index=False, name=None))
+        names = [(c.experiment, c.dataset, c.model.aggregator, c.objective.name, c.model.prior) for c in cells]
+        configured = pd.DataFrame(names, columns=CELL).assign(there=[name in there for name in names])
+        return replace(found, configured=configured, betas=tuple(sorted(some)) if some < betas else ())
 
     @classmethod
     def of(
@@ -87,6 +91,14 @@ class Verdicts:
         if self.betas:
             some += f" 'betas=[{','.join(f'{beta:g}' for beta in self.betas)}]'"
         return f"snakemake --cores all --config scale={self.scale}{' -- beyond' if here > usual else some}"
+
+    def lacking(self, claim: Claim | None = None) -> dict[str, str]:
+        """Of experiments that lack cells (that the claim is about): ``27 of 37 cells of images``."""
+        cells = self.configured if claim is None else _concerned(self.configured, claim)
+        found = cells.groupby("experiment", sort=False)["there"].agg(["sum", "count"])
+        return {
+            name: f"{there} of {count} cells of {name}" for name, there, count in found.itertuples() if there < count
+        }
 
     def decided(self) -> list[tuple[Claim, pd.Series]]:
         """Claims with their verdicts, in the order of the file of claims."""
@@ -139,15 +151,20 @@ class Source(Verdicts):
         return seconds.sum() / 60 if len(seconds) else math.nan
 
 
-def _lacking(found: Verdicts, cells: Iterable[Cell]) -> dict[str, str]:
-    """Of experiments with fewer cells than are configured: ``27 of 37 cells of images``."""
-    there, wanted = Counter(found.results.runs["experiment"]), Counter(cell.experiment for cell in cells)
-    return {name: f"{there[name]} of {count} cells of {name}" for name, count in wanted.items() if there[name] < count}
+def _concerned(cells: pd.DataFrame, claim: Claim) -> pd.DataFrame:
+    """Those cells that a claim is about, on either side."""
+
+    def some(rows: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
+        return select(rows, {key: value for key, value in where.items() if key in rows})  # β is of replicas
+
+    rows = some(cells, {"experiment": claim.experiment, **claim.where})
+    sides = [some(rows, side) for side in (claim.better, claim.worse) if side]
+    return pd.concat(sides).drop_duplicates() if sides else rows
 
 
 def verdict_at(run: Verdicts, claim: Claim, row: pd.Series) -> str:
     """The verdict; where only some of the claim's experiments or of their cells were run, which."""
     there = [name for name in claim.experiments if name in run.experiments]
     part = f", of {', '.join(there)} only" if row["pairs"] and len(there) < len(claim.experiments) else ""
-    few = [run.lacking[name] for name in there if name in run.lacking and row["pairs"]]
+    few = run.lacking(claim).values() if row["pairs"] else []
     return f"{row['verdict']}{part}{', with '.join(['', *few])}"
