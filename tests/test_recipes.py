@@ -76,6 +76,15 @@ def test_a_recipe_is_short(kind):
     assert len(lines) <= LIMIT
 
 
+def test_a_recipe_as_printed_passes_the_linter(kind, tmp_path):
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    file = tmp_path / "src" / "pimvae" / kind / f"{RECIPES[kind]}.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(recipe(RECIPES[kind]))
+    for command in (["check"], ["format", "--check", "--diff"]):
+        run(tmp_path, "-m", "ruff", *command, "--no-cache", ".")
+
+
 def test_a_cell_of_the_new_scheme_is_trained_and_evaluated(kind, tree):
     run(tree, "-c", CHECKED.format(name=CELLS[kind]))
     assert (tree / "done/metrics.csv").read_text().count("kl_posterior") > 0
