@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -169,6 +170,9 @@ MISTAKES = {
     "grid's choice": (GRID, "decoder: linear", "aggregator: poe", "unknown key 'model.aggregator'", "known: "),
     "missing": (GRID, "model: {latent: 5}", "model: {}", "data set 'dense'", "'model.latent' is missing"),
     "device": ("config.yaml", "device: auto", "device: gpu", "'device' must be 'auto', 'cpu' or 'cuda'", "got 'gpu'"),
+    "one number": ("config.yaml", "betas: null", "betas: 1", "'betas' must be a valid list", "got 1: write [1]"),
+    "one name": (GRID, "datasets: [sparse]", "datasets: sparse", "'grids.1.datasets' must be", "write [sparse]"),
+    "no mapping": ("scales/smoke.yaml", "linear:\n", "linear: 3\nx:\n", "'linear' must be a mapping of keys", "got 3"),
     "settings": ("config.yaml", "scale: auto", "scal: auto", "unknown key 'scal'", "did you mean 'scale'?"),
     "no experiment": ("config.yaml", "[linear,", "[liner,", "unknown experiment 'liner'", "did you mean 'linear'?"),
 }  # fmt: skip
@@ -191,6 +195,8 @@ GIVEN = {
     "key": ({"scael": "smoke"}, "unknown key 'scael'", "did you mean 'scale'?"),
     "device": ({"device": "gpu"}, "'device' must be 'auto', 'cpu' or 'cuda'", "got 'gpu'"),
     "list": ({"experiments": "linear"}, "'experiments' must be a list, got 'linear'", "'experiments=[linear]'"),
+    "list of numbers": ({"betas": 1}, "'betas' must be a list, got '1'", "write 'betas=[1]'"),
+    "no entry": ({"betas": []}, "'betas' must have at least 1 entry", "got []"),
 }
 
 
@@ -201,6 +207,26 @@ def test_a_mistake_on_snakemakes_command_line_is_not_blamed_on_the_file(root, ch
     message = str(caught.value)
     assert message.startswith("--config or config/config.yaml: ")
     assert names in message and message.endswith((helps, f"{helps})"))  # no word of 'cpu' after 'gpu'
+
+
+@pytest.mark.parametrize("file", ["config.yaml", "scales/smoke.yaml", "experiments/linear.yaml"])
+@pytest.mark.parametrize("content", ["", "# nothing\n", "---\n"])
+def test_an_empty_file_is_called_empty(copy, file, content):
+    (copy / "config" / file).write_text(content)
+    with pytest.raises(UserError, match=re.escape(f"{file}: the file is empty") + "$"):
+        load("smoke", copy)
+
+
+def test_a_section_without_content_is_called_empty(copy):
+    (copy / "config" / "scales" / "smoke.yaml").write_text("linear:\n")
+    with pytest.raises(UserError, match=r"smoke\.yaml: 'linear' is empty$"):
+        load("smoke", copy)
+
+
+def test_a_file_of_another_encoding_says_what_to_do(copy):
+    (copy / "config" / "config.yaml").write_bytes("scale: é\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"not UTF-8: .*: save it as UTF-8"):
+        load("smoke", copy)
 
 
 def test_a_folder_is_no_configuration(copy):

@@ -67,6 +67,30 @@ def test_links_and_pictures_of_a_page_are_there(root, name):
             assert (root / name).parent.joinpath(target).exists(), target
 
 
+def spans(content: str) -> list[str]:
+    """The inline code of a page: what stands between equal runs of backticks in one paragraph, outside of blocks."""
+    prose = re.sub(r"^ *```.*?^ *```", "", content, flags=re.MULTILINE | re.DOTALL)
+    span = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
+    return [found[1] for paragraph in re.split(r"\n\s*\n", prose) for found in span.findall(paragraph)]
+
+
+def test_spans_are_found():
+    assert spans("a `b c` d ``e ` f``\n```sh\n`g\nh`\n```\n`i\nj`") == ["b c", "e ` f", "i\nj"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_inline_code_crosses_the_end_of_a_line(root, name):
+    """Nobody can copy such a command, and a search does not find it."""
+    assert [span for span in spans(text(root, name)) if "\n" in span] == []
+
+
+def test_every_key_of_the_configuration_is_documented(root):
+    said = " ".join(span for page in ("config/README.md", *DOCS) for span in spans(text(root, page)))
+    missing = [key for key in yaml.safe_load(text(root, "config/config.yaml")) if not re.search(rf"\b{key}\b", said)]
+    assert missing == []
+    assert "`--config 'betas=[1]'`" in text(root, "config/README.md")
+
+
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md", "docs/EXTENDING.md"])
 def test_files_and_commands_that_a_page_names_exist(root, name):
     content = text(root, name)

@@ -12,7 +12,7 @@ LINES, LINES_OF_A_FUNCTION = 250, 50
 # other.
 FLOORS = """
 errors
-allocator kernels limits registry subsets signals warm
+allocator arguments kernels limits registry subsets signals warm
 files gaussian posteriors
 archive chain
 config

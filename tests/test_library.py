@@ -534,7 +534,7 @@ REFUSED = {
     "part": (lambda d: MultimodalVAE.from_data(d, settings={"step": 3}), "expected part.key"),
     "owner": (lambda d: MultimodalVAE.from_data(d, settings={"model.aggregator": "poe"}), "say aggregator instead"),
     "betas": (lambda d: MultimodalVAE.from_data(d, settings={"objective.betas": [1, 2]}), "one β at a time"),
-    "one": (lambda d: MultimodalVAE.from_data({"é": d["é"]}), "it has 1 modalities"),
+    "one": (lambda d: MultimodalVAE.from_data({"é": d["é"]}), "at least 2 modalities are needed, found 1"),
     "steps": (lambda d: MultimodalVAE.from_data(d).fit(d, steps=0), "steps is 0"),
     "seeds": (lambda d: MultimodalVAE.from_data(d).fit(d, seeds=[1, 1]), "distinct"),
     "share": (lambda d: MultimodalVAE.from_data(d).fit(d, validation=1.0), "validation share is 1.0"),

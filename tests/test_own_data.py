@@ -123,6 +123,12 @@ def test_from_tables_to_latents_and_imputations(tables, tmp_path, capsys):
     group = pd.read_csv("filled/group.csv", dtype={"id": str}).set_index("id")
     assert list(group) == ["group", "group=hi", "group=lo"] and set(group["group"]) == {"hi", "lo"}
     np.testing.assert_allclose(group[["group=hi", "group=lo"]].sum(axis=1), 1)
+    observed = pd.read_csv("group.csv", dtype={"id": str}).set_index("id")["group"].dropna()
+    assert 0 < len(observed) < len(group)
+    for label in ("hi", "lo"):  # certain where the label is observed, and there alone
+        chances = group[f"group={label}"]
+        np.testing.assert_array_equal(chances[observed.index], (observed == label).astype(float))
+        assert chances.drop(observed.index).between(0, 1, inclusive="neither").all()
 
     # other samples, of some modalities only
     pd.DataFrame({"id": ["new"], "a": [0.5], "b": [1.5]}).to_csv("scan.csv", index=False)
@@ -153,6 +159,19 @@ def test_describe_trains_nothing(file, tmp_path, capsys):
     printed = capsys.readouterr().out.splitlines()
     assert printed[-1] == "40 training samples, 20 held out" and len(printed) == 4
     assert [path.name for path in tmp_path.iterdir()] == ["my.npz"]
+
+
+def test_few_samples_are_trained_with_a_note(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.savez("my.npz", **{name: np.random.default_rng(0).normal(size=(3, 2)) for name in ("x", "y")})
+    options = [part for pair in zip(TINY[::2], TINY[1::2], strict=True) if "batch" not in pair[1] for part in pair]
+    assert main(["train", "--data", "my.npz", "--out", "run", *options, "--seeds", "1"]) == 0
+    assert "pimvae: note: only 3 training samples: none of fewer than 20 is kept" in capsys.readouterr().err
+    assert main(["evaluate", "--run", "run"]) == 0
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told.startswith("one seed, no intervals; ") and "the model minus the simple model" in told
+    assert main(["train", "--data", "my.npz", "--describe"]) == 0
+    assert "only 3 training samples" in capsys.readouterr().out
 
 
 def test_a_search_decides_by_validation_samples(file, capsys, monkeypatch):
@@ -263,6 +282,7 @@ MISTAKES = {
     "owner": ([*TRAIN, "--set", "model.aggregator=poe"], "say aggregator instead"),
     "batch": ([*TRAIN, "--set", "train.batch_size=99"], "exceeds the 40 samples"),
     "seeds": ([*TRAIN, "--seeds", "0"], "--seeds is 0"),
+    "own seeds": (["train", "linear", "c", "--data", "d", "--out", "o", "--seeds", "0"], "--seeds goes with own data"),
     "private": ([*TRAIN, "--aggregator", "private_poe"], "needs private"),
     "kind": ([*TRAIN, "--kind", "label=class"], "unknown kind 'class'"),
     "kind of nothing": ([*TRAIN, "--kind", "lable=categorical"], "did you mean 'label'?"),

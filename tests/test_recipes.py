@@ -76,6 +76,15 @@ def test_a_recipe_is_short(kind):
     assert len(lines) <= LIMIT
 
 
+@pytest.mark.parametrize("command", ["check --no-cache", "format --check"])
+def test_a_recipe_as_printed_passes_the_linter(kind, command):
+    """At its place in the tree, where the linter finds the modules that it imports; nothing is written there."""
+    place = f"--stdin-filename=src/pimvae/{kind}/{RECIPES[kind]}.py"
+    linter = [sys.executable, "-m", "ruff", *command.split(), place, "-"]
+    done = subprocess.run(linter, cwd=ROOT, input=recipe(RECIPES[kind]), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_cell_of_the_new_scheme_is_trained_and_evaluated(kind, tree):
     run(tree, "-c", CHECKED.format(name=CELLS[kind]))
     assert (tree / "done/metrics.csv").read_text().count("kl_posterior") > 0

@@ -34,8 +34,11 @@ def check_known(what: str, known: Iterable[str], *wanted: str, place: object = N
 
 
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Sentence that lists the known names and, if one is close (at least ``cutoff``, of 1), points at it."""
+    """Sentence that lists the known names and, if one is close (at least ``cutoff``, of 1), points at it.
+
+    In calls from Python a name may be anything, such as a number.
+    """
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=cutoff)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     return f"known: {', '.join(known)}{hint}"

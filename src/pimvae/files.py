@@ -1,6 +1,7 @@
 """Atomic writing: a file is complete under its name or not there, also after a loss of power."""
 
-__all__ = ["alive", "parse_json", "read_json", "remove_leftovers", "replacing", "sha256", "write_csv", "write_json"]
+__all__ = ["alive", "check_writable", "parse_json", "read_json", "remove_leftovers", "replacing", "sha256", "write_csv",
+           "write_json"]  # fmt: skip
 
 import csv
 import hashlib
@@ -11,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from pimvae.errors import UserError
 
 
 def sha256(path: str | Path) -> str:
@@ -133,3 +136,14 @@ def write_csv(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[A
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows([f"{v:.9g}" if isinstance(v, float) else v for v in row] for row in rows)
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that could not be made; nothing is made here.
+
+    Raises:
+        UserError: then.
+    """
+    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK)):
+        raise UserError(f"cannot write to {folder}: {existing} is not a writable folder")

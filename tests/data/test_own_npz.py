@@ -75,7 +75,7 @@ def test_held_out_samples_their_classes_and_ids(tmp_path):
 
 HOLED = np.where(np.arange(12).reshape(4, 3) == 4, np.nan, X)
 FAULTS = {
-    "one modality": ({"x": X}, "it has 1 modalities"),
+    "one modality": ({"x": X}, "at least 2 modalities are needed, found 1"),
     "lengths": ({"x": X, "y": Y[:3]}, "differ in their number of samples: {'x': 4, 'y': 3}"),
     "cube": ({"x": X, "y": X.reshape(4, 3, 1)}, "'y' has shape (4, 3, 1), expected (n, D)"),
     "part of a row": ({"x": HOLED, "y": Y}, "sample [1] of 'x' is partly NaN"),

@@ -58,12 +58,43 @@ def test_an_outer_join_with_names_ids_and_labels_as_they_are(tmp_path):
         ("id\ta\n001\t0.5\n", r"its values are separated by '\t', not by ','"),
         ("id,a\n1,0.5\n2,1.5\n", "no other table has an id of 'more' (column 'id': '1' … '2')"),
         ("id,a,b\n001,9007199254740993,1\n", "column 'a' of 'more' is text beside other columns"),
+        ("id,a,b\n001,1,1\n002,1,oops\n004,1,2\n", "column 'b' of 'more': row 2 (id '002') holds 'oops', no number"),
+        ("id,a,b\n004,1,1\n003,1,NA\n002,1,x\n001,1,2\n", "'b' of 'more': row 3 (id '002') holds 'x', no number"),
+        ("id,a,b\n1,0,x\n2,1,y\n3,1,1\n4,1,1\n001,1,1\n", "row 1 (id '1') holds 'x', no number, and one more does"),
+        ('id,a,b\n001,"0,5",1\n002,"1,5",2\n', "column 'a' of 'more' has a comma as decimal mark: write its numbers"),
+        ('id,a,b\n001,"0,5",1\n002,low,2\n', "column 'a' of 'more' is text beside other columns"),
     ],
 )
 def test_faults_of_tables(tmp_path, content, message):
     (tables(tmp_path) / "more.csv").write_text(content)
     with pytest.raises(UserError, match=re.escape(message)):
         modalities_of(read([tmp_path]), None)
+
+
+def test_a_table_of_another_encoding_says_what_to_do(tmp_path):
+    for encoding in ("latin-1", "utf-16"):
+        (tables(tmp_path) / "more.csv").write_bytes("id,a\n001,é\n".encode(encoding))
+        with pytest.raises(UserError, match=r"more\.csv is no text in UTF-8: save it as UTF-8"):
+            read([tmp_path])
+
+
+def test_one_path_needs_no_list(tmp_path):
+    expected = read([tables(tmp_path)])
+    assert read(tmp_path).sha256() == read(str(tmp_path)).sha256() == expected.sha256()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([],), "no file is named"),
+        ((".", ""), "has no column ''"),
+        ((".", None, "x=X"), "names its modalities itself"),
+    ],
+)
+def test_what_names_no_files_is_one_line(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tables(tmp_path))
+    with pytest.raises(UserError, match=re.escape(message)):
+        read(*arguments)
 
 
 def test_a_comma_at_the_end_of_every_row_moves_no_column(tmp_path):
@@ -212,7 +243,10 @@ SERIES = pd.Series([0.5, 1.5], ["p", "q"])
     ("data", "mask", "message"),
     [
         ([1, 2], None, "data are a list"),
-        ({}, None, "data are a dict"),
+        ({}, None, "data are empty: no modality is named"),
+        ({"x": [[1.0], [1.0, 2.0]], "y": [0.5, 1.5]}, None, "'x' is no array: its rows differ in length"),
+        ({"x": [0.5], "y": [1.5]}, [[1], [1, 0]], "the mask is no array: its rows differ in length"),
+        ({"x": [0.5], "y": [1.5]}, {"x": [1, 0]}, r"the mask of 'x' has shape \(2,\), expected \(1,\)"),
         ({"x": 3}, None, "single value"),
         ({"x": [0.5], "y": [1.5, 2]}, None, "differ in their number of samples"),
         ({"x": [0.5], "y": [1.5]}, [[1]], "the mask has shape"),

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pimvae.cli.options import DATASET, DRAWN, EXPERIMENT, OUT_FILE, OUT_FOLDER, ROOT, SCALE, check_writable, importing
+from pimvae.cli.options import DATASET, DRAWN, EXPERIMENT, OUT_FILE, OUT_FOLDER, ROOT, SCALE, importing
 from pimvae.cli.parser import Group, option
+from pimvae.files import check_writable
 
 DATA = Group("Data")
 

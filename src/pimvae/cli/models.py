@@ -8,9 +8,10 @@ from typing import Any
 
 from pimvae.chain import MANIFEST
 from pimvae.cli import own
-from pimvae.cli.options import BETAS, ROOT, SCALE, check_writable, experiment_name, importing
+from pimvae.cli.options import BETAS, ROOT, SCALE, experiment_name, importing
 from pimvae.cli.parser import Group, option, variable
 from pimvae.errors import UserError
+from pimvae.files import check_writable
 from pimvae.kernels import COMPILED, kernels_in
 
 MODELS = Group("Models")
@@ -169,7 +170,7 @@ def impute(options: argparse.Namespace) -> None:
     """Fill missing modalities of own data.
 
     One table per modality: values (observed ones as they are) with standard deviations, 0 where observed; classes with
-    their probabilities.
+    their probabilities, 1 and 0 where observed.
     """
     from pimvae.own import job
 

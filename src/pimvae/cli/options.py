@@ -1,18 +1,16 @@
 """Arguments that several commands share, and what several commands ask of them."""
 
 __all__ = ["BETAS", "CLAIMS", "DATASET", "DRAWN", "EXPERIMENT", "OUT_FILE", "OUT_FOLDER", "RESULTS", "ROOT", "SCALE",
-           "SCALE_NAME", "check_writable", "experiment_name", "importing", "written_by"]  # fmt: skip
+           "SCALE_NAME", "experiment_name", "importing", "written_by"]  # fmt: skip
 
 import argparse
 import gc
-import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pimvae.cli.parser import Add, option
-from pimvae.errors import UserError
 
 
 def experiment_name(text: str) -> str:
@@ -59,10 +57,3 @@ def importing() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def check_writable(folder: Path) -> None:
-    """Refuse a folder that could not be made; nothing is made here."""
-    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    if not (existing.is_dir() and os.access(existing, os.W_OK)):
-        raise UserError(f"cannot write to {folder}: {existing} is not a writable folder")

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pimvae.cli.options import check_writable
 from pimvae.cli.parser import Add, option
 from pimvae.errors import UserError
+from pimvae.files import check_writable
 
 EXPERIMENT_ONLY = {"root": "--root", "scale": "--scale", "betas": "--betas", "cell": "CELL"}
 
@@ -66,7 +66,7 @@ def options_of_evaluation(command: argparse.ArgumentParser) -> None:
 def _add_group(command: argparse.ArgumentParser, *arguments: Add) -> None:
     group = command.add_argument_group("own data, in place of EXPERIMENT and CELL")
     actions = [add(group) for add in arguments]
-    command.set_defaults(own_only={action.dest: action.option_strings[0] for action in actions})
+    command.set_defaults(own_only={action.dest: (action.option_strings[0], action.default) for action in actions})
 
 
 def is_own(options: argparse.Namespace) -> bool:
@@ -85,8 +85,8 @@ def is_own(options: argparse.Namespace) -> bool:
             if getattr(options, key) not in (None, Path(".")):
                 raise UserError(f"{flag} does not go with own data: leave it out")
         return True
-    for key, flag in options.own_only.items():
-        if getattr(options, key):
+    for key, (flag, default) in options.own_only.items():
+        if getattr(options, key) != default:  # a 0 that is stated is stated
             raise UserError(f"{flag} goes with own data only (--data FILE, without EXPERIMENT and CELL)")
     if options.data and len(options.data) > 1:
         raise UserError("--data is given twice; an experiment has one folder of data")

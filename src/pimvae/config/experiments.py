@@ -68,7 +68,8 @@ class Config:
         if self.shipped:
             return f"scale: {self.scale} ({self.scale_reason}), nothing is trained"
         betas = ", ".join(f"{beta:g}" for beta in self.settings.betas or ())
-        count = f"{len(self.cells)} cells" + (f", β = {betas} only" if betas else "")
+        count = "1 cell" if len(self.cells) == 1 else f"{len(self.cells)} cells"
+        count += f", β = {betas} only" if betas else ""
         return f"scale: {self.scale} ({self.scale_reason}), device {self.device}, {count}"
 
 
@@ -181,8 +182,8 @@ def _given(settings: Mapping[str, Any]) -> Settings:
         UserError: if it is at fault.
     """
     for key in ("experiments", "beyond", "betas"):
-        if isinstance(value := settings.get(key), str):
-            raise UserError(f"{GIVEN}: '{key}' must be a list, got '{value:.200}': write '{key}=[{value:.200}]'")
+        if isinstance(value := settings.get(key), str | int | float):
+            raise UserError(f"{GIVEN}: '{key}' must be a list, got '{value!s:.200}': write '{key}=[{value!s:.200}]'")
     return checked(Settings, settings, GIVEN)
 
 

@@ -12,6 +12,8 @@ from pydantic import BaseModel, RootModel, ValidationError
 
 from pimvae.errors import did_you_mean
 
+MAPPINGS = ("dict_type", "model_type", "mapping_type")  # what pydantic calls a value in the place of keys and values
+
 
 def one_line(error: ValidationError, model: type[BaseModel]) -> str:
     """The first fault of a validation error as one sentence: key, fault, what is allowed."""
@@ -24,8 +26,11 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
     if first["type"] == "missing":
         return f"the key '{'.'.join(key)}' is missing"
     place = f"'{'.'.join(key)}'" if key else "the file"
+    if first["input"] is None and first["type"] in MAPPINGS:
+        return f"{place} is empty"
     same = [item for item in error.errors() if locate(item["loc"], model)[0] == key]  # one per member of a union
-    return f"{place} {' or '.join(dict.fromkeys(map(_fault, same)))}, got {_short(first['input'])}{_nearest(same)}"
+    hint = _nearest(same) or _as_list(same)
+    return f"{place} {' or '.join(dict.fromkeys(map(_fault, same)))}, got {_short(first['input'])}{hint}"
 
 
 def _short(value: object) -> str:
@@ -35,8 +40,20 @@ def _short(value: object) -> str:
 
 def _fault(item: Mapping[str, Any]) -> str:
     """Pydantic's message as the rest of a sentence that starts with the key."""
+    if item["type"] in MAPPINGS:
+        return "must be a mapping of keys to values"
+    if item["type"] == "too_short":
+        least = item["ctx"]["min_length"]
+        return f"must have at least {least} {'entry' if least == 1 else 'entries'}"
     message = item["msg"].replace("Input should be", "must be").replace("tuple", "list")
     return message[0].lower() + message[1:]
+
+
+def _as_list(faults: Sequence[Mapping[str, Any]]) -> str:
+    """How one value is written where a list of values is expected, and nothing else."""
+    value = faults[0]["input"]
+    alone = all(item["type"] == "tuple_type" for item in faults) and isinstance(value, str | int | float)
+    return f": write [{value!s:.200}]" if alone else ""
 
 
 def _nearest(faults: Sequence[Mapping[str, Any]]) -> str:

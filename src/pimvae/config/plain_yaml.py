@@ -45,7 +45,7 @@ def parse(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8: {error}") from None
+        raise UserError(f"{path}: not UTF-8: {error}: save it as UTF-8") from None
     try:
         return parse_text(text)
     except yaml.YAMLError as error:

@@ -65,7 +65,8 @@ class Modality:
         if self.kind == "categorical":
             return self._encode_labels(raw)
         values = numbers(self.ordered(raw)).reshape(len(raw), -1)
-        width = f"'{self.name}' has {values.shape[1]} numbers per sample, expected {self.dim}"
+        count = f"{values.shape[1]} number{'s' if values.shape[1] != 1 else ''}"
+        width = f"'{self.name}' has {count} per sample, expected {self.dim}"
         require(values.shape[1] == self.dim, width)
         seen = whole_rows(raw, values)
         self._check_range(values, seen)

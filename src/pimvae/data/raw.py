@@ -55,7 +55,7 @@ def numbers(raw: Raw) -> np.ndarray:
     """
     values = raw.values
     if values.dtype.kind not in "fiub":
-        raise UserError(f"'{raw.name}' holds text or objects where numbers are expected")
+        raise UserError(f"'{raw.name}' holds text or objects where numbers are expected{_first(values)}")
     return values.astype(np.float64)
 
 
@@ -93,6 +93,18 @@ def _plain(label: Any) -> Label | None:
     if isinstance(label, float) and label.is_integer():
         return int(label)  # 1.0 and 1 are one class
     return label if isinstance(label, (str, int, float, bool)) else str(label)
+
+
+def _first(values: np.ndarray) -> str:
+    """The first entry that is no number, and its sample."""
+    for place, row in enumerate(values.reshape(len(values), -1).tolist()):
+        for value in row:
+            try:
+                float(value)
+            except (TypeError, ValueError):
+                if value is not None:
+                    return f": sample {place} has {value!r:.40}"
+    return ""
 
 
 def _others(faulty: np.ndarray) -> str:

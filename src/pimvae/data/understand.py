@@ -123,8 +123,9 @@ def _moments(raw: Raw, values: np.ndarray, kind: str) -> tuple[list[float], list
         values = values.reshape(-1, 1)
     with np.errstate(over="ignore", invalid="ignore"):
         centre, scale = values.mean(0), values.std(0)
+    constant = "is constant: leave it out" if len(values) > 1 else "is observed in one sample, at least 2 are needed"
     for fault, where in (("has values that are too large", ~np.isfinite(scale)),
-                         ("is constant: leave it out", ~(scale > 1e-12 * np.abs(centre)))):  # fmt: skip
+                         (constant, ~(scale > 1e-12 * np.abs(centre)))):  # fmt: skip
         if where.any():
             column = int(where.argmax())
             raise UserError(f"column '{raw.columns[column] if raw.columns else column}' of '{raw.name}' {fault}")

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pimvae import arguments
 from pimvae.config.schema import Cell
 from pimvae.data.modality import Modality, describe
 from pimvae.data.readers import Collection, read_memory
@@ -138,7 +139,7 @@ class Answers:
         Raises:
             UserError: if a target is unknown, or a sample has nothing to predict it from.
         """
-        wanted = self.names if target is None else (target,) if isinstance(target, str) else tuple(target)
+        wanted = self.names if target is None else arguments.several("target", target, "names")
         check_known("modality", self.names, *wanted)
         sampler = self._sampler(data, mask)
         options = (samples, interval, self._refines(refined), draws, seed)
@@ -155,6 +156,7 @@ class Answers:
 
     def filled(self, data: Any, predictions: Mapping[str, Prediction], mask: Any = None) -> dict[str, tuple[Any, Any]]:
         """The same from what ``predict(data)`` gave, which takes the time."""
+        arguments.mapping("predictions", predictions, "what predict(data) gave")
         sampler = self.replica(self.seed)._sampler(data, mask)  # no model is asked
         return {name: sampler.filled(name, prediction) for name, prediction in predictions.items()}
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pimvae import arguments
 from pimvae.data.modality import Modality
 from pimvae.data.readers import Collection
 from pimvae.data.understand import understand
@@ -21,14 +22,17 @@ def modalities_of(data: Collection, kinds: Mapping[str, str] | None, standardise
     """What the modalities of training samples are, see `pimvae.data.understand`.
 
     Raises:
-        UserError: if a kind is stated of a modality that is not there, or there are fewer than two modalities.
+        UserError: if a kind is stated of a modality that is not there, or there are fewer than two modalities
+            or samples.
     """
-    kinds = dict(kinds or {})
+    kinds = {} if kinds is None else arguments.mapping("kinds", kinds, '{"rna": "counts"}')
     for name in kinds:
         if name not in data.names:
             raise UserError(f"a kind is stated of '{name}', which is no modality ({did_you_mean(name, data.names)})")
     if len(data.raws) < 2:
-        raise UserError(f"{data.source}: it has {len(data.raws)} modalities, 2 needed")
+        raise UserError(f"{data.source}: at least 2 modalities are needed, found {len(data.raws)}")
+    if len(data) < 2:
+        raise UserError(f"{data.source}: there is one sample to train on, at least 2 are needed")
     held_out = data.test.raws if data.test else [None] * len(data.raws)
     try:
         return tuple(

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from pimvae import chain, registry
+from pimvae import arguments, chain, registry
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset
 from pimvae.data.dataset import load as load_data
@@ -114,7 +114,10 @@ def load(folder: Path | str, seed: int | None = None, data: Path | str | None = 
     """
     from pimvae.library.model import MultimodalVAE
 
-    folder = Path(folder)
+    folder = arguments.path("folder", folder)
+    data = None if data is None else arguments.path("data", data)
+    if folder.is_file():
+        raise UserError(f"{folder} is a file, expected the folder of a run")
     record = chain.read_record(folder, cut=True)
     chain.check_weights(folder, record)
     try:

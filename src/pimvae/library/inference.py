@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pimvae import registry
+from pimvae import arguments, registry
 from pimvae.config.schema import Cell
 from pimvae.data.modality import Modality
 from pimvae.data.raw import numbers
 from pimvae.data.readers import Collection
 from pimvae.errors import UserError
-from pimvae.library.results import Array, LogLikelihood, Posterior, Prediction, as_given, joined
+from pimvae.library.results import Array, LogLikelihood, Posterior, Prediction, as_given, joined, seeded
 from pimvae.models.likelihoods.view import likelihood_of, output_of
 from pimvae.models.mode import WeightedDraws, at_modes, draw
 from pimvae.models.vae import MultimodalVAE
@@ -92,7 +92,7 @@ class Sampler:
     @torch.no_grad()
     def log_likelihood(self, refined: bool, draws: int, seed: int) -> LogLikelihood:
         """In the units of the data."""
-        generator = torch.Generator().manual_seed(seed)
+        generator, draws = seeded(seed), arguments.whole("the number of draws", draws, 2)
         of_models = []
         for model in self.models:
             drawn = (self._weighted(model, rows, None, refined, draws, generator) for rows in self._blocks())
@@ -117,9 +117,10 @@ class Sampler:
         seed: int,
     ) -> dict[str, Prediction]:
         """Predictions of modalities; ``hidden`` is not looked at."""
-        if not 0 < interval < 1:
+        if not 0 < arguments.number("the interval", interval) < 1:
             raise UserError(f"the interval is {interval}, must lie between 0 and 1")
-        generator = torch.Generator().manual_seed(seed)
+        generator, draws = seeded(seed), arguments.whole("the number of draws", draws, 2)
+        samples = arguments.whole("samples", samples, 0)
         places = {name: self._place(name) for name in names}
         parts: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in names}
         for rows in self._blocks():
@@ -135,9 +136,7 @@ class Sampler:
     @torch.no_grad()
     def prior_draws(self, count: int, seed: int) -> dict[str, np.ndarray]:
         """Draws of every modality."""
-        if count < 1:
-            raise UserError(f"the number of draws is {count}, must be at least 1")
-        generator = torch.Generator().manual_seed(seed)
+        generator, count = seeded(seed), arguments.whole("the number of draws", count, 1)
         found = [torch.empty(count, modality.dim, dtype=torch.float64) for modality in self.modalities]
         for k, model in enumerate(self.models):  # in turn
             z = model.sample_prior(len(range(k, count, len(self.models))), generator)
@@ -188,8 +187,6 @@ class Sampler:
         x, mask = self.packed.x[:, rows], self.packed.mask[rows].clone()
         if hidden is not None:
             mask[:, self._place(hidden)] = False
-        if draws < 2:
-            raise UserError(f"the number of draws is {draws}, must be at least 2")
         q = model.posterior(x, mask)
         proposal = at_modes(model, x, mask, q.mean()) if refined else q
         return draw(model, x, mask, proposal, draws - draws % 2, generator)

@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from pimvae import arguments
 from pimvae.config.schema import Cell
 from pimvae.data.modality import Modality
 from pimvae.data.readers import read_memory
+from pimvae.errors import UserError
+from pimvae.files import check_writable
 from pimvae.kernels import COMPILED, kernels_in
 from pimvae.library import settings as sizes
 from pimvae.library.answers import Answers
@@ -85,7 +88,8 @@ class MultimodalVAE(Answers):
         """
         found = read_memory(data, mask)
         modalities = modalities_of(found, kinds, standardise)
-        cell = sizes.cell(modalities, len(found), aggregator, objective, latent, settings or {}, name, found.source)
+        changes = {} if settings is None else arguments.mapping("settings", settings, '{"train.steps": 500}')
+        cell = sizes.cell(modalities, len(found), aggregator, objective, latent, changes, name, found.source)
         return cls(cell, modalities)
 
     def fit(
@@ -121,7 +125,7 @@ class MultimodalVAE(Answers):
         """
         start = time.perf_counter()
         packed = self._pack(read_memory(data, mask))
-        chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+        chosen, callbacks = sizes.seeds_of(seeds), _callables(callbacks)
         cell = sizes.for_training(self.cell, len(packed), steps, chosen, validation)
         train, held_out = zip(*(divided(packed, cell.data.validation, seed) for seed in chosen), strict=True)
         models = [self.fresh(seed, cell) for seed in chosen]
@@ -162,8 +166,14 @@ class MultimodalVAE(Answers):
         return flags[self.seeds.index(seed)] or super().lost(seed)
 
     def save(self, folder: Path | str) -> None:
-        """Write ``weights.safetensors``, ``history.csv`` and ``run.json``; `load` reads them."""
-        save(self, Path(folder))
+        """Write ``weights.safetensors``, ``history.csv`` and ``run.json``; `load` reads them.
+
+        Raises:
+            UserError: if this is no folder, or one that cannot be written to.
+        """
+        path = arguments.path("folder", folder)
+        check_writable(path)
+        save(self, path)
 
     def fresh(self, seed: int, cell: Cell | None = None) -> Core:
         """An untrained module of a seed, of the model's own configuration or of another one."""
@@ -171,3 +181,16 @@ class MultimodalVAE(Answers):
         kinds = [modality.likelihood for modality in self.modalities]
         config = (cell or self.cell).model
         return build_model(config, dims, max(dims), kinds, None, derived_seed(seed, Purpose.INITIALISATION))
+
+
+def _callables(callbacks: Any) -> tuple[Any, ...]:
+    """The callbacks, all of which can be called.
+
+    Raises:
+        UserError: if one cannot, or they are no list.
+    """
+    found = arguments.sequence("callbacks", callbacks, "functions of (step, terms)")
+    for callback in found:
+        if not callable(callback):
+            raise UserError(f"callbacks holds {callback!r:.80}, must be a list of functions of (step, terms)")
+    return found

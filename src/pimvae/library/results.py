@@ -1,6 +1,6 @@
 """What is found of samples: posteriors, predictions, log-likelihoods, as arrays or as tensors."""
 
-__all__ = ["Array", "LogLikelihood", "Posterior", "Prediction", "as_given", "joined"]
+__all__ = ["Array", "LogLikelihood", "Posterior", "Prediction", "as_given", "joined", "seeded"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pimvae import arguments
+from pimvae.errors import UserError
 from pimvae.gaussian import GaussianPosterior
 from pimvae.models.mode import Modes
 
@@ -33,8 +35,12 @@ class Posterior:
     tensors: bool
 
     def sample(self, count: int = 1, seed: int = 0) -> Array:
-        """Draws [count, n, latent]."""
-        generator = torch.Generator().manual_seed(seed)
+        """Draws [count, n, latent].
+
+        Raises:
+            UserError: if the number of draws is none.
+        """
+        generator, count = seeded(seed), arguments.whole("the number of draws", count, 1)
         q = self.distribution
         if isinstance(q, GaussianPosterior | Modes):
             noise = torch.randn(count, *q.mean.shape, generator=generator, dtype=torch.float64)
@@ -45,9 +51,20 @@ class Posterior:
         return as_given(drawn, self.tensors)
 
     def log_prob(self, z: Array) -> Array:
-        """log q(z | x_O) in nats, [*draw, n] for z [*draw, n, latent]."""
+        """log q(z | x_O) in nats, [*draw, n] for z [*draw, n, latent].
+
+        Raises:
+            UserError: if z is no array of this shape.
+        """
         kind = torch.as_tensor(self.mean).dtype  # single precision from the encoder, double where it was refined
-        return as_given(self.distribution.log_prob(torch.as_tensor(z, dtype=kind)), self.tensors)
+        expected = tuple(self.mean.shape)
+        try:
+            values = torch.as_tensor(z, dtype=kind)
+        except (TypeError, ValueError, RuntimeError):
+            raise UserError(f"z is no array of numbers, expected the shape (…, {expected[0]}, {expected[1]})") from None
+        if tuple(values.shape[-2:]) != expected:
+            raise UserError(f"z has shape {tuple(values.shape)}, expected (…, {expected[0]}, {expected[1]})")
+        return as_given(self.distribution.log_prob(values), self.tensors)
 
 
 @dataclass(frozen=True)
@@ -85,6 +102,15 @@ class LogLikelihood:
 def as_given(values: Tensor, tensors: bool) -> Array:
     """As a tensor or as an array."""
     return values if tensors else values.detach().numpy()
+
+
+def seeded(seed: int) -> torch.Generator:
+    """Random numbers of a seed.
+
+    Raises:
+        UserError: if it is no whole number.
+    """
+    return torch.Generator().manual_seed(arguments.whole("seed", seed))
 
 
 def joined(parts: Sequence[Any]) -> Any:

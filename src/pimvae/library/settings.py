@@ -1,10 +1,11 @@
 """Sizes and durations for own data: defaults that follow from the data, and changes of them by name."""
 
-__all__ = ["AGGREGATOR", "OBJECTIVE", "PARTS", "cell", "for_training"]
+__all__ = ["AGGREGATOR", "FEWEST", "OBJECTIVE", "PARTS", "cell", "few", "for_training", "seeds_of"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pimvae import arguments
 from pimvae.config.files import checked, merge
 from pimvae.config.schema import Cell, EvaluationConfig, ModelConfig, ObjectiveConfig, OwnData, TrainConfig
 from pimvae.config.strict import Strict
@@ -61,8 +62,10 @@ def cell(
     """
     check("aggregators", aggregator)
     check("objectives", objective)
+    arguments.text("name", name)
     columns = sum(1 if m.kind == "categorical" else m.dim for m in modalities)
-    model = {"aggregator": aggregator, "latent": latent or min(columns, max(4, min(48, 2 * columns // 3)))}
+    size = min(columns, max(4, min(48, 2 * columns // 3))) if latent is None else arguments.whole("latent", latent, 1)
+    model = {"aggregator": aggregator, "latent": size}
     steps = max(1000, min(20000, EPOCHS * samples // SIZES["train"]["batch_size"]))
     values = merge(
         SIZES, {"model": model, "train": {"steps": steps}, "objective": {"name": objective}}, _nested(changes)
@@ -82,23 +85,41 @@ def _may_learn_prior(model: ModelConfig, objective: str) -> bool:
     return trained and model.prior == "standard" and model.family == "gaussian" and not model.private_latent
 
 
+def few(samples: int) -> str:
+    """What is to be known of a training with so many samples; empty where nothing is."""
+    if samples >= FEWEST:
+        return ""
+    rest = "so that no training stops early and nothing says how well it does"
+    return f"only {samples} training samples: none of fewer than {FEWEST} is kept apart for validation, {rest}"
+
+
+def seeds_of(seeds: Any) -> tuple[int, ...]:
+    """The seeds of a number of them or of a list.
+
+    Raises:
+        UserError: if it is neither.
+    """
+    if isinstance(seeds, Iterable) and not isinstance(seeds, str):
+        return tuple(arguments.whole("a seed", seed) for seed in arguments.sequence("seeds", seeds, "whole numbers"))
+    return tuple(range(arguments.whole("seeds", seeds, 1)))
+
+
 def for_training(cell: Cell, samples: int, steps: int | None, seeds: Sequence[int], validation: float | None) -> Cell:
     """The configuration with what `fit` is given.
 
     Raises:
-        UserError: if a number is out of range.
+        UserError: if a number is none, or out of range.
     """
     if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
         raise UserError(f"seeds are {list(seeds)}, must be at least one, distinct, and not negative")
-    if steps is not None and steps < 1:
-        raise UserError(f"steps is {steps}, must be at least 1")
-    share = (VALIDATION if samples >= FEWEST else 0.0) if validation is None else validation
+    steps = cell.train.steps if steps is None else arguments.whole("steps", steps, 1)
+    default = VALIDATION if samples >= FEWEST else 0.0
+    share = default if validation is None else arguments.number("the validation share", validation)
     if not 0 <= share < 1 or round(share * samples) >= samples:
         raise UserError(f"the validation share is {share}, must be at least 0 and leave samples to train on")
     if round(share * samples) == 0:
         share = 0.0
     train, rest = cell.train, samples - round(share * samples)
-    steps = train.steps if steps is None else steps
     train = train.model_copy(update={"steps": steps, "batch_size": min(train.batch_size, rest),
                                      "history_every": min(train.history_every, steps)})  # fmt: skip
     data = cell.data.model_copy(update={"samples": samples, "validation": share})
@@ -111,7 +132,7 @@ def _nested(changes: Mapping[str, Any]) -> dict[str, Any]:
     """``{"train.steps": 500}`` as nested mappings."""
     found: dict[str, Any] = {}
     for key, value in changes.items():
-        part, dot, name = key.partition(".")
+        part, dot, name = arguments.text("a setting", key).partition(".")
         if not dot or part not in PARTS:
             raise UserError(f"setting '{key}': expected part.key with a part of {', '.join(PARTS)}")
         if key in OWNERS:

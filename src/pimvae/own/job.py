@@ -75,7 +75,7 @@ def train(
     chain.check_free(checkpoint, folder)
     check_replaceable(checkpoint)
     _refuse_other_run(folder, model, record)
-    print(model.describe(data), file=sys.stderr)
+    _tell(model, data)
     if tune:
         from pimvae.own.tuning import tuned
 
@@ -90,6 +90,15 @@ def train(
     with deferred():  # files are written to their end
         model.save(folder)
         forget(saved)
+
+
+def _tell(model: "MultimodalVAE", data: Collection) -> None:
+    """Say what the data were understood as, and what is to be known of so few."""
+    from pimvae.library.settings import few
+
+    print(model.describe(data), file=sys.stderr)
+    if told := few(len(data)):
+        print(f"pimvae: note: {told}", file=sys.stderr)
 
 
 def _fit(model: "MultimodalVAE", data: Collection, device: str, saved: "Checkpoint", folder: Path) -> None:

@@ -105,7 +105,7 @@ def describe_source(source: Source, aggregator: str, objective: str, settings: S
         UserError: if the data, a name or a setting is at fault.
     """
     from pimvae.library.data import modalities_of, pack_collection
-    from pimvae.library.settings import cell
+    from pimvae.library.settings import cell, few
 
     changes = settings_of(settings)
     data = source.read()
@@ -115,7 +115,7 @@ def describe_source(source: Source, aggregator: str, objective: str, settings: S
     if data.test:
         pack_collection(data.test, modalities)
     held_out = f", {len(data.test)} held out" if data.test else ""
-    return [*lines, f"{len(data)} training samples{held_out}"]
+    return [*lines, f"{len(data)} training samples{held_out}", *filter(None, [few(len(data))])]
 
 
 def load_own(run: Path, seed: int | None = None) -> "MultimodalVAE":
@@ -174,7 +174,7 @@ def _alike(source: Source, recorded: Source) -> Source:
     """Other files, read as the recorded ones were: where nothing else is said, and they are of such a format."""
     first = Path(source.paths[0])
     tables = first.is_dir() or first.suffix.lower() in TABLES
-    ids = source.ids or (recorded.ids if tables else None)
+    ids = source.ids if source.ids is not None else recorded.ids if tables else None
     places = source.places or (recorded.places if first.suffix.lower() == ANNDATA else ())
     return replace(recorded, paths=source.paths, ids=ids, places=places)
 

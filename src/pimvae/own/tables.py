@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import numpy as np
+
+from pimvae.data.modality import Modality
 from pimvae.errors import UserError
 from pimvae.files import replacing, write_csv
 from pimvae.own.source import Source, all_samples, load_own, some_data
@@ -34,7 +37,10 @@ def encode(run: Path, source: Source | None, out: Path | None, seed: int | None,
 
 
 def impute(run: Path, source: Source | None, out: Path | None, seed: int | None, form: str = "csv") -> Path:
-    """Every modality with what is missing predicted: a table each, with standard deviations, 0 where observed."""
+    """Every modality with what is missing predicted: a table each.
+
+    Numbers have standard deviations, 0 where observed; classes have probabilities, 1 and 0 where observed.
+    """
     model = load_own(run, seed)
     data = all_samples(some_data(model, source))
     folder = out or run / "imputed"
@@ -45,7 +51,7 @@ def impute(run: Path, source: Source | None, out: Path | None, seed: int | None,
         names = list(modality.column_names())
         if modality.kind == "categorical":
             header = ["id", *names, *(f"{names[0]}={label}" for label in modality.classes)]
-            chances = prediction[modality.name].mean
+            chances = _chances(modality, values, deviations, prediction[modality.name].mean)
             rows = [[i, v, *p] for i, v, p in zip(data.ids, values.tolist(), chances.tolist(), strict=True)]
         else:
             header = ["id", *names, *(f"{name}_sd" for name in names)]
@@ -53,6 +59,12 @@ def impute(run: Path, source: Source | None, out: Path | None, seed: int | None,
             rows = [[i, *v, *s] for i, v, s in zip(data.ids, flat, spread, strict=True)]
         _table(folder / f"{quote(modality.name, safe=' ')}.{form}", header, rows)
     return folder
+
+
+def _chances(modality: Modality, labels: np.ndarray, deviations: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Probabilities of the classes [n, K]: 1 and 0 where the label is observed, which is where deviations are 0."""
+    sure = np.array([[label == known for known in modality.classes] for label in labels.tolist()], dtype=float)
+    return np.where(deviations.any(1, keepdims=True), predicted, sure)
 
 
 def _table(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:

@@ -37,8 +37,10 @@ def summary(rows: Sequence[tuple[object, ...]]) -> list[str]:
     diverged = [row for row in rows if row[place["metric"]] == "diverged" and row[place["value"]]]
     if diverged:
         lines.append(f"{len(diverged)} of {seeds} seeds diverged and have no other number")
-    notes = f"{seeds} seeds, 95 % intervals over them; nats per sample where not a share"
-    return [*lines, f"{notes}; in brackets: the seeds' average minus the simple model, ± 2 paired standard errors"]
+    several = f"{seeds} seeds, 95 % intervals over them"
+    notes, ours = ("one seed, no intervals", "the model") if seeds == 1 else (several, "the seeds' average")
+    units = "nats per sample where not a share"
+    return [*lines, f"{notes}; {units}; in brackets: {ours} minus the simple model, ± 2 paired standard errors"]
 
 
 def verdict(ahead: Sequence[float], error: Sequence[float]) -> str:

@@ -5,6 +5,7 @@ __all__ = ["ANNDATA", "TABLES", "Collection", "check_there", "read", "read_memor
 from collections.abc import Sequence
 from pathlib import Path
 
+from pimvae import arguments
 from pimvae.data.readers._collection import Collection
 from pimvae.data.readers.anndata import read_units
 from pimvae.data.readers.memory import read_memory
@@ -15,21 +16,29 @@ ARCHIVE, ANNDATA, TABLES = ".npz", ".h5ad", (".csv", ".tsv", ".parquet")
 UNITS = (ANNDATA, ".h5mu")
 
 
-def read(paths: Sequence[Path | str], ids: str | None = None, places: Sequence[str] = ()) -> Collection:
+def read(
+    paths: Sequence[Path | str] | Path | str, ids: str | None = None, places: Sequence[str] | str = ()
+) -> Collection:
     """Own data from files.
 
     Args:
         paths: one .npz, .h5ad or .h5mu file; or tables (.csv, .tsv, .parquet), one per modality, or a folder of them.
+            A single one needs no list.
         ids: tables: the column that joins them; default: the only one that all of them have.
         places: .h5ad: where the modalities are: ``name=X``, ``name=obsm:key``, ``name=layers:key``,
             ``name=obs:column``.
 
     Raises:
-        UserError: if a file is missing, damaged, of an unknown format, or breaks a rule of its format, or if it has no
-            use for ``ids`` or ``places``.
+        UserError: if no file is named, or one is missing, damaged, of an unknown format, breaks a rule of its format,
+            or has no use for ``ids`` or ``places``.
     """
-    check_there(paths)
-    found = [Path(path) for path in paths]
+    found = [arguments.path("a path", path) for path in arguments.several("paths", paths, "paths")]
+    places = [arguments.text("a place", place) for place in arguments.several("places", places, "texts")]
+    if ids is not None:
+        arguments.text("ids", ids)
+    if not found:
+        raise UserError("no file is named: name a file with own data, or a folder of tables")
+    check_there(found)
     if len(found) == 1 and found[0].is_dir():
         folder = found[0]
         found = sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLES)

@@ -33,7 +33,7 @@ def read_units(path: Path, places: Sequence[str]) -> Collection:
     try:
         data = reader(path)
     except (OSError, KeyError, ValueError, TypeError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
+        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
     return from_units(data, places, str(path))
 
 

@@ -33,7 +33,9 @@ def read_memory(data: Any, mask: Any = None) -> Collection:
         from pimvae.data.readers.anndata import from_units
 
         found = from_units(data, (), SOURCE)
-    elif isinstance(data, Mapping) and data:
+    elif isinstance(data, Mapping):
+        if not data:
+            raise UserError("data are empty: no modality is named")
         found = _from_mapping(data)
     else:
         raise UserError(f"data are a {type(data).__name__}; expected a dict of name → array, tensor or DataFrame")
@@ -84,7 +86,7 @@ def _check_one_index(frames: Mapping[str, Any], arrays: Sequence[str]) -> None:
 
 
 def _from_array(name: str, values: Any) -> Raw:
-    array = np.asarray(values.detach().cpu().numpy() if _is_tensor(values) else values)
+    array = _as_array(f"'{name}'", values)
     if array.ndim == 0:
         raise UserError(f"'{name}' is a single value, expected one row per sample")
     return Raw(name, array)
@@ -97,9 +99,8 @@ def _masked(found: Collection, mask: Any) -> Collection:
         unknown = sorted(map(str, set(mask) - set(found.names)))
         if unknown:
             raise UserError(f"the mask names '{unknown[0]}', which is no modality")
-        parts = [_in_order(mask.get(name, np.ones(len(found))), found.ids) for name in found.names]
-        mask = np.stack(parts, axis=1)
-    mask = mask.detach().cpu().numpy() if _is_tensor(mask) else np.asarray(mask)
+        mask = np.stack([_in_order(name, mask.get(name, np.ones(len(found))), found.ids) for name in found.names], 1)
+    mask = _as_array("the mask", mask)
     expected = (len(found), len(found.raws))
     if mask.shape != expected:
         raise UserError(f"the mask has shape {mask.shape}, expected {expected}")
@@ -110,14 +111,29 @@ def _masked(found: Collection, mask: Any) -> Collection:
     return Collection(raws, found.ids, found.source, found.test)
 
 
-def _in_order(values: Any, ids: Sequence[str]) -> np.ndarray:
+def _as_array(what: str, values: Any) -> np.ndarray:
+    """What is given as an array.
+
+    Raises:
+        UserError: if its rows differ in length.
+    """
+    try:
+        return np.asarray(values.detach().cpu().numpy() if _is_tensor(values) else values)
+    except ValueError:  # numpy's word for it is "inhomogeneous"
+        raise UserError(f"{what} is no array: its rows differ in length") from None
+
+
+def _in_order(name: str, values: Any, ids: Sequence[str]) -> np.ndarray:
     """The mask of one modality, a series in the order of the samples.
 
     Raises:
-        UserError: if the index of a series is not that of the samples.
+        UserError: if the index of a series is not that of the samples, or there are more or fewer values.
     """
     if not _is_pandas(values):
-        return np.asarray(values)
+        found = _as_array(f"the mask of '{name}'", values)
+        if found.shape != (len(ids),):
+            raise UserError(f"the mask of '{name}' has shape {found.shape}, expected {(len(ids),)}")
+        return found
     rows = dict(zip(map(str, values.index), values.tolist(), strict=True))
     if len(rows) < len(values) or set(rows) != set(ids):
         raise UserError("the index of the mask is not that of the samples: reindex it, or give the mask as an array")

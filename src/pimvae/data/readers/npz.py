@@ -34,7 +34,8 @@ def read_npz(path: Path | str) -> Collection:
     path = Path(path)
     arrays = _arrays(path)
     names = [name for name in arrays if name not in (MASK, IDS) and not name.endswith(TEST)]
-    _require(len(names) >= 2, path, f"it has {len(names)} modalities (arrays that are not mask, ids or test), 2 needed")
+    found = f"found {len(names)} (arrays that are not mask, ids or test)"
+    _require(len(names) >= 2, path, f"at least 2 modalities are needed, {found}")
     held_out = [name for name in arrays if name.endswith(TEST)]
     strangers = sorted(set(held_out) - {f"{name}{TEST}" for name in [*names, MASK, IDS]})
     _require(not strangers, path, f"'{(strangers or [''])[0]}' has no training samples of that name")
@@ -59,7 +60,7 @@ def _part(
         _require(np.isin(found, (0, 1)).all(), path, f"'{MASK + suffix}' holds other values than 0 and 1")
         given = found.astype(bool)
     ids = tuple(map(str, arrays.get(IDS + suffix, np.arange(first, first + count)).reshape(-1).tolist()))
-    _require(len(ids) == count, path, f"'{IDS + suffix}' has {len(ids)} entries, expected {count}")
+    _require(len(ids) == count, path, f"'{IDS + suffix}' has length {len(ids)}, expected {count}")
     raws = tuple(Raw(name, arrays[name + suffix], (), given[:, s]) for s, name in enumerate(names))
     return Collection(raws, ids, str(path), test)
 

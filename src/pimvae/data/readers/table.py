@@ -17,6 +17,7 @@ from pimvae.data.readers._collection import Collection
 from pimvae.errors import UserError
 
 PARQUET = ".parquet"
+LABELS = " is text beside other columns: a column of labels is a table of its own"
 WORDS = ("NA", "NaN", "nan", "N/A", "null")  # a missing number in CSV and TSV; among labels they are labels
 
 
@@ -39,7 +40,7 @@ def read_tables(paths: Sequence[Path], ids: str | None = None) -> Collection:
         if path.stem in frames:
             raise UserError(f"two tables are called '{path.stem}': a modality has the name of its file")
         frames[path.stem] = _read(path)
-    column = ids or _common(frames)
+    column = _common(frames) if ids is None else ids
     for path, (name, frame) in zip(paths, frames.items(), strict=True):
         if column not in frame:
             raise UserError(f"{path} has no column '{column}' (it has: {', '.join(map(str, frame.columns[:10]))})")
@@ -74,17 +75,23 @@ def join_frames(frames: Mapping[str, pd.DataFrame], source: str) -> Collection:
     for name, frame in frames.items():
         given = pd.Index(ids).isin(frame.index)
         whole = frame.reindex(ids)
-        values = numeric_or_labels(str(name), whole, given)
+        values = numeric_or_labels(str(name), frame, whole, given)
         given = given & ~whole.isna().all(axis=1).to_numpy()
         raws.append(Raw(str(name), values, tuple(map(str, frame.columns)), given))
     return Collection(tuple(raws), tuple(map(str, ids)), source)
 
 
-def numeric_or_labels(name: str, frame: pd.DataFrame, given: np.ndarray) -> np.ndarray:
+def numeric_or_labels(name: str, table: pd.DataFrame, frame: pd.DataFrame, given: np.ndarray) -> np.ndarray:
     """The values of a table as one array: integers, floats, truth values, or labels of its only column.
 
+    Args:
+        name: of the table.
+        table: its rows as they came.
+        frame: the same in the order of all samples.
+        given: bool [n], which samples it has.
+
     Raises:
-        UserError: if some of several columns are text.
+        UserError: if some of several columns are text; the message names what is no number, by its row.
     """
     columns = [_converted(frame[column]) for column in frame]
     numeric = [column.dtype.kind in "fiub" for column in columns]
@@ -101,9 +108,24 @@ def numeric_or_labels(name: str, frame: pd.DataFrame, given: np.ndarray) -> np.n
     if len(columns) == 1:
         return frame.iloc[:, 0].astype(object).where(frame.iloc[:, 0].notna(), None).to_numpy(dtype=object)
     text = frame.columns[numeric.index(False)]
-    raise UserError(
-        f"column '{text}' of '{name}' is text beside other columns: a column of labels is a table of its own"
-    )
+    raise UserError(f"column '{text}' of '{name}'{_no_numbers(table[text])}")
+
+
+def _no_numbers(column: pd.Series) -> str:
+    """Why a column that stands beside others is none of numbers: commas in them, a slip in a few rows, or labels."""
+    known = column.dropna()
+    known = known[~known.isin(WORDS)] if not known.isin(WORDS).all() else known
+    if not all(isinstance(value, str) for value in known):
+        return LABELS
+    commas = known.str.contains(",", regex=False)
+    if commas.any() and pd.to_numeric(known.str.replace(",", ".", regex=False), errors="coerce").notna().all():
+        return " has a comma as decimal mark: write its numbers with a point"
+    odd = known[(pd.to_numeric(known, errors="coerce").isna() | known.map(_inexact)).to_numpy()]
+    if 2 * len(odd) >= len(known):
+        return LABELS
+    row = int((column.index == odd.index[0]).argmax()) + 1
+    more = f", and {len(odd) - 1} more do" if len(odd) > 2 else ", and one more does" if len(odd) == 2 else ""
+    return f": row {row} (id '{odd.index[0]}') holds '{odd.iloc[0]:.40}', no number{more}"
 
 
 def _without_words(column: pd.Series) -> pd.Series:
@@ -193,6 +215,8 @@ def _read(path: Path) -> pd.DataFrame:
         raise UserError(f"{path}: reading parquet needs the package pyarrow: pip install pyarrow") from None
     except pd.errors.ParserWarning:
         raise UserError(f"{path} has a row with more fields than its first line") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no text in UTF-8: save it as UTF-8 (spreadsheets call it 'CSV UTF-8')") from None
     except (OSError, ValueError, csv.Error) as error:  # pandas' errors of parsing are ValueErrors
         raise UserError(f"{path} is not a table: {' '.join(str(error).split())}") from None
     if not len(frame):
