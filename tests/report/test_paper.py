@@ -33,6 +33,9 @@ def test_every_value_that_the_text_uses_is_generated(macro_text):
     keys = set(re.findall(r"\\defkey\{([^}]+)\}", macro_text))
     used = {"val:" + ":".join(parts) for parts in re.findall(r"\\val" + r"\{([^}]+)\}" * 5, TEXT)}
     used |= {"setting:" + ":".join(parts) for parts in re.findall(r"\\setting" + r"\{([^}]+)\}" * 2, TEXT)}
+    for command, key in (("bestof", "best"), ("abovecode", "above")):
+        used |= {f"{key}:" + ":".join(parts) for parts in re.findall(rf"\\{command}" + r"\{([^}]+)\}" * 2, TEXT)}
+    used |= {f"betas:{name}" for name in re.findall(r"\\betas\{([^}]+)\}", TEXT)}
     both = re.findall(r"\\twosettings" + r"\{([^}]+)\}" * 3, TEXT)
     used |= {f"setting:{name}:{key}" for *names, key in both for name in names}
     assert len(used) > 20

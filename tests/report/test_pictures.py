@@ -20,8 +20,8 @@ def test_the_pictures_are_small_and_the_same_again(folder, tmp_path):
 
 def test_a_picture_that_is_too_large_gets_coarser(tmp_path):
     def noise():
-        drawn = figure(4)
-        drawn.subplots().imshow(np.random.default_rng(0).random((600, 600, 3)), interpolation="nearest")
+        drawn = figure(8)
+        drawn.subplots().imshow(np.random.default_rng(0).random((1200, 1200, 3)), interpolation="nearest")
         return drawn
 
     path = pictures.write_small(noise, tmp_path / "noise.png")

@@ -1,4 +1,4 @@
-"""Published baselines and the mixture bound without the empty subset: blocks of tables, not columns of figures."""
+"""Published baselines and the mixture bound without the empty set: blocks of tables, not columns of figures."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def test_every_row_is_in_the_grid_or_in_one_block(results):
 
 def test_readme_stand_below_the_grid_in_one_group_of_columns(results):
     table = grid_table(stated(LLH, Measure(heading="M", metric="llh", subset="mnist")), results).to_latex()
-    grid, _, blocks = table.partition("without the empty subset")
+    grid, _, blocks = table.partition("without the empty set")
     assert "MMVAE" not in grid and grid.count("bound}") == 2
     lines = [line for line in blocks.splitlines() if "&" in line]
     assert [line.split(" & ")[0] for line in lines] == [
@@ -63,7 +63,7 @@ def test_readme_stand_below_the_grid_in_one_group_of_columns(results):
 
 def test_tables_without_baselines_have_no_blocks():
     table = grid_table(stated(LLH), found([("poe", "masked")])).to_latex()
-    assert "baselines" not in table and "empty subset" not in table
+    assert "baselines" not in table and "empty set" not in table
 
 
 def test_likelihoods_are_hidden_of_objectives_that_ignore_the_prior():

@@ -60,7 +60,7 @@ TABLES = {
 }
 # Panels below the grid, whose rows have an objective of their own: that of the panel, or the one that the row names.
 BLOCKS = {
-    "mixture bound without the empty subset": "mixture_nonempty",
+    "mixture bound without the empty set": "mixture_nonempty",
     "published baselines, each with its bound": None,
 }
 SAMPLED = 10  # cells of each table

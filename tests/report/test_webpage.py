@@ -5,6 +5,7 @@ import pytest
 from pimvae.errors import UserError
 from pimvae.registry import names
 from pimvae.report.page_notes import HEADINGS, MARKS, SORT
+from pimvae.report.table import NOT_RUN
 from pimvae.report.webpage import html_table, page, pages
 
 TABLE = r"""\begin{tabular}{@{}lrr@{}}
@@ -57,6 +58,14 @@ def test_headings_and_marks_are_explained_once_where_they_occur():
 def test_what_is_said_of_one_table_stands_below_it_alone():
     said = "the share of generated samples"
     assert said in page("title", TABLE, "laptop", "t7_coherence_text") and said not in page("title", TABLE, "laptop")
+
+
+def test_tables_of_stand_in_images_say_so_and_a_table_that_was_not_run_says_nothing():
+    said = "not comparable with those of the publication"
+    assert all(said in page("title", TABLE, "laptop", name) for name in ("t6_images", "t12_classifiers"))
+    assert said not in page("title", TABLE, "laptop", "t1_rates")
+    nothing = page("title", NOT_RUN.to_latex(), "laptop", "t6_images")
+    assert "not run at this scale" in nothing and SORT not in nothing and said not in nothing
 
 
 def test_sorting_is_offered_where_every_column_has_a_heading():

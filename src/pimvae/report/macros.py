@@ -13,7 +13,7 @@ from pimvae.claims.status import COLLAPSED, UNTRAINED
 from pimvae.claims.verdict import UNSETTLED, Judgement
 from pimvae.config.catalogue import catalogue
 from pimvae.evaluation.names import CLASSIFIER, TRUE_PRIOR
-from pimvae.report import prose
+from pimvae.report import beside, prose
 from pimvae.report.checks import check_rows
 from pimvae.report.latex import escape
 from pimvae.results.files import Results
@@ -32,12 +32,16 @@ def macros(results: Results, judgements: Sequence[Judgement], scale: str) -> str
 
     ``\val{dataset}{aggregator}{objective}{metric}{subset}`` is a mean with its interval, ``\setting{dataset}{key}`` a
     value of the configuration, ``\ifrun{dataset}{then}{else}`` asks for a data set; ``\Claim<Id>Verdict`` and its
-    companions belong to a claim. A key that does not exist prints a visible mark and a LaTeX warning (see
+    companions belong to a claim; of ``\bestof``, ``\abovecode`` and ``\betas`` see `pimvae.report.beside`. A key that
+    does not exist prints a visible mark and a LaTeX warning (see
     paper/preamble.tex).
     """
     lines = ["% Generated from results; do not edit."]
     lines += [rf"\newcommand{{\{name}}}{{{text}}}" for name, text in _named(results, judgements, scale)]
-    lines += [rf"\defkey{{val:{key}}}{{{text}}}" for key, text in _values(results.metrics)]
+    lines += [rf"\defkey{{val:{key}}}{{{text}}}" for key, text in _values(results.metrics, results.baselines)]
+    lines += [rf"\defkey{{best:{key}}}{{{text}}}" for key, text in beside.best(results.metrics)]
+    lines += [rf"\defkey{{above:{key}}}{{{text}}}" for key, text in beside.above(results.metrics, results.baselines)]
+    lines += [rf"\defkey{{betas:{key}}}{{{text}}}" for key, text in beside.weights(results.metrics)]
     lines += [rf"\defkey{{run:{name}}}{{}}" for name in catalogue().order("datasets", results.runs["dataset"])]
     lines += [rf"\defkey{{{key}}}{{{text}}}" for key, text in _seeds(results.metrics)]
     lines += [rf"\defkey{{setting:{key}}}{{{text}}}" for key, text in _settings(results.settings)]
@@ -76,8 +80,8 @@ def _claim(judgement: Judgement) -> Iterator[tuple[str, str]]:
     yield f"{name}OpenGroups", prose.exceptions(judgement, against=False)
     yield f"{name}AgainstGroups", prose.exceptions(judgement, against=True)
     yield f"{name}Relevant", f"{judgement.claim.relevant:g}"
-    yield f"{name}Collapsed", escape(prose.enumeration(judgement.names(COLLAPSED))) or "none"
-    yield f"{name}Untrained", escape(prose.enumeration(judgement.names(UNTRAINED))) or "none"
+    yield f"{name}Collapsed", escape(prose.enumeration(judgement.names(COLLAPSED), ";")) or "none"
+    yield f"{name}Untrained", escape(prose.enumeration(judgement.names(UNTRAINED), ";")) or "none"
 
 
 def _overall(results: Results) -> Iterator[tuple[str, str]]:
@@ -89,7 +93,7 @@ def _overall(results: Results) -> Iterator[tuple[str, str]]:
     yield "CellCount", str(len(runs))
     yield "ReplicaCount", str(len(trained[REPLICA].drop_duplicates()))
     diverged = len(diverged_replicas(metrics))
-    yield "DivergedText", f"{diverged} diverged; they are counted where they occur" if diverged else "none diverged"
+    yield "DivergedText", f"{diverged} diverged and are counted where they occur" if diverged else "none diverged"
     yield "DeviceMinutes", format_number(runs["seconds"].astype(float).sum() / 60, 2)
     threads = runs["threads"].dropna().astype(int)
     several = threads.nunique() > 1 or (threads != 1).any()
@@ -119,12 +123,15 @@ def _check(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
     yield "CheckWithin", format_number(100 * (rows["error"].abs() <= rows["llh_error"]).mean())
 
 
-def _values(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
+def _values(metrics: pd.DataFrame, baselines: pd.DataFrame) -> Iterator[tuple[str, str]]:
     """Mean with interval over seeds of every metric of every cell with β = 1, times the metric's factor.
 
-    Of two splits the held-out one counts. Cells with a learned prior are named ``<aggregator>-mixture_prior``.
+    Of two splits the held-out one counts. Cells with a learned prior are named ``<aggregator>-mixture_prior``; a simple
+    model stands in the place of an aggregator, with the objective ``simple``.
     """
-    rows = select(drop_diverged(metrics), {"beta": 1})
+    simple = baselines.assign(aggregator=baselines["baseline"], objective="simple")
+    parts = [frame for frame in (drop_diverged(metrics), simple) if len(frame)]
+    rows = select(pd.concat(parts, ignore_index=True) if parts else metrics, {"beta": 1})
     rows = rows[rows["metric"].isin(catalogue().entries["metrics"])]
     rows = rows.assign(aggregator=rows["aggregator"].where(
         rows["prior"] != "mixture", rows["aggregator"] + "-mixture_prior"))  # fmt: skip

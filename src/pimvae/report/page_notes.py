@@ -7,12 +7,18 @@ from pathlib import Path
 
 import yaml
 
+from pimvae.report.table import NOT_RUN
+
 STATED = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
 MARKS: dict[str, str] = STATED["marks"]
 ABOUT: dict[str, str] = STATED["about"]
 HEADINGS: dict[str, str] = STATED["headings"]
 SIMPLE = "Last block: simple models fitted to the same training samples."
 SORT = "A click on a heading sorts the rows below it."
+IMAGES = ("t6_", "t7_", "t8_", "t12_")  # how the names of tables of images and text begin
+STAND_INS = (
+    "Where images are the embedded stand-ins (the default), numbers are not comparable with those of the publication."
+)
 
 
 def notes(name: str, table: str, tex: str, scale: str) -> str:
@@ -25,7 +31,10 @@ def notes(name: str, table: str, tex: str, scale: str) -> str:
         scale: of the results.
     """
     used = "; ".join(text for command, text in MARKS.items() if f"\\{command}" in tex)
+    if tex == NOT_RUN.to_latex():
+        return f"<p>Scale {scale}.</p>"
     said = [f"Scale {scale}.", *([ABOUT[name]] if name in ABOUT else [])]
+    said += [STAND_INS] if name.startswith(IMAGES) else []
     said += [f"Marks: {used}."] if used else []
     said += [SIMPLE] if any(f"\\{command}" in tex for command in ("untrained", "collapsed")) else []
     heads = re.findall(r"<tr[^>]*>.*?</tr>", table.partition("</thead>")[0], flags=re.DOTALL)

@@ -1,7 +1,7 @@
 """Words of the paper that depend on results: counts, lists, effects, and what became of the claims."""
 
-__all__ = ["NUMBERS", "SAID", "count_word", "counted", "effect_texts", "enumeration", "exceptions", "fixed", "rounded",
-           "spread", "unit", "verdict_sentences", "verdict_summary"]  # fmt: skip
+__all__ = ["NUMBERS", "SAID", "count_word", "counted", "effect_texts", "enumeration", "exceptional", "exceptions",
+           "fixed", "rounded", "spread", "unit", "verdict_sentences", "verdict_summary"]  # fmt: skip
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,7 +14,8 @@ from pimvae.claims.verdict import Judgement
 from pimvae.config.catalogue import catalogue
 from pimvae.report.latex import escape
 
-NUMBERS = ["Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"]
+NUMBERS = ["Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve",
+           "Thirteen", "Fourteen", "Fifteen", "Sixteen", "Seventeen", "Eighteen", "Nineteen", "Twenty"]  # fmt: skip
 # In the order of the sentences: what is said of one claim and of several.
 SAID = {"holds": ("holds", "hold"), "refuted": ("is refuted", "are refuted"),
         "negligible": ("has a negligible effect", "have negligible effects"),
@@ -22,7 +23,7 @@ SAID = {"holds": ("holds", "hold"), "refuted": ("is refuted", "are refuted"),
 
 
 def count_word(count: int) -> str:
-    """``no``, ``one`` to ``nine``, then digits."""
+    """``no``, ``one`` to ``twenty``, then digits."""
     words = ["no", *(word.lower() for word in NUMBERS[1:])]
     return words[count] if count < len(words) else str(count)
 
@@ -46,7 +47,7 @@ def enumeration(parts: Sequence[str], mark: str = ",") -> str:
 
 def verdict_summary(judgements: Sequence[Judgement]) -> str:
     """A sentence per verdict with the claims that came to it, in words and with their numbers."""
-    return _by_verdict(judgements, lambda one: rf"{escape(one.claim.short)} (\mbox{{{one.claim.id}}})")
+    return _by_verdict(judgements, lambda one: rf"{escape(one.claim.short)} (\mbox{{{one.claim.id}}}{_unsettled(one)})")
 
 
 def verdict_sentences(judgements: Sequence[Judgement]) -> str:
@@ -54,10 +55,14 @@ def verdict_sentences(judgements: Sequence[Judgement]) -> str:
     return _by_verdict(
         judgements,
         lambda one: (
-            rf"\mbox{{{one.claim.id}}}, {escape(one.claim.short)}{'' if one.settled else ', not settled'} "
+            rf"\mbox{{{one.claim.id}}}, {escape(one.claim.short)}{_unsettled(one)} "
             rf"({one.as_claimed} for, {one.against} against, of {len(one.groups)})"
         ),
     )
+
+
+def _unsettled(judgement: Judgement) -> str:
+    return "" if judgement.settled else ", not settled"
 
 
 def _by_verdict(judgements: Sequence[Judgement], say: Callable[[Judgement], str]) -> str:
@@ -74,15 +79,27 @@ def _by_verdict(judgements: Sequence[Judgement], say: Callable[[Judgement], str]
     return f"Of the {counted(len(examined), 'claim')} examined, {text[0].lower()}{text[1:]}"
 
 
-def exceptions(judgement: Judgement, against: bool) -> str:
-    """Groups that some measure puts wholly on the other side, or (not ``against``) leaves open; ``none`` if empty."""
-    groups = judgement.groups
+def exceptional(groups: pd.DataFrame, relevant: float) -> list[tuple[str, bool]]:
+    """Groups that are not as claimed in every measure, each once, and whether one puts it wholly on the other side.
+
+    A group that rests on an untrained or collapsed scheme is open, wherever its interval lies.
+
+    Args:
+        groups: of one claim, of a judgement or from ``claims_groups.csv``, where no state is no number.
+        relevant: the smallest effect that would matter.
+    """
     if "high" not in groups:
-        return "none"
+        return []
     trained = groups["state"].isna() | (groups["state"] == "")
-    wrong = groups["high"].lt(0) & trained
-    rows = groups[wrong if against else ~wrong & ~((groups["low"] > judgement.claim.relevant) & trained)]
-    return escape(enumeration(list(dict.fromkeys(rows["group"])))) or "none"
+    rows = groups.assign(against=(groups["high"] < 0) & trained)[~((groups["low"] > relevant) & trained)]
+    found = rows.groupby("group", sort=False)["against"].any()
+    return [(str(name), bool(against)) for name, against in found.items()]
+
+
+def exceptions(judgement: Judgement, against: bool) -> str:
+    """Those of `exceptional` that are against, or (not ``against``) open; ``none`` if empty. Names hold commas."""
+    found = exceptional(judgement.groups, judgement.claim.relevant)
+    return escape(enumeration([name for name, wrong in found if wrong == against], ";")) or "none"
 
 
 def unit(claim: Claim) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from pimvae.claims.schema import Claim
 from pimvae.errors import UserError, did_you_mean
 from pimvae.report import first_screen, schemes
-from pimvae.report.prose import fixed, rounded, unit
+from pimvae.report.prose import exceptional, fixed, rounded, unit
 from pimvae.report.source import Source, Verdicts, verdict_at
 from pimvae.report.uphill import uphill_text
 from pimvae.results.files import write_text
@@ -161,9 +161,8 @@ def _counts(row: pd.Series) -> str:
 
 def _exceptions(groups: pd.DataFrame, claim: Claim) -> str:
     """The groups whose interval does not lie on the claimed side; those against are marked."""
-    rows = groups[(groups["claim"] == claim.id) & ~((groups["low"] > claim.relevant) & groups["state"].isna())]
-    against = rows.groupby("group", sort=False)["high"].min() < 0
-    named = [f"**{group}**" if bad else str(group) for group, bad in against.items()]
+    found = exceptional(groups[groups["claim"] == claim.id], claim.relevant)
+    named = [f"**{group}**" if against else group for group, against in found]
     more = f" and {len(named) - MOST_GROUPS} more" if len(named) > MOST_GROUPS else ""
     return ("; ".join(named[:MOST_GROUPS]) + more) or "none"  # a group's own name can have a comma
 

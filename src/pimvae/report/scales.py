@@ -16,6 +16,7 @@ from pimvae.report.latex import escape
 from pimvae.report.prose import effect_texts, unit
 from pimvae.report.source import Verdicts, verdict_at
 from pimvae.report.table import MISSING, NOT_RUN, Part, Table, grouped_headings
+from pimvae.report.tables._below import standing
 from pimvae.report.tables._cells import Column, aggregator_rows, panels
 
 FIRST = ("workstation", "paper", "laptop")  # what is shown first; scales of one's own come last
@@ -74,7 +75,9 @@ def table_cells(runs: Sequence[Verdicts]) -> Table:
             rows = aggregator_rows(everything, objective=objective, prior=prior)
             blocks += [("{} bound, {}".format(*title), rows)] if rows else []
     columns = [Column(metric, where={"beta": 1.0}) for metric in MEASURES.values()]
-    sides = [panels(frame, blocks, columns) for frame in metrics]
+    places = {"experiment": BY_CELL, "split": ["test", "train"]}
+    sides = [panels(frame, blocks, columns, standing(run.results, places))
+             for frame, run in zip(metrics, shown, strict=True)]  # fmt: skip
     joined = [[[label, *cells, *(text for row in rest for text in row[1:])] for (label, *cells), *rest in
                zip(*(side[place].rows for side in sides), strict=True)] for place in range(len(blocks))]  # fmt: skip
     parts = [Part(rows, title) for rows, (title, _) in zip(joined, blocks, strict=True)]

@@ -20,7 +20,7 @@ SPAN = re.compile(r"\\multicolumn\{(\d+)\}\{((?:[^{}]|\{[^{}]*\})*)\}\{(.*)\}")
 RULES = re.compile(r"\\(?:toprule|bottomrule|cmidrule(?:\([lr]+\))?\{[\d-]+\}|addlinespace|end\{tabular\})")
 TOKEN = re.compile(r"\\[a-zA-Z]+ ?|\\.|--|[{}$~^_]|[^\\{}$~^_-]+|-", re.DOTALL)
 SYMBOLS = {r"\,": "\u2009", r"\ ": " ", "--": "–", "~": "\u00a0", r"\cdot": "·", r"\KL": "KL", r"\times": "×",
-           r"\textquotesingle": "'", r"\annealed": "<sup>⋆</sup>"}  # fmt: skip
+           r"\textquotesingle": "'", r"\annealed": "<sup>⋆</sup>", r"\ongpu": "<sup>G</sup>"}  # fmt: skip
 FAILED = '<span class="diverged">{}</span>'
 COMMANDS = {  # that have an argument, and what becomes of it
     **dict.fromkeys(["best", "verdict", "textbf"], "<strong>{}</strong>"),

@@ -18,7 +18,8 @@ from pimvae.report.grid import in_grid
 from pimvae.report.style import figure, log_axis
 from pimvae.results.files import Results
 
-COMMON = 0.98  # share of the later points that no panel cuts off
+COMMON = 0.98  # share of a method's later points that no panel cuts off
+BEYOND = 10  # times where the middle method ends, at which a panel does whatever the others do
 UNIT = ["dataset", "prior", "aggregator", "objective"]
 
 
@@ -52,6 +53,7 @@ def _plot(table: pd.DataFrame) -> Figure:
             part = select(table, {"dataset": dataset, "prior": prior, "objective": objective})
             both = table[(table["dataset"] == dataset) & (table["prior"] == prior)]
             _curves(axes[row, column], part, methods, both["low"].min())
+            axes[row, column].xaxis.set_major_locator(MaxNLocator(2 if len(columns) > 3 else 4, integer=True))
             axes[0, column].set_title(_title(dataset, prior, len(datasets), len(priors)), fontweight="bold")
             axes[-1, column].set_xlabel("step")
             _cut_off(axes[row, column], both)
@@ -82,11 +84,14 @@ def _curves(axes: plt.Axes, part: pd.DataFrame, methods: list[str], lowest: floa
         axes.plot(rows["step"], rows["mean"], color=colour, ls=line_style(name))
     axes.set_yscale("log") if lowest > 0 else axes.set_yscale("symlog", linthresh=1.0)
     axes.set_xlim(left=0)
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
 
 
 def _cut_off(axes: plt.Axes, rows: pd.DataFrame) -> None:
-    """Let curves leave at the top: first steps and rare peaks of one method must not flatten the rest of all others."""
-    late = rows.loc[rows["step"] > max(0.05 * rows["step"].max(), rows["step"].min()), "high"]
-    if len(late) and (top := late.quantile(COMMON)) > 0:
+    """Let curves leave at the top: first steps, rare peaks and one method that explodes must not flatten all others.
+
+    The top is where the later points of the highest method end, unless that is far beyond the middle one.
+    """
+    late = rows[rows["step"] > max(0.05 * rows["step"].max(), rows["step"].min())]
+    tops = late.groupby(["aggregator", "objective"])["high"].quantile(COMMON)
+    if len(tops) and (top := min(tops.max(), BEYOND / 2 * tops.median())) > 0:
         axes.set_ylim(top=min(axes.get_ylim()[1], 2 * top))

@@ -29,6 +29,7 @@ LINES = {  # simple models that are drawn, those of one experiment with styles o
     "class_conditional": "--",
 }  # fmt: skip
 FLOOR = 1e-4  # smallest distance that is drawn: below lies rounding
+BEYOND = 10  # times the greatest simple model, at which a panel ends: one scheme that exploded must not hide the rest
 
 
 def data(results: Results) -> pd.DataFrame:
@@ -90,9 +91,11 @@ def _panel(column: list[plt.Axes], table: pd.DataFrame, panel: tuple[str, ...], 
             if height > FLOOR:
                 axes.axhline(height, color=MUTED, lw=0.7, ls=LINES[name], zorder=1)
         axes.set_ylabel(f"{catalogue().look('objectives', objective).label}\n{EXACT[experiment][2]}", fontsize=7)
-    heights = pd.concat([cells["mean"], simple.loc[simple["mean"] > FLOOR, "mean"]]).clip(lower=FLOOR)
+    lines = simple.loc[simple["mean"] > FLOOR, "mean"]
+    heights = pd.concat([cells["mean"], lines]).clip(lower=FLOOR)
+    top = min(heights.max() * 1.3, BEYOND * lines.max()) if len(lines) else heights.max() * 1.3
     for axes in column:
-        axes.set(xscale="log", ylim=(heights.min() / 1.3, heights.max() * 1.3))
+        axes.set(xscale="log", ylim=(heights.min() / 1.3, max(top, heights.min() * 1.3)))
         log_axis(axes, "y")
         _step_axis(axes, sorted(cells["steps"].unique()))
     label = catalogue().look("datasets", dataset).label

@@ -6,22 +6,27 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from pimvae.claims.selection import drop_diverged, select
 from pimvae.claims.statistics import mean_interval
 from pimvae.config.catalogue import catalogue
 from pimvae.report.figures._drawing import Drawing, line_handle
 from pimvae.report.grid import in_grid
-from pimvae.report.style import figure
+from pimvae.report.style import MUTED, figure
 from pimvae.results.files import Results
 
 EXPERIMENT, METRIC = "multimodal", "mcc_strong_mean"
 UNIT = ["dataset", "prior", "objective", "aggregator", "given"]
 SPREAD = 0.36  # modalities over which the methods of one panel are set side by side
+CHANCE = {"linear_mix": "--", "label_code": ":"}  # codes from which no coordinate can be read, as lines
 
 
 def data(results: Results) -> pd.DataFrame:
-    """Mean and 95% interval over seeds of the strong MCC of posterior means, held out."""
+    """Mean and 95% interval over seeds of the strong MCC of posterior means, held out.
+
+    Random codes stand in the place of aggregators, with no bound, no prior, and 0 modalities given.
+    """
     rows = select(
         in_grid(drop_diverged(results.metrics)), {"experiment": EXPERIMENT, "metric": METRIC, "split": "test"}
     )
@@ -32,11 +37,22 @@ def data(results: Results) -> pd.DataFrame:
         estimate = mean_interval(part["value"].tolist())
         ends = [max(estimate.low, 0.0), min(estimate.high, 1.0)]  # an MCC lies between 0 and 1
         found.append([*keys[:-1], int(keys[-1]), estimate.mean, *ends, estimate.count])
+    shown = {row[0] for row in found}
+    wanted = {"experiment": EXPERIMENT, "metric": METRIC, "split": "test", "subset": "all", "baseline": [*CHANCE]}
+    for (dataset, name), part in select(results.baselines, wanted).groupby(["dataset", "baseline"]):
+        if dataset in shown:
+            estimate = mean_interval(part["value"].tolist())
+            ends = [max(estimate.low, 0.0), min(estimate.high, 1.0)]
+            found.append([dataset, "", "", name, 0, estimate.mean, *ends, estimate.count])
     return pd.DataFrame(found, columns=[*UNIT, "mean", "low", "high", "seeds"])
 
 
 def plot(table: pd.DataFrame) -> Figure:
-    """A row per data set, a column per bound and prior; one line per aggregator, intervals over seeds as bars."""
+    """A row per data set, a column per bound and prior; one line per aggregator, intervals over seeds as bars.
+
+    Grey lines across a panel: random codes.
+    """
+    chance, table = table[table["given"] == 0], table[table["given"] > 0]
     datasets = catalogue().order("datasets", table["dataset"])
     columns = [(objective, prior) for prior in catalogue().order("priors", table["prior"])
                for objective in catalogue().order("objectives", table["objective"])]  # fmt: skip
@@ -47,6 +63,8 @@ def plot(table: pd.DataFrame) -> Figure:
         for column, (objective, prior) in enumerate(columns):
             part = select(table, {"dataset": dataset, "objective": objective, "prior": prior})
             _panel(axes[row, column], part)
+            for code in chance[chance["dataset"] == dataset].to_dict("records"):
+                axes[row, column].axhline(code["mean"], color=MUTED, lw=0.8, ls=CHANCE[code["aggregator"]], zorder=1)
         label = catalogue().look("datasets", dataset).label.replace(", ", ",\n")
         axes[row, 0].set_ylabel(f"{label}\nMCC", linespacing=1.3)
     for panel, (objective, prior) in zip(axes[0], columns, strict=True):
@@ -56,6 +74,8 @@ def plot(table: pd.DataFrame) -> Figure:
         panel.set_xlabel("modalities given")
         panel.set_xticks(sorted(set(table["given"].astype(int).tolist())))
     handles = [line_handle(name, 3) for name in methods]
+    handles += [Line2D([], [], color=MUTED, lw=0.8, ls=style, label=catalogue().look("baselines", name).label)
+                for name, style in CHANCE.items() if name in set(chance["aggregator"])]  # fmt: skip
     drawn.legend(handles=handles, loc="outside lower center", ncols=(len(handles) + 1) // 2)
     return drawn
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pimvae.claims.selection import drop_diverged, select
-from pimvae.config.catalogue import catalogue
+from pimvae.config.catalogue import PRIVATE, catalogue
 from pimvae.report.figures._drawing import Drawing, line_handle, line_style
 from pimvae.report.grid import in_grid
 from pimvae.report.style import MUTED, figure, log_axis
@@ -53,6 +53,8 @@ def plot(table: pd.DataFrame) -> Figure:
         panel.set_title(f"{catalogue().look('objectives', objective).label} bound", fontweight="bold")
     order = catalogue().order("aggregators", table["aggregator"])
     handles = [line_handle(name, 3.5) for name in order]
+    for name, handle in zip(order, handles, strict=True):
+        handle.set_markerfacecolor("white" if name.startswith(PRIVATE) else handle.get_color())
     handles += [Line2D([], [], ls="none", label=" ")] * (-len(handles) % ROWS)  # β has a column of its own
     handles += [Line2D([], [], ls="none", marker="o", color=MUTED, ms=size, label=rf"$\beta={beta:g}$")
                 for beta, size in _sizes(table).items()]  # fmt: skip
@@ -71,8 +73,9 @@ def _panel(axes: plt.Axes, part: pd.DataFrame) -> None:
         rows = part[part["aggregator"] == name].sort_values("beta")
         look = catalogue().aggregator(name)
         axes.plot(rows["rate"], rows["distortion"], color=look.colour, lw=0.9, ls=line_style(name))
+        face = "white" if name.startswith(PRIVATE) else look.colour
         for _, point in rows.iterrows():
-            axes.plot(point["rate"], point["distortion"], color=look.colour, marker=look.marker,
+            axes.plot(point["rate"], point["distortion"], color=look.colour, marker=look.marker, mfc=face,
                       ms=sizes[point["beta"]], mew=0.8)  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure, SubFigure
 
 from pimvae.claims.schema import AuditClaim
-from pimvae.claims.verdict import Judgement
+from pimvae.claims.verdict import UNSETTLED, Judgement
 from pimvae.config.catalogue import catalogue
 from pimvae.report.figures._drawing import Drawing
 from pimvae.report.style import MUTED, figure
@@ -23,7 +23,9 @@ IMAGES = "images"  # an experiment, whose claims have a figure of their own
 PER_ROW = 5
 WIDTH = 6.9  # of a row of bands, in panels
 NAME, LETTER = 0.2, 0.034  # width of the names of the groups, in panels, and what a letter adds
-LINE, HEAD = 0.088, 0.66  # inches per group, and of what stands above and below the groups
+LINE, HEAD = 0.083, 0.66  # inches per group, and of what stands above and below the groups
+NOTE = 0.09  # inches that the second line of a verdict takes
+SMALL_EFFECT, EDGE = 0.5, 2.15  # relative: below it a panel has an axis of its own; ends of all other axes
 SMALL = 5.2  # points: names of groups, numbers of failures
 
 
@@ -40,7 +42,7 @@ def data(judgements: list[Judgement]) -> pd.DataFrame:
     """Effect, interval and number of pairs of every group of every claim that has rows."""
     tables = [
         judgement.groups.assign(relevant=judgement.claim.relevant, scale=judgement.claim.effect,
-                                title=judgement.claim.short)
+                                title=judgement.claim.short, verdict=judgement.stated)
         for judgement in judgements if len(judgement.groups) and not isinstance(judgement.claim, AuditClaim)
     ]  # fmt: skip
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["claim"])
@@ -52,7 +54,7 @@ def plot(table: pd.DataFrame) -> Figure:
     Hollow: rests on an untrained or collapsed scheme. At the right margin: replicas that failed, where any did.
     """
     rows = _rows(_bands(table))
-    heights = [HEAD + max(band[0]["group"].nunique() for band in row) * LINE for row in rows]
+    heights = [_height(row) for row in rows]
     drawn = figure(sum(heights))
     parts = np.atleast_1d(drawn.subfigures(len(rows), 1, height_ratios=heights))
     for part, row in zip(parts, rows, strict=True):
@@ -82,6 +84,12 @@ def _rows(bands: list[list[pd.DataFrame]]) -> list[list[list[pd.DataFrame]]]:
         else:
             rows.append([band])
     return rows
+
+
+def _height(row: list[list[pd.DataFrame]]) -> float:
+    """Height of a row of bands in inches."""
+    unsettled = any(rows["verdict"].iloc[0].endswith(UNSETTLED) for band in row for rows in band)
+    return HEAD + NOTE * unsettled + max(band[0]["group"].nunique() for band in row) * LINE
 
 
 def _width(band: list[pd.DataFrame]) -> float:
@@ -114,17 +122,31 @@ def _panel(panel: plt.Axes, rows: pd.DataFrame) -> None:
             panel.annotate(f"{failed:g}", (1, height), (1, 0), xycoords=("axes fraction", "data"), va="center",
                            textcoords="offset points", fontsize=SMALL, annotation_clip=False)  # fmt: skip
     panel.set_title(_measure_label(first["metric"], first["subset"]), loc="left", fontsize=5.6, pad=2, linespacing=0.95)
+    verdict = first["verdict"].removesuffix(UNSETTLED)
     panel.annotate(
-        f"{first['claim']}: {first['verdict']}", (0, 1), (0, 15), xycoords="axes fraction", va="bottom",
-        textcoords="offset points", fontsize=6.2, color=COLOURS[first["verdict"]], fontweight="bold",
+        f"{first['claim']}: {first['verdict']}".replace(UNSETTLED, UNSETTLED.replace(" ", "\n", 1)), (0, 1), (0, 15),
+        xycoords="axes fraction", va="bottom", textcoords="offset points", fontsize=6.2, color=COLOURS[verdict],
+        fontweight="bold", linespacing=0.95,
     )  # fmt: skip
     if first["scale"] == "relative":
-        panel.set_xlim(-2.15, 2.15)
-        panel.set_xticks([-2, -1, 0, 1, 2])
+        _whole_range(panel, rows)
     metric = catalogue().metric(first["metric"])
     unit = f" ({metric.unit})" if metric.unit and metric.factor == 1 else ""
     text = "relative difference" if first["scale"] == "relative" else f"difference{unit}"
     panel.set_xlabel(text, fontsize=SMALL, labelpad=1)
+
+
+def _whole_range(panel: plt.Axes, rows: pd.DataFrame) -> None:
+    """All that a relative effect can be, where one of them is not small; arrowheads where an interval goes on."""
+    ends = rows[["low", "high", "effect"]]
+    if not (ends.abs() > SMALL_EFFECT).any(axis=None):
+        return
+    panel.set_xlim(-EDGE, EDGE)
+    panel.set_xticks([-2, -1, 0, 1, 2])
+    for height, row in enumerate(ends.to_dict("records")):
+        for side, marker in ((-EDGE, "<"), (EDGE, ">")):
+            if row["low"] < side < row["high"]:
+                panel.plot(side, height, marker=marker, ms=2.2, color=MUTED, clip_on=False, zorder=4)
 
 
 def _measure_label(metric: str, subset: str) -> str:

@@ -21,21 +21,24 @@ from pimvae.report.table import Part
 from pimvae.report.tables._cells import Column, Rows, body, cell
 from pimvae.results.files import Results
 
-TITLES = {"nonempty": "mixture bound without the empty subset", "published": "published baselines, each with its bound"}
+TITLES = {"nonempty": "mixture bound without the empty set", "published": "published baselines, each with its bound"}
 NOTES = ("untrained", "collapsed")  # statuses that a table tells, each with a macro of its own
 
 
-def published_parts(metrics: pd.DataFrame, columns: Sequence[Column], width: int) -> list[Part]:
+def published_parts(
+    metrics: pd.DataFrame, columns: Sequence[Column], width: int, standing: pd.DataFrame | None = None
+) -> list[Part]:
     """A part per block that has rows: ``columns`` (without an objective) under the first group, the rest empty.
 
     Args:
         metrics: tidy metrics of one data set.
         columns: those of one group.
         width: columns of the whole table, the labels not counted.
+        standing: see `body`.
     """
     blocks = [(title, in_block(metrics, name)) for name, title in TITLES.items()]
     rest = [""] * (width - len(columns))
-    return [Part([[*row, *rest] for row in body(found, published_rows(found), columns)], title)
+    return [Part([[*row, *rest] for row in body(found, published_rows(found), columns, standing)], title)
             for title, found in blocks if len(found)]  # fmt: skip
 
 

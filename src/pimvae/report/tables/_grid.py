@@ -78,8 +78,9 @@ def grid_table(grid: Grid, results: Results) -> Table:
         own, beside, models, true = (rows[rows["dataset"] == name] for rows in (shown, trained, simple, metrics))
         columns = [column for objective in objectives for column in grid.group(objective)]
         title = catalogue().look("datasets", name).label if len(grid.datasets) > 1 else ""
-        parts += _panels(own, columns, low[low["dataset"] == name], title, grid.by_prior)
-        parts += published_parts(beside, grid.group(), width)
+        here = low[low["dataset"] == name]
+        parts += _panels(own, columns, here, title, grid.by_prior)
+        parts += published_parts(beside, grid.group(), width, here)
         parts += simple_parts(models, columns)
         parts += ceiling_parts(true, columns)
     return Table("l" + "r" * width, head, parts)

@@ -15,6 +15,7 @@ from pimvae.report.tables._cells import aggregator_rows
 from pimvae.results.files import Results
 
 HEADINGS = ["ms/step", "time (s)", r"clipped (\%)"]
+GPU = "cuda"  # how the devices begin whose times are marked
 
 
 def table_compute(results: Results) -> Table:
@@ -25,8 +26,9 @@ def table_compute(results: Results) -> Table:
 def table_of(results: Results, experiments: list[str]) -> Table:
     """Per data set and aggregator: parameters of one replica; per bound ms per replica-step and time of the cell.
 
-    Where an aggregator has cells with either prior: parameters with the fixed one, means of all else. Objectives that
-    are no bound of the grid stand below it, with their numbers in the first group.
+    Where an aggregator has cells with either prior: parameters with the fixed one, means of all else; of times those on
+    one device, the CPU where some were trained there. Times on a GPU are marked. Objectives that are no bound of the
+    grid stand below it, with their numbers in the first group.
     """
     runs = results.runs[results.runs["experiment"].isin(experiments)]
     if runs.empty or (shown := in_grid(runs)).empty:
@@ -52,6 +54,13 @@ def _row(label: str, part: pd.DataFrame, objectives: list[str]) -> list[str]:
     cells = [escape(label), parameters]
     for objective in objectives:
         run = part[part["objective"] == objective]
-        values = [run["ms_per_step"].mean(), run["seconds"].mean(), 100 * run["clipped_fraction"].mean()]
-        cells += map(format_number, values)
+        cells += [*_times(run), format_number(100 * run["clipped_fraction"].mean())]
     return cells
+
+
+def _times(run: pd.DataFrame) -> list[str]:
+    """Means of both times over the cells of one device: those of a GPU and of a core have no common mean."""
+    devices = run["device"].fillna("").astype(str)
+    gpu = bool(len(run)) and bool(devices.str.startswith(GPU).all())
+    same = run[devices == min(devices, key=lambda name: name.startswith(GPU))] if len(run) else run
+    return [format_number(same[name].mean()) + r"\ongpu" * gpu for name in ("ms_per_step", "seconds")]
