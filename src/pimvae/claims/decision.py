@@ -75,10 +75,8 @@ def decide(
         fragile: comparisons that cannot hold, because the side that should be better has failed too often.
         flattered: comparisons that cannot be refuted or negligible, because the other side has.
     """
-    if not comparisons:
-        return "not run"
-    if quantifier == "none_best" and len(comparisons) == 1:  # a scheme by itself is no best one
-        return "undecided"
+    if len(comparisons) < (2 if quantifier == "none_best" else 1):  # a scheme by itself is no best one
+        return "undecided" if comparisons else "not run"
     unknown, weak, spared = (
         np.array(one or [False] * len(comparisons)) | np.array(undecidable or False)
         for one in (undecidable, fragile, flattered)
