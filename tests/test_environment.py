@@ -68,7 +68,7 @@ def test_the_lock_has_what_the_required_packages_need(root):
 
 @pytest.mark.parametrize("folder", ["src", "tests"])
 def test_every_import_is_declared(root, folder):
-    imports = {"yaml": "pyyaml", "sklearn": "scikit-learn"}
+    imports = {"yaml": "pyyaml", "sklearn": "scikit-learn", "PIL": "pillow"}
     found = set()
     for path in (root / folder).rglob("*.py"):
         found |= set(re.findall(r"^\s*(?:import|from) ([a-zA-Z]\w*)", path.read_text(), flags=re.MULTILINE))

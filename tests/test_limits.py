@@ -30,7 +30,7 @@ YAML = {
     "a control character": (b"scale: \x00\n", "special characters are not allowed"),
     "no date": (b"scale: 2026-99-99\n", "not valid YAML"),
     "brackets": (b"[" * 10_000, "not valid YAML"),
-    "empty": (b"", "must be a valid"),
+    "empty": (b"", "is empty"),
     "large": (b"#" * (limits.TEXT + 1), "holds 4 MB, more than 4"),
 }
 
