@@ -123,9 +123,10 @@ def _sampled(
     model: MultimodalVAE, data: Tensor, seen: Tensor, particles: int, steps: int, generator: torch.Generator | None
 ) -> tuple[Estimate, Tensor, Tensor]:
     """The estimate, and the draws that it rests on with their log p(x_O, z)."""
-    loc, scale = _moments(model.posterior(data, seen), generator)
+    encoder = model.posterior(data, seen)
+    loc, scale = _moments(encoder, generator)
     refined = refine(_target(model, data, seen), DenseGaussian(loc, torch.diag_embed(scale)), steps, generator)
-    found, z, values = _weighed(model, data, seen, refined, particles, generator)
+    found, z, values = _weighed(model, data, seen, encoder, refined, particles, generator)
     heavy = found.k_hat > TRUSTED
     if heavy.any():
         best = values[:, heavy].nan_to_num(nan=-math.inf).argmax(0)
@@ -144,7 +145,7 @@ def _restarted(
     """The same from a narrow Gaussian at ``start`` [n, D], with annealing where that is not enough either."""
     narrow = torch.diag_embed(torch.full_like(start, NARROW))
     refined = refine(_target(model, data, seen), DenseGaussian(start, narrow), LONGER * steps, generator)
-    found, z, values = _weighed(model, data, seen, refined, particles, generator)
+    found, z, values = _weighed(model, data, seen, model.posterior(data, seen), refined, particles, generator)
     heavy = found.k_hat > TRUSTED
     if heavy.any():
         gaussian = DenseGaussian(refined.loc[heavy], refined.factor[heavy])
@@ -155,11 +156,11 @@ def _restarted(
 
 
 def _weighed(
-    model: MultimodalVAE, data: Tensor, seen: Tensor, refined: DenseGaussian, particles: int,
+    model: MultimodalVAE, data: Tensor, seen: Tensor, encoder: Posterior, refined: DenseGaussian, particles: int,
     generator: torch.Generator | None,
 ) -> tuple[Estimate, Tensor, Tensor]:  # fmt: skip
     """Importance sampling from the mixture m; draws [K, n, D] and log p(x_O, z) [K, n]."""
-    target, encoder = _target(model, data, seen), model.posterior(data, seen)
+    target = _target(model, data, seen)
     few, points = max(1, round(DEFENSIVE * particles)), data.shape[1]
     wide = DenseGaussian(refined.loc, WIDER * refined.factor)
     draws = [wide.sample(particles - 2 * few, generator), encoder.sample(few, generator),

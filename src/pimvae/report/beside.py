@@ -54,10 +54,8 @@ def above(metrics: pd.DataFrame, baselines: pd.DataFrame) -> Iterator[tuple[str,
                  for _, cell in rows[rows["dataset"] == dataset].groupby(CELL)]  # fmt: skip
         if cells:
             count = sum(paired_difference(cell, chance).low > 0 for cell in cells)
-            yield (
-                f"{dataset}:{code}",
-                f"{prose.count_word(count).replace('no', 'none')} of {prose.count_word(len(cells))}",
-            )
+            said = prose.count_word(count) if count else "none"
+            yield f"{dataset}:{code}", f"{said} of {prose.count_word(len(cells))}"
 
 
 def weights(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
