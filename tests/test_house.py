@@ -13,7 +13,7 @@ LINES, LINES_OF_A_FUNCTION = 250, 50
 FLOORS = """
 errors
 allocator arguments kernels limits registry subsets signals warm
-files gaussian posteriors
+files posteriors
 archive chain
 config
 data

@@ -1,6 +1,6 @@
-"""The one posterior type: mixtures of K diagonal Gaussians (or Laplace distributions) over the latent."""
+"""Posteriors over the latent: mixtures of K diagonal Gaussians (or Laplace distributions), and full Gaussians."""
 
-__all__ = ["Mixture", "Posterior", "single", "standard", "standard_noise"]
+__all__ = ["GaussianPosterior", "Mixture", "Posterior", "single", "standard", "standard_noise"]
 
 import math
 from dataclasses import dataclass
@@ -124,6 +124,28 @@ class Mixture:
         """[*batch, K, latent] -> [K, 1 × extra, *batch, latent]."""
         parameter = parameter.movedim(-2, 0)
         return parameter.reshape(parameter.shape[0], *([1] * extra), *parameter.shape[1:])
+
+
+@dataclass(frozen=True)
+class GaussianPosterior:
+    """N(mean, covariance), of linear models and at modes; one covariance for all samples or one for each."""
+
+    mean: Float[Tensor, "sample latent"]
+    covariance: Float[Tensor, "*sample latent latent"]
+
+    @property
+    def variance(self) -> Float[Tensor, "*sample latent"]:
+        """Var[z] per dimension."""
+        return self.covariance.diagonal(dim1=-2, dim2=-1)
+
+    def log_prob(self, z: Float[Tensor, "*draw sample latent"]) -> Float[Tensor, "*draw sample"]:
+        """log N(z; mean, covariance)."""
+        factor = torch.linalg.cholesky(self.covariance)
+        return torch.distributions.MultivariateNormal(self.mean, scale_tril=factor, validate_args=False).log_prob(z)
+
+    def sample(self, noise: Float[Tensor, "*draw sample latent"]) -> Float[Tensor, "*draw sample latent"]:
+        """mean + C ε, C the Cholesky factor of the covariance and ε the given standard-normal draws."""
+        return self.mean + (torch.linalg.cholesky(self.covariance) @ noise.unsqueeze(-1)).squeeze(-1)
 
 
 def single(loc: Tensor, scale: Tensor, family: Family = "gaussian") -> Mixture:

@@ -10,7 +10,8 @@ from scipy.stats import multivariate_normal
 
 from pimvae.config.schema import LinearData
 from pimvae.data.linear import linear
-from pimvae.evaluation.oracle import GaussianPosterior, LinearGaussian, kl_to_posterior, maximum_likelihood
+from pimvae.evaluation.oracle import LinearGaussian, kl_to_posterior, maximum_likelihood
+from pimvae.posteriors import GaussianPosterior
 
 assert_close = partial(np.testing.assert_allclose, rtol=1e-11)  # the default 1e-7 would hide single precision
 DIMS, WIDTH, LATENT, VARIANCE, SAMPLES = (3, 5, 4), 5, 2, 0.7, 6

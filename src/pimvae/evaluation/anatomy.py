@@ -10,8 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pimvae.evaluation.oracle import LOG_2PI, LinearGaussian, kl_to_posterior
-from pimvae.gaussian import GaussianPosterior
-from pimvae.posteriors import Mixture, single
+from pimvae.posteriors import GaussianPosterior, Mixture, single
 
 
 @dataclass(frozen=True)
@@ -22,15 +21,11 @@ class Anatomy:
         subset_kl: KL(q_S ‖ p(z | x_S)).
         prediction: log p(x_R | x_S) − log ∫ q_S(z) p(x_R | z) dz (masked) or − E_{q_S} log p(x_R | z) (mixture).
         full_kl: KL(q_O ‖ p̃(z | x)), where p̃ takes q_S as the prior of z: p̃(z | x) ∝ q_S(z) p(x_R | z); 0 for mixture.
-        subset_kl_error: standard error of subset_kl; 0 where q has one component.
-        full_kl_error: standard error of full_kl; 0 where both posteriors have one component.
     """
 
     subset_kl: Float[Tensor, " sample"]
     prediction: Float[Tensor, " sample"]
     full_kl: Float[Tensor, " sample"]
-    subset_kl_error: Float[Tensor, " sample"]
-    full_kl_error: Float[Tensor, " sample"]
 
     @property
     def gap(self) -> Float[Tensor, " sample"]:
@@ -65,12 +60,12 @@ def masked_anatomy(
         ValueError: if noise is needed and not given, or a posterior is not Gaussian.
     """
     exact = model.posterior(x, subset)
-    subset_kl, subset_error = kl_mixture_to_posterior(q_subset, exact, noise)
+    subset_kl, _ = kl_mixture_to_posterior(q_subset, exact, noise)
     predicted = _predictive(model, x, ~subset, q_subset)
-    negative_entropy, cross_entropy, error = _entropies(q_full, q_subset, noise)
+    negative_entropy, cross_entropy = _entropies(q_full, q_subset, noise)
     full_kl = negative_entropy + cross_entropy - _reconstruction(model, x, ~subset, q_full) + predicted
     prediction = _conditional(model, x, subset) - predicted
-    return Anatomy(subset_kl, prediction, full_kl, subset_error, error)
+    return Anatomy(subset_kl, prediction, full_kl)
 
 
 def mixture_anatomy(
@@ -84,10 +79,9 @@ def mixture_anatomy(
 
     Arguments and errors as in `masked_anatomy`.
     """
-    subset_kl, error = kl_mixture_to_posterior(q_subset, model.posterior(x, subset), noise)
+    subset_kl, _ = kl_mixture_to_posterior(q_subset, model.posterior(x, subset), noise)
     prediction = _conditional(model, x, subset) - _reconstruction(model, x, ~subset, q_subset)
-    zero = torch.zeros_like(subset_kl)
-    return Anatomy(subset_kl, prediction, zero, error, zero)
+    return Anatomy(subset_kl, prediction, torch.zeros_like(subset_kl))
 
 
 def kl_mixture_to_posterior(
@@ -107,24 +101,23 @@ def kl_mixture_to_posterior(
     return _weigh(q, kls) + overlap.mean(0), _standard_error(overlap)
 
 
-def _entropies(q: Mixture, reference: Mixture, noise: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """E_q log q, −E_q log reference, and the standard error of their sum.
+def _entropies(q: Mixture, reference: Mixture, noise: Tensor | None) -> tuple[Tensor, Tensor]:
+    """E_q log q and −E_q log reference.
 
     Sampled are only log(q/q_k) and log(reference/g), g the Gaussian with the reference's mean and variance, and not
     even these where they are 0.
     """
     _require_gaussian(q, reference)
     negative_entropies = [-0.5 * (LOG_2PI + 1 + variance.log()).sum(-1) for _, variance in _components(q)]
-    centre, width = _moments(reference)
-    matched = single(centre, width.sqrt())
+    width = reference.variance()
+    matched = single(reference.mean(), width.sqrt())
     cross = [-matched.log_prob(mean) + 0.5 * (variance / width).sum(-1) for mean, variance in _components(q)]
-    overlap = _overlap(q, noise)
+    negative_entropy = _weigh(q, negative_entropies) + _overlap(q, noise).mean(0)
+    cross_entropy = _weigh(q, cross)
     if reference.components > 1:
         excess = _average(q, noise, lambda z, _: _log_density(matched, z) - _log_density(reference, z))
-    else:
-        excess = torch.zeros_like(overlap)
-    error = _standard_error(overlap + excess)
-    return _weigh(q, negative_entropies) + overlap.mean(0), _weigh(q, cross) + excess.mean(0), error
+        cross_entropy = cross_entropy + excess.mean(0)
+    return negative_entropy, cross_entropy
 
 
 def _overlap(q: Mixture, noise: Tensor | None) -> Float[Tensor, "draw sample"]:
@@ -178,13 +171,6 @@ def _standard_error(draws: Float[Tensor, "draw sample"]) -> Float[Tensor, " samp
 def _components(q: Mixture) -> list[tuple[Tensor, Tensor]]:
     """Mean and variance of every component, [sample, latent] each."""
     return list(zip(q.loc.unbind(1), q.scale.square().unbind(1), strict=True))
-
-
-def _moments(q: Mixture) -> tuple[Tensor, Tensor]:
-    """Mean and variance of the mixture, centred first so that one component gives its own variance exactly."""
-    weights = q.logits.softmax(-1).unsqueeze(-1)
-    mean = (weights * q.loc).sum(1)
-    return mean, (weights * (q.scale.square() + (q.loc - mean.unsqueeze(1)).square())).sum(1)
 
 
 def _conditional(model: LinearGaussian, x: Tensor, subset: Tensor) -> Tensor:

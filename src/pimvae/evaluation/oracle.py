@@ -1,6 +1,6 @@
 """The exact linear-Gaussian model: likelihoods and posteriors of every subset, and its maximum-likelihood fit."""
 
-__all__ = ["GaussianPosterior", "LinearGaussian", "kl_to_posterior", "maximum_likelihood"]
+__all__ = ["LinearGaussian", "kl_to_posterior", "maximum_likelihood"]
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pimvae.gaussian import GaussianPosterior
+from pimvae.posteriors import GaussianPosterior
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -62,8 +62,7 @@ class LinearGaussian:
         self, x: Float[Tensor, "sample modality dim"], subset: Bool[Tensor, " modality"]
     ) -> GaussianPosterior:
         """p(z | x_S): covariance (I + Σ W_sᵀW_s / v)⁻¹ [latent, latent]; for the empty subset the prior."""
-        posterior = self._condition(x, subset, *self._prior()).posterior()
-        return GaussianPosterior(posterior.mean, posterior.covariance[0])
+        return self._condition(x, subset, *self._prior()).posterior()
 
     def predictive_log_likelihood(
         self,
@@ -158,10 +157,10 @@ class _Conditioned:
         return -0.5 * (self.constant + log_det - self.whitened.square().sum(1).reshape(-1))
 
     def posterior(self) -> GaussianPosterior:
-        """p(z | x_S), with a covariance for every group."""
+        """p(z | x_S) where all samples are one group."""
         solved = torch.linalg.solve_triangular(self.factor.mT, self.whitened, upper=True).mT
         covariance = self.scale[:, :, None] * torch.cholesky_inverse(self.factor) * self.scale[:, None, :]
-        return GaussianPosterior(self.mean + self.scale * solved.reshape(len(self.constant), -1), covariance)
+        return GaussianPosterior(self.mean + self.scale * solved.reshape(len(self.constant), -1), covariance[0])
 
 
 def maximum_likelihood(

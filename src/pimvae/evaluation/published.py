@@ -12,7 +12,6 @@ from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 from sklearn.cross_decomposition import CCA
 
-from pimvae import registry
 from pimvae.config.schema import Cell
 from pimvae.data.dataset import Dataset
 from pimvae.errors import UserError
@@ -20,9 +19,7 @@ from pimvae.evaluation.identifiability import mcc
 from pimvae.evaluation.identifiable import posterior_latents
 from pimvae.evaluation.rows import Rows
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Draws, as_objective
-from pimvae.posteriors import standard_noise
-from pimvae.subsets import sample_subsets
+from pimvae.objectives._base import drawn_bound
 from pimvae.training.packing import PackedSplit, pack
 from pimvae.training.streams import Purpose, derived_seed
 
@@ -59,18 +56,9 @@ def add_published(cell: Cell, model: MultimodalVAE, data: Dataset, folder: Path,
 
 def bound_at(cell: Cell, model: MultimodalVAE, part: PackedSplit, beta: float, generator: torch.Generator) -> float:
     """The trained bound at fixed parameters: mean over samples, ``evaluation.draws`` draws of subset and noise each."""
-    objective, (count, modalities) = as_objective(registry.lookup("objectives", cell.objective.name)), part.mask.shape
-    components = model.posterior(part.x[:, :1], part.mask[:1]).components
-    law = objective.subset_law or cell.objective.subset_law
-    law = "uniform_size" if law == "all_subsets" else law  # the same expectation, drawn
     total = 0.0
     for _ in range(cell.evaluation.draws):
-        uniforms = torch.rand(count, 1 + modalities, generator=generator, dtype=torch.float64)
-        subset = sample_subsets(part.mask, uniforms, law).unsqueeze(0)
-        shape = (components, cell.objective.importance_samples, 2, count, model.latent_size)
-        noise = standard_noise(shape, cell.model.family, generator, torch.float64)
-        bound = objective(model, part.x, part.mask, subset, Draws(noise[:, :, :1], noise[:, :, 1:]), beta)
-        total += float(bound.value.mean())
+        total += float(drawn_bound(cell.objective, model, part.x, part.mask, beta, generator).value.mean())
     return total / cell.evaluation.draws
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pimvae import arguments, registry
+from pimvae import arguments
 from pimvae.config.schema import Cell
 from pimvae.data.modality import Modality
 from pimvae.data.raw import numbers
@@ -20,9 +20,7 @@ from pimvae.library.results import Array, LogLikelihood, Posterior, Prediction, 
 from pimvae.models.likelihoods.view import likelihood_of, output_of
 from pimvae.models.mode import WeightedDraws, at_modes, draw
 from pimvae.models.vae import MultimodalVAE
-from pimvae.objectives._base import Draws, as_objective
-from pimvae.posteriors import standard_noise
-from pimvae.subsets import sample_subsets
+from pimvae.objectives._base import drawn_bound
 from pimvae.training.packing import PackedSplit
 
 FOUND = ("log_likelihood", "error", "ess_fraction")  # of draws
@@ -59,20 +57,8 @@ class Sampler:
 
     def loss(self, cell: Cell, generator: torch.Generator | None) -> Tensor:
         """Minus the bound, mean over the samples, for one random subset each."""
-        x, observed = self.packed.x, self.packed.mask
-        batch, modalities = observed.shape
-        objective = as_objective(registry.lookup("objectives", cell.objective.name))
-        law = objective.subset_law or cell.objective.subset_law  # as in training
-        uniform = torch.rand(1, batch, 1 + modalities, generator=generator)
-        subset = sample_subsets(observed.unsqueeze(0), uniform, "uniform_size" if law == "all_subsets" else law)
-        with torch.no_grad():
-            components = self.model.posterior(x[:, :1], observed[:1]).components
-        shape = (components, cell.objective.importance_samples, 2, batch, self.model.latent_size)
-        noise = standard_noise(shape, cell.model.family, generator)
-        stl, beta = cell.objective.sticking_the_landing, cell.objective.betas[0]
-        return -objective(
-            self.model, x, observed, subset, Draws(noise[:, :, :1], noise[:, :, 1:]), beta, stl
-        ).value.mean()
+        beta = cell.objective.betas[0]
+        return -drawn_bound(cell.objective, self.model, self.packed.x, self.packed.mask, beta, generator).value.mean()
 
     @torch.no_grad()
     def posterior(self, refined: bool) -> Posterior:

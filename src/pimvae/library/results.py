@@ -12,8 +12,8 @@ from torch import Tensor
 
 from pimvae import arguments
 from pimvae.errors import UserError
-from pimvae.gaussian import GaussianPosterior
 from pimvae.models.mode import Modes
+from pimvae.posteriors import GaussianPosterior
 
 Array = Any  # np.ndarray, or Tensor where the data were tensors
 

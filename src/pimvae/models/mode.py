@@ -11,9 +11,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pimvae.gaussian import GaussianPosterior
 from pimvae.models.vae import MultimodalVAE
-from pimvae.posteriors import Mixture
+from pimvae.posteriors import GaussianPosterior, Mixture
 from pimvae.subsets import zero_unless
 
 STEPS, HALVINGS = 30, 10

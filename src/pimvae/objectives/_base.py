@@ -1,7 +1,7 @@
 """What the bounds share: draws, expectations over mixture components, the result type."""
 
-__all__ = ["Bound", "Draws", "Objective", "as_objective", "estimate", "expectation", "infer", "log_mean_exp",
-           "mix_components", "select_latents", "stick_the_landing"]  # fmt: skip
+__all__ = ["Bound", "Draws", "Objective", "as_objective", "drawn_bound", "estimate", "expectation", "infer",
+           "log_mean_exp", "mix_components", "select_latents", "stick_the_landing"]  # fmt: skip
 
 import math
 from collections.abc import Callable
@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from pimvae.config.schema import ObjectiveConfig
 from pimvae.models.vae import MultimodalVAE
-from pimvae.posteriors import Posterior
-from pimvae.subsets import Law
+from pimvae.posteriors import Posterior, standard_noise
+from pimvae.registry import lookup
+from pimvae.subsets import Law, sample_subsets
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,30 @@ class Objective:
 def as_objective(entry: Objective | Callable[..., Bound]) -> Objective:
     """What a file of this folder defines as an `Objective`; of a plain function nothing is taken for granted."""
     return entry if isinstance(entry, Objective) else Objective(entry, bounds_log_likelihood=False)
+
+
+def drawn_bound(
+    config: ObjectiveConfig,
+    model: MultimodalVAE,
+    x: Float[Tensor, "modality batch dim"],
+    observed: Bool[Tensor, "batch modality"],
+    beta: float,
+    generator: torch.Generator | None = None,
+) -> Bound:
+    """The bound [1, batch] that is configured, at one random subset and one draw of noise for every sample.
+
+    In the place of ``all_subsets`` comes ``uniform_size``: the same expectation, drawn.
+    """
+    objective, (batch, modalities) = as_objective(lookup("objectives", config.name)), observed.shape
+    law = objective.subset_law or config.subset_law
+    uniforms = torch.rand(batch, 1 + modalities, generator=generator, dtype=x.dtype)
+    subset = sample_subsets(observed, uniforms, "uniform_size" if law == "all_subsets" else law).unsqueeze(0)
+    with torch.no_grad():
+        components = model.posterior(x[:, :1], observed[:1]).components
+    shape = (components, config.importance_samples, 2, batch, model.latent_size)
+    noise = standard_noise(shape, model.config.family, generator, x.dtype)
+    draws = Draws(noise[:, :, :1], noise[:, :, 1:])
+    return objective(model, x, observed, subset, draws, beta, config.sticking_the_landing)
 
 
 def infer(model: MultimodalVAE, x: Tensor, subset: Tensor, observed: Tensor) -> tuple[Posterior, Posterior]:
