@@ -124,7 +124,7 @@ def _jobs(options: argparse.Namespace, done: pd.DataFrame, folder: Path) -> Iter
 def _prepare(cell: Cell, data: Path) -> None:
     """What the evaluation of images needs beside the data."""
     if cell.data.kind == "images":
-        from pimvae.evaluation.classifiers_job import run as train_classifiers
+        from pimvae.evaluation.classifiers import run as train_classifiers
 
         train_classifiers(cell.experiment, cell.dataset, SEEDS[:1], data)
 

@@ -22,7 +22,7 @@ from pimvae.data.job import data_file
 from pimvae.data.job import run as draw_data
 from pimvae.data.readers import read_memory
 from pimvae.errors import UserError
-from pimvae.evaluation.runs import load_models
+from pimvae.evaluation.job import load_models
 from pimvae.library import MultimodalVAE, inference
 from pimvae.library.data import pack_collection
 from pimvae.models.vae import MultimodalVAE as Core

@@ -70,9 +70,9 @@ def stages(root: Path) -> dict[str, tuple[list[str], tuple[Path, ...]]]:
         **{
             module.rpartition(".")[2]: ([module], provenance.sources(module))
             for module in (
-                "pimvae.evaluation.ceiling_job",
-                "pimvae.evaluation.baselines_job",
-                "pimvae.evaluation.classifiers_job",
+                "pimvae.evaluation.ceiling",
+                "pimvae.evaluation.baselines",
+                "pimvae.evaluation.classifiers",
                 "pimvae.results.collect",
             )
         },
@@ -108,7 +108,7 @@ def test_stages_do_not_depend_on_later_ones():
     assert "experiments.py" not in names  # reading the configuration is not part of a training
     assert {"private_self_attention.py", "masked.py"} <= names
     assert not {"mixture.py", "moe.py"} & names
-    assert not {"vae.py", "loop.py"} & {path.name for path in STAGES["ceiling_job"][1]}
+    assert not {"vae.py", "loop.py"} & {path.name for path in STAGES["ceiling"][1]}
 
 
 def test_an_objective_belongs_to_the_cells_that_use_it(root):

@@ -18,7 +18,6 @@ from pimvae.data.job import data_file
 from pimvae.data.job import run as make_data
 from pimvae.errors import UserError
 from pimvae.evaluation import job as evaluation
-from pimvae.evaluation.runs import load_models
 from pimvae.results import collect, weights
 from pimvae.results.ship import ship
 from pimvae.results.weights import FOLDER, LIMIT, cut
@@ -75,7 +74,7 @@ def test_a_cut_replica_answers_as_it_did_in_the_stack(results, shipped):
     assert alone.seeds == (3,) and alone.cell.objective.betas == (1.0,) and whole.cell.objective.betas == (0.5,)
     data = {str(s): values.astype(float) for s, values in enumerate(datasets(results)[3].train.x)}
     other = whole.encode(data, refined=False).mean
-    whole.models = load_models(results / NAME, cell(), datasets(results))[3:]
+    whole.models = evaluation.load_models(results / NAME, cell(), datasets(results))[3:]
     for refined in (False, True):
         found, expected = (model.encode(data, refined=refined) for model in (alone, whole))
         np.testing.assert_array_equal(found.mean, expected.mean)

@@ -16,8 +16,7 @@ from pimvae.data.dataset import Dataset, Split
 from pimvae.data.images import images
 from pimvae.data.linear import linear
 from pimvae.data.multimodal import multimodal
-from pimvae.evaluation import baselines_job
-from pimvae.evaluation.baselines import baseline_rows, held_out
+from pimvae.evaluation.baselines import baseline_rows, held_out, run
 from pimvae.evaluation.baselines_images import SMOOTHING, image_likelihoods, laplace_location, letter_probabilities
 
 SIZES = EvaluationConfig(samples=40, llh_samples=20)
@@ -26,7 +25,7 @@ EVERYTHING = EvaluationConfig(llh_samples=10_000)
 
 
 def found(data: Dataset, model: ModelConfig = MODEL, sizes: EvaluationConfig = SIZES) -> dict[tuple, float]:
-    return {row[:4]: row.value for row in baseline_rows(data, model, sizes, seed=0)}
+    return {row[:4]: row[4] for row in baseline_rows(data, model, sizes, seed=0)}
 
 
 def views(**settings: object) -> Dataset:
@@ -146,11 +145,11 @@ def test_letters_are_smoothed_frequencies():
 def test_the_stage_writes_rows_of_every_seed(tmp_path: Path):
     data_job.run(BimodalData(samples=60, test_samples=40), (0, 4), tmp_path)
     out = tmp_path / "base.csv"
-    baselines_job.run("bimodal", "clusters", MODEL, SIZES, (0, 4), tmp_path, out)
+    run("bimodal", "clusters", MODEL, SIZES, (0, 4), tmp_path, out)
     with out.open() as file:
         rows = list(csv.DictReader(file))
     assert {row["seed"] for row in rows} == {"0", "4"}
     assert {row["aggregator"] + row["objective"] + row["prior"] for row in rows} == {"nonenonenone"}
     assert {(float(row["share"]), float(row["beta"])) for row in rows} == {(1.0, 1.0)}
-    baselines_job.run("bimodal", "clusters", MODEL, SIZES, (0, 4), tmp_path, tmp_path / "again.csv")
+    run("bimodal", "clusters", MODEL, SIZES, (0, 4), tmp_path, tmp_path / "again.csv")
     assert (tmp_path / "again.csv").read_bytes() == out.read_bytes()

@@ -40,17 +40,17 @@ def two_latents() -> Dataset:
 @pytest.mark.parametrize("observed", [[True, True], [False, True]], ids=["both", "vector"])
 def test_bimodal_agrees_with_quadrature(two_latents: Dataset, observed: list[bool]) -> None:
     split = replace(two_latents.train, mask=np.tile(observed, (10, 1)))
-    estimate = ceiling(two_latents, split, particles=20_000)
-    difference = estimate.log_likelihood - quadrature(two_latents, split)
+    estimate, ess_fraction = ceiling(two_latents, split, particles=20_000)
+    difference = estimate - quadrature(two_latents, split)
     assert np.abs(difference).max() < 0.03
     assert abs(difference.mean()) < 4e-3
-    assert estimate.ess_fraction.min() > 0.3
+    assert ess_fraction.min() > 0.3
 
 
 def test_label_alone_has_the_probability_of_a_cluster(two_latents: Dataset) -> None:
     split = replace(two_latents.train, mask=np.tile([True, False], (10, 1)))
-    estimate = ceiling(two_latents, split, particles=2000)
-    np.testing.assert_allclose(estimate.log_likelihood, np.log(0.2), atol=0.05)
+    estimate, _ = ceiling(two_latents, split, particles=2000)
+    np.testing.assert_allclose(estimate, np.log(0.2), atol=0.05)
 
 
 @pytest.mark.parametrize("source", ["gaussian", "laplace"])
@@ -59,8 +59,8 @@ def test_two_modalities_with_missing_ones_agree_with_quadrature(source: str) -> 
         samples=10, test_samples=5, modalities=2, clusters=3, latent=2, dim=3, source=source, missing_rate=0.3
     )
     data = multimodal(config, seed=1)
-    estimate = ceiling(data, data.train, particles=20_000)
-    difference = estimate.log_likelihood - quadrature(data, data.train)
+    estimate, _ = ceiling(data, data.train, particles=20_000)
+    difference = estimate - quadrature(data, data.train)
     assert np.abs(difference).max() < 0.04
     assert abs(difference.mean()) < 5e-3
 
@@ -86,10 +86,10 @@ def test_linear_gaussian_answer(clusters: int) -> None:
             for mean, scale in zip(model.cluster_mean, model.cluster_scale, strict=True)
         ]
         expected.append(logsumexp(log_density) - np.log(clusters))
-    estimate = ceiling(data, split, particles=5000)
-    np.testing.assert_allclose(estimate.log_likelihood, expected, atol=0.06)
-    assert abs(np.mean(estimate.log_likelihood - expected)) < 0.01
-    assert estimate.ess_fraction.min() > 0.5
+    estimate, ess_fraction = ceiling(data, split, particles=5000)
+    np.testing.assert_allclose(estimate, expected, atol=0.06)
+    assert abs(np.mean(estimate - expected)) < 0.01
+    assert ess_fraction.min() > 0.5
 
 
 def test_gradient_and_precision() -> None:
@@ -117,9 +117,9 @@ def test_source_density_integrates_to_one() -> None:
 def test_values_of_missing_modalities_do_not_matter() -> None:
     data = multimodal(MultimodalData(samples=20, test_samples=2, modalities=3, missing_rate=0.5), seed=0)
     spoilt = tuple(np.where(data.train.mask[:, [s]], x, np.float32(np.nan)) for s, x in enumerate(data.train.x))
-    one, other = ceiling(data, data.train, 32), ceiling(data, replace(data.train, x=spoilt), 32)
-    np.testing.assert_array_equal(one.log_likelihood, other.log_likelihood)
-    assert np.isfinite(one.log_likelihood).all()
+    (one, _), (other, _) = ceiling(data, data.train, 32), ceiling(data, replace(data.train, x=spoilt), 32)
+    np.testing.assert_array_equal(one, other)
+    assert np.isfinite(one).all()
 
 
 def test_data_without_a_true_model_are_refused(two_latents: Dataset) -> None:

@@ -151,7 +151,7 @@ def test_probabilities_of_all_labels_add_up():
 @pytest.mark.parametrize("names", [("size0", "test"), ("al", "test"), ("all", "held_out")])
 def test_a_row_with_a_name_that_is_not_listed_is_refused(names):
     rows = Rows(single_cell("bimodal", VECTOR_AND_LABEL, "poe", "standard"), 0, 1.0)
-    with pytest.raises(ValueError, match=r"not listed in pimvae/evaluation/names\.py"):
+    with pytest.raises(ValueError, match=r"not listed in pimvae/evaluation/rows\.py"):
         rows.add("llh", 0.0, *names)
     rows.add("llh", 0.0, "size3", "test")
     assert len(rows.rows) == 1

@@ -17,14 +17,15 @@ from pimvae.evaluation import images, likelihood, near_exact
 from pimvae.evaluation.classifiers import (
     Classifiers,
     ImageClassifier,
+    classifiers_file,
     classify_text,
     fit,
     load_classifiers,
+    run,
     save_classifiers,
     table,
 )
 from pimvae.evaluation.classifiers import untrained as untrained_classifiers
-from pimvae.evaluation.classifiers_job import classifiers_file, run
 from pimvae.evaluation.coherence import frechet_distance, generate_given, probe_accuracy
 from pimvae.evaluation.likelihood import importance_log_likelihood
 from pimvae.evaluation.rows import Rows

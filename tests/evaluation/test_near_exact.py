@@ -164,11 +164,6 @@ def test_absurd_slopes_take_no_more_than_their_share_of_cells(monkeypatch):
     torch.testing.assert_close(value[[0, 2]], torch.full((2,), 3.0), rtol=0, atol=1e-2)
 
 
-def test_quadrature_is_for_few_latents():
-    with pytest.raises(ValueError, match="one or two latents, not 3"):
-        quadrature(lambda some: bimodal, 1, torch.zeros(3), torch.ones(3))
-
-
 def test_two_latents_are_integrated():
     x, mask = data()
     model = vae("poe", latent=2)

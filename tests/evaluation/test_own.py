@@ -7,8 +7,8 @@ from sklearn.metrics import accuracy_score, r2_score
 from pimvae.data.modality import Modality
 from pimvae.data.readers import read_memory
 from pimvae.evaluation.gaussian_em import GaussianMixture
-from pimvae.evaluation.own import evaluate, score
-from pimvae.evaluation.own_baselines import Baselines
+from pimvae.evaluation.own import evaluate
+from pimvae.evaluation.own_baselines import Baselines, score
 from pimvae.evaluation.rows import COLUMNS
 from pimvae.library import MultimodalVAE
 from pimvae.library.data import pack_collection

@@ -9,7 +9,6 @@ from pimvae.data.job import data_file
 from pimvae.data.job import run as make_data
 from pimvae.errors import UserError
 from pimvae.evaluation import job
-from pimvae.evaluation.runs import check_data
 from pimvae.files import sha256
 
 DATA = LinearData(loading="dense", modalities=3, dim_low=3, dim_high=7, latent=2, samples=20)
@@ -22,18 +21,18 @@ def data(tmp_path):
 
 
 def test_data_of_the_training_are_accepted(data):
-    check_data({"data_sha256": {str(seed): sha256(data_file(data, seed)) for seed in (0, 1)}}, data, (0, 1))
+    job.check_data({"data_sha256": {str(seed): sha256(data_file(data, seed)) for seed in (0, 1)}}, data, (0, 1))
 
 
 @pytest.mark.parametrize("record", [{}, {"data_sha256": {}}, {"data_sha256": {"0": "f" * 64}}, {"data_sha256": None}])
 def test_other_data_are_refused(data, record):
     with pytest.raises(UserError, match=r"seed0\.safetensors is not what the run was trained on"):
-        check_data(record, data, (0,))
+        job.check_data(record, data, (0,))
 
 
 def test_data_that_are_not_there_are_refused(data):
     with pytest.raises(UserError, match=r"seed7\.safetensors does not exist"):
-        check_data({"data_sha256": {"7": "f" * 64}}, data, (7,))
+        job.check_data({"data_sha256": {"7": "f" * 64}}, data, (7,))
 
 
 def test_the_evaluation_checks_its_data(data, tmp_path):

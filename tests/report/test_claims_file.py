@@ -9,7 +9,7 @@ import pytest
 from pimvae.claims.schema import read_claims
 from pimvae.cli import main
 from pimvae.errors import UserError
-from pimvae.evaluation.names import SPLITS, is_subset
+from pimvae.evaluation.rows import SPLITS, is_subset
 from pimvae.report import job
 from pimvae.results.files import read_collected
 

@@ -74,7 +74,7 @@ for dataset in WORKFLOW.datasets:
             params:
                 command=f"{PIMVAE} {stage} {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
                 data=subpath(input.manifest, parent=True),
-                sources=provenance.digest(provenance.sources(f"pimvae.evaluation.{stage}_job")),
+                sources=provenance.digest(provenance.sources(f"pimvae.evaluation.{stage}")),
                 settings=as_json(dataset.model, dataset.evaluation, dataset.seeds),
             message:
                 f"{stage} of {dataset.experiment}/{dataset.name}"
@@ -105,7 +105,7 @@ for dataset in WORKFLOW.datasets:
             params:
                 command=f"{PIMVAE} classifiers {dataset.experiment} {dataset.name} {SCALE_OPTIONS}",
                 data=subpath(output.weights, parent=True),
-                sources=provenance.digest(provenance.sources("pimvae.evaluation.classifiers_job")),
+                sources=provenance.digest(provenance.sources("pimvae.evaluation.classifiers")),
             message:
                 f"train the classifiers of {dataset.experiment}/{dataset.name}"
             shell:

@@ -11,7 +11,7 @@ from pimvae.config.catalogue import catalogue, config_path, experiments
 from pimvae.config.files import checked, parse
 from pimvae.config.strict import Strict
 from pimvae.errors import UserError, check_known
-from pimvae.evaluation.names import SPLITS, is_subset, subset_names
+from pimvae.evaluation.rows import SPLITS, is_subset, subset_names
 from pimvae.registry import names
 from pimvae.results.files import KEYS
 

@@ -73,7 +73,7 @@ def classifiers(options: argparse.Namespace) -> None:
     data.
     """
     with importing():
-        from pimvae.evaluation.classifiers_job import run
+        from pimvae.evaluation.classifiers import run
 
     dataset = _drawn(options, seeds=1)
     run(options.experiment, dataset.name, dataset.seeds, options.data)
@@ -90,7 +90,7 @@ def ceiling(options: argparse.Namespace) -> None:
     evaluated.
     """
     with importing():
-        from pimvae.evaluation.ceiling_job import run
+        from pimvae.evaluation.ceiling import run
 
     dataset = _drawn(options)
     run(options.experiment, dataset.name, dataset.evaluation, dataset.seeds, options.data, options.out)
@@ -107,7 +107,7 @@ def baselines(options: argparse.Namespace) -> None:
     fitted to the training samples alone.
     """
     with importing():
-        from pimvae.evaluation.baselines_job import run
+        from pimvae.evaluation.baselines import run
 
     dataset = _drawn(options)
     run(options.experiment, dataset.name, dataset.model, dataset.evaluation, dataset.seeds, options.data, options.out)

@@ -1,38 +1,34 @@
 """Simple models beside which a trained one must stand: fitted to the training samples in closed form or by EM."""
 
-__all__ = ["LABELS", "Row", "baseline_rows"]
+__all__ = ["LABELS", "NONE", "baseline_rows", "run"]
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture as CompleteMixture
+from tqdm import tqdm
 
+from pimvae.chain import seal_file
 from pimvae.config.schema import EvaluationConfig, ModelConfig
-from pimvae.data.dataset import Dataset, Split, spread
+from pimvae.data.dataset import Dataset, Split, load, spread
+from pimvae.data.job import checksums, data_file
 from pimvae.evaluation.baselines_images import image_likelihoods
 from pimvae.evaluation.gaussian_em import GaussianMixture, fit_mixture, moments, probabilistic_pca
 from pimvae.evaluation.identifiability import mcc
-from pimvae.evaluation.names import SPLITS
 from pimvae.evaluation.oracle import LinearGaussian, maximum_likelihood
+from pimvae.evaluation.rows import COLUMNS, SPLITS
+from pimvae.files import write_csv
 from pimvae.training.packing import pack
 
+NONE = "none"  # stands in the columns aggregator, objective and prior
 LABELS = "categorical"
 DRAWS = 20  # of random codes and mixes, whose scores are averaged
 SMOOTHING = 0.1  # added to every count of a label
-
-
-class Row(NamedTuple):
-    """One number of one simple model."""
-
-    baseline: str
-    split: str
-    subset: str
-    metric: str
-    value: float
+Row = tuple[str, str, str, str, float]  # baseline, split, subset, metric, value
 
 
 def baseline_rows(data: Dataset, model: ModelConfig, evaluation: EvaluationConfig, seed: int) -> Iterator[Row]:
@@ -49,7 +45,7 @@ def baseline_rows(data: Dataset, model: ModelConfig, evaluation: EvaluationConfi
     elif data.kind == "images":
         part = held_out(data.test, evaluation)
         for name, subset, value in image_likelihoods(data, part, float(model.noise_scale)):
-            yield Row(name, "test", subset, "llh", value)
+            yield name, "test", subset, "llh", value
     elif "cluster_mean" in data.truth:
         yield from _clustered(data, model.latent, evaluation, seed)
 
@@ -70,8 +66,8 @@ def _linear(data: Dataset, model: ModelConfig) -> Iterator[Row]:
     optimum = float(best.log_likelihood(x, mask).mean())
     for name, found in (("no_latent", nothing), ("maximum_likelihood", best)):
         llh = float(found.log_likelihood(x, mask).mean())
-        yield Row(name, "train", "all", "llh", llh)
-        yield Row(name, "train", "all", "llh_gap", (optimum - llh) / abs(optimum))
+        yield name, "train", "all", "llh", llh
+        yield name, "train", "all", "llh_gap", (optimum - llh) / abs(optimum)
 
 
 def _clustered(data: Dataset, latent: int, evaluation: EvaluationConfig, seed: int) -> Iterator[Row]:
@@ -83,7 +79,7 @@ def _clustered(data: Dataset, latent: int, evaluation: EvaluationConfig, seed: i
         part = split.spread(evaluation.llh_samples)
         for baseline, mixture in fitted.items():
             value = _evidence(data, part, mixture, by_class=baseline == "gaussian_mixture")
-            yield Row(baseline, name, "all", "llh", float(value.mean()))
+            yield baseline, name, "all", "llh", float(value.mean())
         yield from _recovery(split, name, seed)
 
 
@@ -187,4 +183,26 @@ def _recovery(split: Split, name: str, seed: int) -> Iterator[Row]:
         inferred = [draw() for _ in range(DRAWS)]
         for strength in ("strong", "weak"):
             scores = [mcc(latents, code, rotation=strength == "weak").out_of_sample for code in inferred]
-            yield Row(baseline, name, "all", f"mcc_{strength}_mean", float(np.mean(scores)))
+            yield baseline, name, "all", f"mcc_{strength}_mean", float(np.mean(scores))
+
+
+def run(
+    experiment: str,
+    dataset: str,
+    model: ModelConfig,
+    evaluation: EvaluationConfig,
+    seeds: Sequence[int],
+    data_dir: Path | str,
+    out: Path | str,
+) -> None:
+    """Write the tidy metrics of every simple model of a data set to ``out``, see `baseline_rows`.
+
+    Raises:
+        UserError: if a data file is missing or damaged.
+    """
+    rows: list[tuple[object, ...]] = []
+    for seed in tqdm(seeds, desc=f"baselines {dataset}", unit="seed"):
+        keys = (experiment, dataset, NONE, NONE, NONE, 1.0, seed, 1.0)
+        rows += [(*keys, *row) for row in baseline_rows(load(data_file(data_dir, seed)), model, evaluation, seed)]
+    write_csv(out, COLUMNS, rows)
+    seal_file(Path(out), data_sha256=checksums(data_dir, seeds))

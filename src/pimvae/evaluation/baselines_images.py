@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, Real
 from scipy.special import logsumexp
 
 from pimvae.data.dataset import Dataset, Split
-from pimvae.evaluation.names import TRIPLE
+from pimvae.evaluation.rows import TRIPLE
 from pimvae.models.likelihoods.text import POSITIONS, SYMBOLS
 
 SMOOTHING = 0.1  # added to every count: a letter that was never seen at a place has a probability still

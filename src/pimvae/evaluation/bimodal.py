@@ -1,6 +1,6 @@
 """Evaluation of experiment 2: a vector and its label."""
 
-__all__ = ["EVALUATION", "BimodalEvaluation"]
+__all__ = ["BimodalEvaluation"]
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ import torch
 from pimvae.evaluation.identifiability import mcc
 from pimvae.evaluation.identifiable import IdentifiableEvaluation
 from pimvae.evaluation.multimodal import cluster_accuracy
-from pimvae.evaluation.names import PAIR, SPLITS
+from pimvae.evaluation.rows import PAIR, SPLITS
 from pimvae.training.packing import PackedSplit, pack
 
 LABEL, VECTOR = 0, 1  # order of the modalities
@@ -67,6 +67,3 @@ class BimodalEvaluation(IdentifiableEvaluation):
         # Single precision: more than a figure shows, and the file is part of what is shipped.
         found = {name: values.astype(np.float32) for name, values in places.items()}
         return found | {"labels": shown.truth["labels"]}
-
-
-EVALUATION = BimodalEvaluation

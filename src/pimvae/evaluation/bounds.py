@@ -1,7 +1,8 @@
 """Gap of a bound at fixed parameters, averaged over all subsets, for linear-Gaussian models."""
 
-__all__ = ["SubsetPosteriors", "average_anatomy", "linear_gaussian"]
+__all__ = ["average_anatomy", "linear_gaussian", "subset_posteriors"]
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,8 @@ from pimvae.objectives._base import Objective
 from pimvae.posteriors import Mixture, Posterior
 from pimvae.subsets import all_subsets, subset_weights
 
+SubsetPosteriors = Callable[[Bool[Tensor, " modality"]], Posterior]  # q(z|x_S) of one batch, by S
+PARTS = {"masked": ("subset_kl", "prediction", "full_kl"), "mixture": ("subset_kl", "prediction")}  # of the gap
 SAMPLED_DRAWS = 4  # a sample where there is no closed form: the mean over samples and subsets averages thousands
 
 
@@ -45,26 +48,10 @@ def linear_gaussian(model: MultimodalVAE) -> LinearGaussian:
     return LinearGaussian(loading, layer.bias.clone(), variance, decoder.valid.sum(-1).long())
 
 
-class SubsetPosteriors:
-    """q(z|x_S) of one batch for any S, the encoders run once."""
-
-    def __init__(self, model: MultimodalVAE, x: Float[Tensor, "modality sample dim"]) -> None:
-        self.model = model
-        self.samples = x.shape[1]
-        self.tokens = model.embed(x)
-
-    def __call__(self, subset: Bool[Tensor, " modality"]) -> Posterior:
-        return self.model.aggregator.pool(self.tokens, subset.expand(self.samples, -1))
-
-
-@dataclass(frozen=True)
-class AverageAnatomy:
-    """log p(x) − bound averaged over samples and the subset law; the parts are None where no closed form exists."""
-
-    gap: float
-    subset_kl: float | None = None
-    prediction: float | None = None
-    full_kl: float | None = None
+def subset_posteriors(model: MultimodalVAE, x: Float[Tensor, "modality sample dim"]) -> SubsetPosteriors:
+    """q(z|x_S) of one batch as a function of S, the encoders run once."""
+    tokens = model.embed(x)
+    return lambda subset: model.aggregator.pool(tokens, subset.expand(x.shape[1], -1))
 
 
 def average_anatomy(
@@ -73,16 +60,15 @@ def average_anatomy(
     x: Float[Tensor, "sample modality dim"],
     posteriors: SubsetPosteriors,
     noise: Float[Tensor, "component draw sample latent"],
-) -> AverageAnatomy:
-    """The gap and its parts, every subset S of M modalities weighted as by the law of the objective.
+) -> dict[str, float]:
+    """The gap of an objective that has an anatomy: log p(x) − bound, averaged over samples and subsets S.
 
-    That of objectives without a law of their own is ``uniform_size``, whatever they were trained by.
+    Every subset of M modalities is weighted as by the law of the objective. That of objectives without a law of their
+    own is ``uniform_size``, whatever they were trained by.
 
-    Raises:
-        ValueError: for an objective without an anatomy.
+    Returns:
+        ``gap``, and where closed forms exist its parts ``subset_kl``, ``prediction`` and (masked bounds) ``full_kl``.
     """
-    if objective.anatomy is None:
-        raise ValueError("the gap of this objective is not explained: it has no anatomy")
     modalities = x.shape[1]
     subsets = all_subsets(modalities)
     law = objective.subset_law or "uniform_size"
@@ -91,7 +77,8 @@ def average_anatomy(
     few = noise[:, :SAMPLED_DRAWS]
     full = None if isinstance(q_full, Mixture) else _Draws.of(q_full, exact, x, _other(few, q_full.components))
     value = None if full is None else exact.log_likelihood(x, torch.ones(x.shape[:2], dtype=torch.bool))
-    total = torch.zeros(4, dtype=torch.float64)
+    names = ("gap", *(PARTS[objective.anatomy] if full is None else ()))
+    total = torch.zeros(len(names), dtype=torch.float64)
     for subset, weight in zip(subsets[weights > 0], weights[weights > 0], strict=True):
         q_subset = posteriors(subset)
         if full is None:
@@ -99,15 +86,11 @@ def average_anatomy(
                 parts = masked_anatomy(exact, x, subset, q_subset, q_full, noise)
             else:
                 parts = mixture_anatomy(exact, x, subset, q_subset, noise)
-            terms = [parts.gap, parts.subset_kl, parts.prediction, parts.full_kl]
-            total += weight * torch.stack([term.mean() for term in terms])
+            total += weight * torch.stack([getattr(parts, name).mean() for name in names])
         else:
             own = _Draws.of(q_subset, exact, x, few[: q_subset.components])
-            total[0] += weight * (value - _sampled_bound(objective.anatomy, subset, own, full)).mean()
-    gap, subset_kl, prediction, full_kl = total.tolist()
-    if full is not None:
-        return AverageAnatomy(gap)
-    return AverageAnatomy(gap, subset_kl, prediction, full_kl if objective.anatomy == "masked" else None)
+            total += weight * (value - _sampled_bound(objective.anatomy, subset, own, full)).mean()
+    return dict(zip(names, total.tolist(), strict=True))
 
 
 @dataclass(frozen=True)

@@ -1,29 +1,31 @@
 """Log-likelihood of clustered data under the model that generated them: the ceiling of every learned model's."""
 
-__all__ = ["Ceiling", "ceiling"]
+__all__ = ["FEW", "ceiling", "run"]
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 from scipy.special import gammaln, logsumexp
+from tqdm import tqdm
 
-from pimvae.data.dataset import Dataset, Split
+from pimvae.chain import seal_file
+from pimvae.config.schema import EvaluationConfig
+from pimvae.data.dataset import Dataset, Split, load
+from pimvae.data.job import checksums, data_file
+from pimvae.errors import UserError
 from pimvae.evaluation._true_density import TrueDensity
+from pimvae.evaluation.rows import COLUMNS, SPLITS, TRUE_MODEL, TRUE_PRIOR
+from pimvae.files import write_csv
 
 FREEDOM = 8.0  # of the Student-t proposals: their tails are heavier than those of the posterior
 DEFENSIVE = 0.1  # share of particles drawn from the sources themselves: bounds every importance weight
 NEWTON_STEPS = 12
 ROUNDS = 4  # adaptations of the proposal before the particles that count are drawn
 CHUNK = 250  # samples at a time, bounds the memory
-
-
-@dataclass(frozen=True)
-class Ceiling:
-    """Importance-sampled log p(x_O) in nats and effective sample size as a fraction of the particles, per sample."""
-
-    log_likelihood: Float[np.ndarray, " n"]
-    ess_fraction: Float[np.ndarray, " n"]
+FEW = 10.0  # effective particles below which an estimate of one sample is not to be trusted
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class Proposal:
     root: Float[np.ndarray, "n component latent latent"]
 
 
-def ceiling(dataset: Dataset, split: Split, particles: int = 256, seed: int = 0) -> Ceiling:
+def ceiling(
+    dataset: Dataset, split: Split, particles: int = 256, seed: int = 0
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """log p(x_O) of every sample of ``split`` under the true model: log-mean-exp over *particles* of p(x_O, z)/q(z).
 
     The proposal q of a sample is a mixture with one Student-t component per cluster. Component c starts as the Laplace
@@ -55,6 +59,9 @@ def ceiling(dataset: Dataset, split: Split, particles: int = 256, seed: int = 0)
         Adaptive importance sampling in general mixture classes (Cappé et al., 2008).
         Weighted average importance sampling and defensive mixture distributions (Hesterberg, 1995).
 
+    Returns:
+        Importance-sampled log p(x_O) in nats and effective sample size as a fraction of the particles, per sample.
+
     Raises:
         KeyError: if the data set is not clustered.
     """
@@ -63,7 +70,8 @@ def ceiling(dataset: Dataset, split: Split, particles: int = 256, seed: int = 0)
         _estimate(TrueDensity(dataset, part), part.truth["latents"].astype(np.float64), particles, rng)
         for part in (split.select(slice(start, start + CHUNK)) for start in range(0, len(split.mask), CHUNK))
     ]
-    return Ceiling(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+    log_likelihood, ess_fraction = (np.concatenate(values) for values in zip(*parts, strict=True))
+    return log_likelihood, ess_fraction
 
 
 def _estimate(
@@ -186,3 +194,44 @@ def _adapt(proposal: Proposal, z: np.ndarray, log_ratio: np.ndarray, log_compone
     possible = ~np.isneginf(proposal.log_weight)
     log_weight = np.log(mass, out=np.full(mass.shape, -np.inf), where=possible & (mass > 0))
     return Proposal(_normalise(log_weight), mean, root)
+
+
+def run(
+    experiment: str,
+    dataset: str,
+    evaluation: EvaluationConfig,
+    seeds: Sequence[int],
+    data_dir: Path | str,
+    out: Path | str,
+) -> None:
+    """Write the tidy metrics of the true model to ``out``, on the samples on which cells report their likelihood.
+
+    Per seed and split: ``llh_ceiling`` and its Monte-Carlo standard error, the mean effective sample size as a
+    fraction, and ``ess_few``, the share of samples with fewer than ``FEW`` effective particles.
+
+    Raises:
+        UserError: if a data file is missing or damaged, or its generating model is not known.
+    """
+    rows: list[tuple[object, ...]] = []
+    for seed in tqdm(seeds, desc=f"ceiling {dataset}", unit="seed"):
+        path = data_file(data_dir, seed)
+        data = load(path)
+        if "cluster_mean" not in data.truth:
+            raise UserError(f"{path}: the model that generated it is not known, so there is no ceiling")
+        keys = (experiment, dataset, TRUE_MODEL, TRUE_MODEL, TRUE_PRIOR, 1.0, seed, 1.0, "")
+        for name, split in zip(SPLITS, (data.train, data.test), strict=True):
+            if split is not None:
+                found = _metrics(data, split.spread(evaluation.llh_samples), evaluation.ceiling_particles, seed)
+                rows += [(*keys, name, "all", metric, value) for metric, value in found]
+    write_csv(out, COLUMNS, rows)
+    seal_file(Path(out), data_sha256=checksums(data_dir, seeds))
+
+
+def _metrics(data: Dataset, split: Split, particles: int, seed: int) -> Iterator[tuple[str, float]]:
+    log_likelihood, ess_fraction = ceiling(data, split, particles, seed)
+    # Delta method, as for the learned models: the variance of log ŵ is (1/ess_fraction − 1)/R.
+    variance = (1 / ess_fraction - 1) / particles
+    yield "llh_ceiling", float(log_likelihood.mean())
+    yield "llh_ceiling_se", float(np.sqrt(variance.sum()) / len(variance))
+    yield "ess_fraction", float(ess_fraction.mean())
+    yield "ess_few", float(np.mean(ess_fraction * particles < FEW))

@@ -1,11 +1,11 @@
 """Classifiers that read generated digits: small convolutional networks for images, the exact rule for text."""
 
-__all__ = ["Classifiers", "ImageClassifier", "classify_text", "fit", "load_classifiers", "save_classifiers",
-           "untrained"]  # fmt: skip
+__all__ = ["Classifiers", "ImageClassifier", "classifiers_file", "classify_text", "fit", "load_classifiers", "run",
+           "save_classifiers", "trained_classifiers", "untrained"]  # fmt: skip
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +16,20 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pimvae.chain import check_metrics, seal_file
 from pimvae.data._text import templates
-from pimvae.data.dataset import Dataset, Split
+from pimvae.data.dataset import Dataset, Split, load
+from pimvae.data.job import checksums, data_file
 from pimvae.errors import UserError
-from pimvae.files import parse_json, replacing
+from pimvae.evaluation.rows import CLASSIFIER, COLUMNS, SPLITS, TRIPLE
+from pimvae.files import parse_json, replacing, sha256, write_csv
 from pimvae.models.layers import Dense, fresh
 from pimvae.models.vae import seeded
 
 DIGITS, FEATURES = 10, 64
 EPOCHS, MOST_STEPS, BATCH, RATE, DROPOUT = 20, 8000, 64, 3e-3, 0.2
 SMALLEST = 1e-12  # probability of a symbol; keeps the logarithm finite
+ACCURACIES = "classifiers.csv"
 
 
 class ImageClassifier(nn.Module):
@@ -109,9 +113,8 @@ def table(split: Split, s: int) -> tuple[Tensor, Tensor]:
     labels = torch.from_numpy(np.asarray(split.truth["labels"], dtype=np.int64))
     if split.pairs is None:
         return torch.from_numpy(split.values(s)), labels
-    rows, first = np.unique(split.pairs[:, s], return_index=True)
-    pixels = torch.from_numpy(split.x[s][rows])
-    return (pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels), labels[torch.from_numpy(first)]
+    _, first = np.unique(split.pairs[:, s], return_index=True)
+    return torch.from_numpy(split.select(first).values(s)), labels[torch.from_numpy(first)]
 
 
 def untrained(data: Dataset) -> list[ImageClassifier]:
@@ -173,3 +176,55 @@ def load_classifiers(path: Path) -> Classifiers:
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"classifiers {path} are damaged, make them again: {error}") from None
     return found.eval().requires_grad_(False)
+
+
+def classifiers_file(folder: Path | str) -> Path:
+    """The file of a data set's classifiers, beside its data."""
+    return Path(folder) / "classifiers.safetensors"
+
+
+def trained_classifiers(folder: Path | str) -> Classifiers:
+    """The classifiers of a data set.
+
+    Raises:
+        UserError: if they are missing, not as they were written, or were trained on other data than lie there now.
+    """
+    path = classifiers_file(folder)
+    found, facts = load_classifiers(path), check_metrics(Path(folder) / ACCURACIES)
+    again = "run 'pimvae classifiers' again"
+    if facts.get("classifiers_sha256", sha256(path)) != sha256(path):
+        raise UserError(f"classifiers {path} are not what the training wrote (sha256 differs): {again}")
+    for seed, digest in facts.get("data_sha256", {}).items():
+        if sha256(data_file(folder, int(seed))) != digest:
+            raise UserError(f"classifiers {path} were trained on other data than those of seed {seed}: {again}")
+    return found
+
+
+def run(experiment: str, dataset: str, seeds: Sequence[int], data_dir: Path | str) -> None:
+    """Train on the data of the first seed; writes ``classifiers.safetensors`` and ``classifiers.csv`` beside them.
+
+    The CSV holds tidy metrics: ``accuracy`` on training and held-out images, each counted once.
+
+    Raises:
+        UserError: if the data are missing, damaged or have no images and text.
+    """
+    seed = seeds[0]
+    path = data_file(data_dir, seed)
+    data = load(path)
+    if data.likelihoods != ("laplace", "laplace", "text"):
+        raise UserError(f"{path} has no images and text: classifiers are for the data set kind 'images'")
+    classifiers = fit(data, seed)
+    save_classifiers(classifiers, classifiers_file(data_dir))
+    keys = (experiment, dataset, CLASSIFIER, CLASSIFIER, CLASSIFIER, 1.0, seed, 1.0, "")
+    rows = [(*keys, split, subset, "accuracy", value) for split, subset, value in _accuracies(data, classifiers)]
+    write_csv(Path(data_dir) / ACCURACIES, COLUMNS, rows)
+    seal_file(Path(data_dir) / ACCURACIES, classifiers_sha256=sha256(classifiers_file(data_dir)),
+              data_sha256=checksums(data_dir, [seed]))  # fmt: skip
+
+
+def _accuracies(data: Dataset, classifiers: Classifiers) -> Iterator[tuple[str, str, float]]:
+    for name, split in zip(SPLITS, (data.train, data.test), strict=True):
+        for s, modality in enumerate(TRIPLE if split is not None else ()):
+            values, labels = table(split, s)
+            guess = torch.cat([classifiers.labels(s, part) for part in values.split(1000)])
+            yield name, modality, float((guess == labels).double().mean())

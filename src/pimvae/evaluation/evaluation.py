@@ -2,7 +2,6 @@
 
 __all__ = ["Evaluation", "evaluation_of"]
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from pimvae.config.schema import Cell, EvaluationConfig
 from pimvae.data.dataset import Dataset, Split
@@ -87,9 +85,7 @@ class Evaluation:
         """The same as tensors, in double precision."""
         return pack(self.split(name), self.data.max_dim).to(torch.float64)
 
-    def likelihoods(
-        self, part: PackedSplit, split: str, subset: str = "all", mask: Tensor | None = None, name: str = "llh"
-    ) -> None:
+    def likelihoods(self, part: PackedSplit, split: str, subset: str = "all", name: str = "llh") -> None:
         """Log-likelihood of what is observed in ``part``, in nats, mean over its points.
 
         Nothing, for an objective that does not draw latents towards the prior
@@ -104,17 +100,16 @@ class Evaluation:
           difference says how far the encoder is off. Only after all steps.
 
         Args:
-            part: the points.
+            part: the points, and O of each.
             split: ``train`` or ``test``.
             subset: name of the observed modalities.
-            mask: O of every point; default: what ``part`` observes.
             name: of the near-exact value.
         """
         if not self.objective.follows_prior:
             return
-        seen, rows, sizes = part.mask if mask is None else mask, self.rows, self.sizes
+        rows, sizes = self.rows, self.sizes
         found = log_likelihood(
-            self.model, part.x, seen, self.generator, sizes.refined_particles, sizes.refinement_steps
+            self.model, part.x, part.mask, self.generator, sizes.refined_particles, sizes.refinement_steps
         )
         rows.add(name, float(found.log_likelihood.mean()), subset, split)
         error = found.mean_error()
@@ -122,7 +117,7 @@ class Evaluation:
             rows.add("ess_fraction", float(found.ess_fraction.mean()), subset, split)
             rows.add("k_hat_above", float((found.k_hat > TRUSTED).double().mean()), subset, split)
         if rows.scope == "all":
-            encoder = importance_log_likelihood(self.model, part.x, seen, sizes.particles, self.generator)
+            encoder = importance_log_likelihood(self.model, part.x, part.mask, sizes.particles, self.generator)
             rows.add("llh_encoder", float(encoder.log_likelihood.mean()), subset, split)
             # It is the logarithm of an unbiased estimate, too: what it finds is there.
             error = max(error, float(encoder.log_likelihood.mean() - found.log_likelihood.mean()))
@@ -154,5 +149,5 @@ class Evaluation:
 
 
 def evaluation_of(cell: Cell) -> type[Evaluation]:
-    """What measures the replicas of a cell."""
-    return importlib.import_module(f"pimvae.evaluation.{cell.evaluator}").EVALUATION
+    """What measures the replicas of a cell: the first name in the ``__all__`` of the evaluator's file."""
+    return lookup("evaluation", cell.evaluator)

@@ -135,7 +135,8 @@ def _step(
             second[k][np.ix_(~seen, ~seen)] += share[k].sum() * covariance
     used = np.maximum(total, FLOOR)  # a component without samples keeps a weight above zero
     means = first / used[:, None]
-    covariances = [constraint(_symmetric(s / n - np.outer(m, m))) for s, n, m in zip(second, used, means, strict=True)]
+    scatter = second / used[:, None, None] - means[:, :, None] * means[:, None, :]
+    covariances = [constraint(matrix) for matrix in (scatter + scatter.swapaxes(1, 2)) / 2]  # exactly symmetric
     return GaussianMixture(used / used.sum(), means, np.stack(covariances)), reached / len(x)
 
 
@@ -162,7 +163,3 @@ def _patterns(observed: Bool[np.ndarray, "n dim"]) -> Iterator[tuple[np.ndarray,
     distinct, which = np.unique(observed, axis=0, return_inverse=True)
     for index, seen in enumerate(distinct):
         yield np.flatnonzero(which.reshape(-1) == index), seen
-
-
-def _symmetric(matrix: np.ndarray) -> np.ndarray:
-    return (matrix + matrix.T) / 2

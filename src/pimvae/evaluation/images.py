@@ -1,8 +1,7 @@
 """Evaluation of experiment 4: likelihood, rates, coherence, latents and looks of generated images and text."""
 
-__all__ = ["EVALUATION", "ImageEvaluation", "subset_name"]
+__all__ = ["ImageEvaluation", "subset_name"]
 
-import math
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
@@ -14,11 +13,10 @@ from torch import Tensor
 
 from pimvae.data._text import decode
 from pimvae.data.dataset import Dataset, spread
-from pimvae.evaluation.classifiers import Classifiers, untrained
-from pimvae.evaluation.classifiers_job import trained_classifiers
+from pimvae.evaluation.classifiers import Classifiers, trained_classifiers, untrained
 from pimvae.evaluation.coherence import frechet_distance, generate, generate_given, probe_accuracy
 from pimvae.evaluation.evaluation import Evaluation
-from pimvae.evaluation.names import TRIPLE, crossing
+from pimvae.evaluation.rows import TRIPLE, crossing
 from pimvae.models.likelihoods.text import POSITIONS, SYMBOLS
 from pimvae.subsets import all_subsets
 from pimvae.training.packing import IndexedSplit, PackedSplit
@@ -87,7 +85,7 @@ class ImageEvaluation(Evaluation):
         self.likelihoods(part, SPLIT)
         for s, name in enumerate(TRIPLE if self.rows.scope == "all" else ()):
             alone = torch.arange(self.model.modalities, device=part.mask.device) == s
-            self.likelihoods(part, SPLIT, name, alone.expand_as(part.mask))
+            self.likelihoods(PackedSplit(part.x, alone.expand_as(part.mask), part.dims), SPLIT, name)
 
     def conditional(self, x: Tensor, labels: np.ndarray) -> None:
         """Share of samples generated from x_S that show the digit of x_S: every S, every modality.
@@ -136,23 +134,18 @@ class ImageEvaluation(Evaluation):
         prior = generate(model, model.sample_prior(SAMPLED, self.generator))
         found = {"given": subsets.numpy()}
         for prefix, triple in (("true", true), ("given", stacked), ("prior", prior)):
-            found |= {f"{prefix}_{name}": _shown(s, triple[s]) for s, name in enumerate(TRIPLE)}
+            found |= {f"{prefix}_{name}": self._shown(s, triple[s]) for s, name in enumerate(TRIPLE)}
         return found
+
+    def _shown(self, s: int, values: Tensor) -> np.ndarray:
+        """Bytes [..., channel, row, column], or greedy texts [...]."""
+        if s == TEXT:
+            symbols = values.unflatten(-1, (POSITIONS, SYMBOLS)).argmax(-1)
+            return np.array(decode(symbols.reshape(-1, POSITIONS).cpu().numpy())).reshape(values.shape[:-1])
+        shape = self.classifiers.images[s].shape
+        return (255 * values).round().to(torch.uint8).cpu().numpy().reshape(*values.shape[:-1], *shape)
 
 
 def subset_name(subset: Tensor) -> str:
     """``mnist_text`` for S = {MNIST, text}."""
     return "_".join(compress(TRIPLE, subset.tolist()))
-
-
-def _shown(s: int, values: Tensor) -> np.ndarray:
-    """Bytes [..., channel, row, column], or greedy texts [...]."""
-    if s == TEXT:
-        symbols = values.unflatten(-1, (POSITIONS, SYMBOLS)).argmax(-1)
-        return np.array(decode(symbols.reshape(-1, POSITIONS).cpu().numpy())).reshape(values.shape[:-1])
-    channels = 1 if math.isqrt(values.shape[-1]) ** 2 == values.shape[-1] else 3
-    side = math.isqrt(values.shape[-1] // channels)
-    return (255 * values).round().to(torch.uint8).cpu().numpy().reshape(*values.shape[:-1], channels, side, side)
-
-
-EVALUATION = ImageEvaluation

@@ -1,6 +1,6 @@
 """Evaluation of experiment 3: recovery and likelihood on held-out data, by what is observed."""
 
-__all__ = ["EVALUATION", "MultimodalEvaluation", "cluster_accuracy"]
+__all__ = ["MultimodalEvaluation", "cluster_accuracy"]
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pimvae.evaluation.identifiability import mcc
 from pimvae.evaluation.identifiable import IdentifiableEvaluation
-from pimvae.evaluation.names import of_size
+from pimvae.evaluation.rows import of_size
 from pimvae.models.vae import MultimodalVAE
 from pimvae.subsets import all_subsets
 
@@ -69,6 +69,3 @@ def cluster_accuracy(model: MultimodalVAE, x: Tensor, mask: Tensor, labels: np.n
     table = np.zeros((prior.components, int(labels.max()) + 1))
     np.add.at(table, (chosen, labels), 1)
     return float(table[linear_sum_assignment(-table)].sum() / len(labels))
-
-
-EVALUATION = MultimodalEvaluation

@@ -1,8 +1,8 @@
 """Evaluation of own data: likelihoods, predictions and rates, in the units of the data, beside simple models."""
 
-__all__ = ["AHEAD", "AHEAD_ERROR", "AVERAGE", "LIKELIHOOD", "evaluate", "modality_subset", "score"]
+__all__ = ["AHEAD", "AHEAD_ERROR", "AVERAGE", "LIKELIHOOD", "evaluate"]
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,7 @@ from pimvae.data.dataset import spread
 from pimvae.data.modality import Modality
 from pimvae.data.readers import Collection
 from pimvae.evaluation.evaluation import Evaluation
-from pimvae.evaluation.own_baselines import Baselines
+from pimvae.evaluation.own_baselines import Baselines, modality_subset, score
 from pimvae.evaluation.rows import Rows
 from pimvae.library import MultimodalVAE
 from pimvae.library.data import pack_collection
@@ -25,11 +25,6 @@ AVERAGE = "average"
 AHEAD, AHEAD_ERROR = "_ahead", "_ahead_se"  # behind a metric's name: model minus simple model, its standard error
 Predicted = tuple[np.ndarray, np.ndarray]  # rows, and the model's numbers [n, D] there
 Scores = dict[tuple[str, str], np.ndarray]  # (subset, metric) → a number per sample, whose mean is the metric
-
-
-def modality_subset(name: str) -> str:
-    """What the column ``subset`` holds of one modality: no name of a modality can be mistaken for another subset."""
-    return f"modality:{name}"
 
 
 def evaluate(model: MultimodalVAE, train: Collection, test: Collection | None) -> list[tuple[object, ...]]:
@@ -138,27 +133,6 @@ def _numbers(modality: Modality, values: np.ndarray) -> np.ndarray:
     """Predictions as the model's numbers [n, D]."""
     values = values.reshape(len(values), -1)
     return (values - np.array(modality.centre)) / np.array(modality.scale) if modality.scale else values
-
-
-def score(modality: Modality, true: np.ndarray, mean: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """``accuracy`` of classes and binary columns, ``r2`` (mean over the columns that vary) of numbers.
-
-    Each as one number per sample [n], whose mean is the metric; a sample's share of R² is 1 − (x − x̂)² / var(x).
-
-    Args:
-        modality: of the values.
-        true: the model's numbers [n, D].
-        mean: predictions [n, D].
-    """
-    if modality.kind == "categorical":
-        yield "accuracy", (mean.argmax(1) == true.argmax(1)).astype(float)
-    elif modality.kind == "binary":
-        yield "accuracy", ((mean > 0.5) == (true > 0.5)).mean(1)
-    else:
-        total = ((true - true.mean(0)) ** 2).mean(0)
-        varies = total > 0
-        if varies.any():
-            yield "r2", (1 - (true - mean)[:, varies] ** 2 / total[varies]).mean(1)
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 """Simple models beside those of own data: is the model any good?"""
 
-__all__ = ["Baselines"]
+__all__ = ["Baselines", "modality_subset", "score"]
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -43,8 +43,6 @@ class Baselines:
 
     def scores(self, data: PackedSplit) -> Iterator[Score]:
         """What each model says of these samples, in the units of the data."""
-        from pimvae.evaluation.own import modality_subset, score
-
         x, mask = _columns(data), data.mask.numpy()
         jacobian = mask @ np.array([m.log_jacobian for m in self.modalities])
         independent = sum(mask[:, s] * self._independent(s, x[s]) for s in range(len(x)))
@@ -139,6 +137,32 @@ class Baselines:
         """The Gaussian modalities side by side, and which entries are observed."""
         widths = [x[s].shape[1] for s in self.places]
         return np.concatenate([x[s] for s in self.places], 1), np.repeat(mask[:, self.places], widths, axis=1)
+
+
+def modality_subset(name: str) -> str:
+    """What the column ``subset`` holds of one modality: no name of a modality can be mistaken for another subset."""
+    return f"modality:{name}"
+
+
+def score(modality: Modality, true: np.ndarray, mean: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """``accuracy`` of classes and binary columns, ``r2`` (mean over the columns that vary) of numbers.
+
+    Each as one number per sample [n], whose mean is the metric; a sample's share of R² is 1 − (x − x̂)² / var(x).
+
+    Args:
+        modality: of the values.
+        true: the model's numbers [n, D].
+        mean: predictions [n, D].
+    """
+    if modality.kind == "categorical":
+        yield "accuracy", (mean.argmax(1) == true.argmax(1)).astype(float)
+    elif modality.kind == "binary":
+        yield "accuracy", ((mean > 0.5) == (true > 0.5)).mean(1)
+    else:
+        total = ((true - true.mean(0)) ** 2).mean(0)
+        varies = total > 0
+        if varies.any():
+            yield "r2", (1 - (true - mean)[:, varies] ** 2 / total[varies]).mean(1)
 
 
 def _columns(data: PackedSplit) -> list[np.ndarray]:

@@ -35,19 +35,14 @@ def quadrature(
         target: log p(x_O, z) of points by their numbers [m]: z [draw, m, D] (or [draw, 1, D]) -> [draw, m].
         points: how many there are.
         low: the lower corner of a box; it is widened while a point has its largest value at the rim.
-        high: the upper one.
+        high: the upper one; both of one or two dimensions.
 
     Where more than ``MOST`` cells could hold mass, those that can hold least are divided no further.
 
     Returns:
         The log-integral, and by how much the last halving changed it.
-
-    Raises:
-        ValueError: for more than two latents.
     """
     latent = len(low)
-    if latent not in SIDE:
-        raise ValueError(f"quadrature is for one or two latents, not {latent}")
     owner, z, size, total = _coarse(target(torch.arange(points, device=low.device)), low, high, SIDE[latent])
     gone = torch.full_like(total, -math.inf)  # mass of the cells that are divided no further
     change = torch.full_like(total, math.inf)

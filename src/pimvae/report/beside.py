@@ -9,7 +9,7 @@ import pandas as pd
 from pimvae.claims.selection import drop_diverged, select
 from pimvae.claims.statistics import format_estimate, mean_interval, paired_difference
 from pimvae.config.catalogue import catalogue
-from pimvae.evaluation.names import CLASSIFIER, TRUE_MODEL
+from pimvae.evaluation.rows import CLASSIFIER, TRUE_MODEL
 from pimvae.report import prose
 from pimvae.report.grid import in_grid
 from pimvae.report.latex import escape

@@ -12,7 +12,7 @@ from pimvae.claims.statistics import format_estimate, format_number, mean_interv
 from pimvae.claims.status import COLLAPSED, UNTRAINED
 from pimvae.claims.verdict import UNSETTLED, Judgement
 from pimvae.config.catalogue import catalogue
-from pimvae.evaluation.names import CLASSIFIER, TRUE_PRIOR
+from pimvae.evaluation.rows import CLASSIFIER, TRUE_PRIOR
 from pimvae.report import beside, prose
 from pimvae.report.checks import check_rows
 from pimvae.report.latex import escape

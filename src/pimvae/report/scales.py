@@ -10,7 +10,7 @@ from pimvae.claims.schema import Claim
 from pimvae.claims.selection import select
 from pimvae.claims.verdict import UNSETTLED
 from pimvae.config.catalogue import catalogue
-from pimvae.evaluation.names import TRUE_MODEL
+from pimvae.evaluation.rows import TRUE_MODEL
 from pimvae.report.grid import in_grid
 from pimvae.report.latex import escape
 from pimvae.report.prose import effect_texts, unit

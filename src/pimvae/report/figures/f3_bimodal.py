@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from pimvae.claims.selection import select
 from pimvae.config.catalogue import catalogue
 from pimvae.errors import UserError
-from pimvae.evaluation.names import TRUE_MODEL, TRUE_PRIOR
+from pimvae.evaluation.rows import TRUE_MODEL, TRUE_PRIOR
 from pimvae.report.figures._drawing import Drawing, broken_label
 from pimvae.report.figures._examples import cells_with_examples, read_examples
 from pimvae.report.grid import in_grid

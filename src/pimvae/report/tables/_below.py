@@ -14,7 +14,7 @@ from pimvae.claims.selection import select
 from pimvae.claims.statistics import format_number
 from pimvae.claims.status import replica_status
 from pimvae.config.catalogue import catalogue
-from pimvae.evaluation.names import TRUE_MODEL
+from pimvae.evaluation.rows import TRUE_MODEL
 from pimvae.report.grid import in_block
 from pimvae.report.latex import escape
 from pimvae.report.table import Part

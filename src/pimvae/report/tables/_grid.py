@@ -10,7 +10,7 @@ import pandas as pd
 from pimvae.claims.selection import select
 from pimvae.config.catalogue import catalogue
 from pimvae.config.strict import AsList, Strict
-from pimvae.evaluation.names import CLASSIFIER, TRUE_MODEL
+from pimvae.evaluation.rows import CLASSIFIER, TRUE_MODEL
 from pimvae.report.grid import in_grid
 from pimvae.report.table import NOT_RUN, Part, Table, bound_headings, grouped_headings
 from pimvae.report.tables._below import ceiling_parts, published_parts, simple_parts, standing

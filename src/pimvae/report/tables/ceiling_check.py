@@ -5,7 +5,7 @@ __all__ = ["table_ceiling_check"]
 from pimvae.claims.selection import drop_diverged, select
 from pimvae.claims.statistics import format_number
 from pimvae.config.catalogue import catalogue
-from pimvae.evaluation.names import TRUE_MODEL
+from pimvae.evaluation.rows import TRUE_MODEL
 from pimvae.report.latex import escape
 from pimvae.report.table import NOT_RUN, Part, Table
 from pimvae.results.files import Results

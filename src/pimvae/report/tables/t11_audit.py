@@ -6,7 +6,7 @@ from pimvae.claims.audit import ARMS, CORRECTED, EXPERIMENT, STANDS_FOR, effects
 from pimvae.claims.selection import select
 from pimvae.claims.statistics import Estimate, format_estimate
 from pimvae.config.catalogue import catalogue
-from pimvae.evaluation.names import TRUE_MODEL
+from pimvae.evaluation.rows import TRUE_MODEL
 from pimvae.report.table import MISSING, NOT_RUN, Part, Table, bound_headings, grouped_headings
 from pimvae.results.files import Results
 

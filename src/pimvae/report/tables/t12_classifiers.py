@@ -4,7 +4,7 @@ __all__ = ["table_classifiers"]
 
 from pimvae.claims.selection import select
 from pimvae.claims.statistics import format_number
-from pimvae.evaluation.names import CLASSIFIER
+from pimvae.evaluation.rows import CLASSIFIER
 from pimvae.report.table import NOT_RUN, Part, Table
 from pimvae.results.files import Results
 

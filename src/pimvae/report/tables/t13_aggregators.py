@@ -9,7 +9,7 @@ import pandas as pd
 from pimvae.claims.selection import select
 from pimvae.claims.statistics import format_number
 from pimvae.config.catalogue import catalogue
-from pimvae.evaluation.names import TRUE_MODEL
+from pimvae.evaluation.rows import TRUE_MODEL
 from pimvae.report.table import NOT_RUN, Part, Table, grouped_headings
 from pimvae.report.tables._cells import Column, aggregator_rows, panels
 from pimvae.results.files import Results
