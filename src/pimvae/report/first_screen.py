@@ -40,7 +40,8 @@ def _verdicts(run: Verdicts) -> str:
         found.setdefault(verdict, []).append(f"{claim.short} ({named})" if verdict in TOLD else claim.id + mark)
     if len(found) > 1:
         found.pop("not run", None)
-    heading = f"**Scale `{run.scale}`, {counted(sum(map(len, found.values())), 'claim')} tested:**"
+    few = "".join(f" ({part})" for part in run.lacking().values())
+    heading = f"**Scale `{run.scale}`{few}, {counted(sum(map(len, found.values())), 'claim')} tested:**"
     lines = []
     for key, (one, several) in VERBS.items():
         if claims := found.get(key):
