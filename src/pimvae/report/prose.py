@@ -80,10 +80,11 @@ def _by_verdict(judgements: Sequence[Judgement], say: Callable[[Judgement], str]
 def exceptional(judgement: Judgement) -> list[tuple[str, bool]]:
     """Groups that are not as claimed in every measure, each once, and whether one puts it wholly on the other side.
 
-    A group that rests on an untrained or collapsed scheme is open, wherever its interval lies.
+    A group that rests on an untrained or collapsed scheme is open, wherever its interval lies. Those of the audit, which
+    compare verdicts, have no state.
     """
     groups = judgement.groups
-    trained = groups["state"] == ""
+    trained = groups["state"].isna() | (groups["state"] == "")
     as_claimed = (groups["low"] > judgement.claim.relevant) & trained
     rows = groups.assign(against=(groups["high"] < 0) & trained)[~as_claimed]
     found = rows.groupby("group", sort=False)["against"].any()
