@@ -38,7 +38,7 @@ def test_exceptions_are_named_once_and_the_untrained_are_not_against():
     assert prose.exceptions(found, against=True) == "MoE, dense"
     assert prose.exceptions(found, against=False) == "SumPooling, dense and SelfAttention, dense"
     assert readme._exceptions(found) == "**MoE, dense**; SumPooling, dense; SelfAttention, dense"
-    audited = judgement(groups=found.groups.assign(state=float("nan")))  # an audit compares verdicts: no scheme, no state
+    audited = judgement(groups=found.groups.assign(state=float("nan")))  # an audit compares verdicts
     as_claimed = set(found.groups.loc[found.groups["low"] > CLAIM.relevant, "group"])
     assert as_claimed and not as_claimed & {name for name, _ in prose.exceptional(audited)}
     three = groups(*[(f"{name}, dense", -1.0, 1.0, "") for name in "ABC"])

@@ -80,8 +80,8 @@ def _by_verdict(judgements: Sequence[Judgement], say: Callable[[Judgement], str]
 def exceptional(judgement: Judgement) -> list[tuple[str, bool]]:
     """Groups that are not as claimed in every measure, each once, and whether one puts it wholly on the other side.
 
-    A group that rests on an untrained or collapsed scheme is open, wherever its interval lies. Those of the audit, which
-    compare verdicts, have no state.
+    A group that rests on an untrained or collapsed scheme is open, wherever its interval lies. Those of the audit have
+    no state: they compare verdicts.
     """
     groups = judgement.groups
     trained = groups["state"].isna() | (groups["state"] == "")
