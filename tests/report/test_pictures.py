@@ -7,23 +7,41 @@ import pytest
 from pimvae.cli import main
 from pimvae.errors import UserError
 from pimvae.report import job, pictures
+from pimvae.report.source import Verdicts
 from pimvae.report.style import figure
 
 
-def test_the_pictures_are_small_and_the_same_again(folder, tmp_path):
-    written = pictures.write_pictures(folder, tmp_path)
+def test_the_pictures_are_small_and_the_same_again(results, tmp_path):
+    run = Verdicts("laptop", results, job.judge(results))
+    written = pictures.write_pictures(run, tmp_path)
     assert [path.name for path in written] == [f"{name}.png" for name in pictures.PICTURES]
     first = [path.read_bytes() for path in written]
     assert all(0 < len(content) <= pictures.LARGEST for content in first)
-    assert [path.read_bytes() for path in pictures.write_pictures(folder, tmp_path)] == first
+    assert [path.read_bytes() for path in pictures.write_pictures(run, tmp_path)] == first
+
+
+@pytest.mark.parametrize("other", [False, True], ids=["alone", "beside another run"])
+def test_the_pictures_of_beyond_are_of_what_was_collected_there(folder, results, tmp_path, other):
+    """Its cells lie above it, and so do the results of 'make reproduce', where these were made."""
+    scale, beyond = tmp_path / "laptop", tmp_path / "laptop" / "beyond"
+    beyond.mkdir(parents=True)
+    (scale / "images").symlink_to(folder / "images")
+    for name in ("metrics", "runs", "history", "settings"):
+        content = (folder / f"{name}.csv").read_text()
+        (beyond / f"{name}.csv").write_text(content)
+        if other:  # with no row
+            (scale / f"{name}.csv").write_text(content.partition("\n")[0] + "\n")
+    job.claims(beyond)
+    (tmp_path / "page.md").write_text("")
+    command = ["readme", "--results", str(beyond), "--scale", "laptop", "--pictures", str(tmp_path / "drawn")]
+    assert main([*command, str(tmp_path / "page.md")]) == 0
+    for path in pictures.write_pictures(Verdicts("laptop", results, job.judge(results)), tmp_path / "expected"):
+        assert (tmp_path / "drawn" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_a_picture_that_is_too_large_gets_coarser(tmp_path):
-    def noise():
-        drawn = figure(8)
-        drawn.subplots().imshow(np.random.default_rng(0).random((1200, 1200, 3)), interpolation="nearest")
-        return drawn
-
+    noise = figure(8)
+    noise.subplots().imshow(np.random.default_rng(0).random((1200, 1200, 3)), interpolation="nearest")
     path = pictures.write_small(noise, tmp_path / "noise.png")
     assert path.stat().st_size <= pictures.LARGEST
     width = plt.imread(path).shape[1]

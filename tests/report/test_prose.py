@@ -37,11 +37,9 @@ def test_exceptions_are_named_once_and_the_untrained_are_not_against():
     found = judgement(groups=groups(*ROWS))
     assert prose.exceptions(found, against=True) == "MoE, dense"
     assert prose.exceptions(found, against=False) == "SumPooling, dense and SelfAttention, dense"
-    assert readme._exceptions(found.groups, CLAIM) == "**MoE, dense**; SumPooling, dense; SelfAttention, dense"
-    absent = found.groups.assign(
-        state=found.groups["state"].where(found.groups["state"] != "")
-    )  # as a file of groups is read
-    assert readme._exceptions(absent, CLAIM) == "**MoE, dense**; SumPooling, dense; SelfAttention, dense"
+    assert readme._exceptions(found) == "**MoE, dense**; SumPooling, dense; SelfAttention, dense"
+    audited = replace(found, groups=found.groups.assign(state=None)[:3])  # its groups have no state
+    assert readme._exceptions(audited) == "**MoE, dense**" == f"**{prose.exceptions(audited, against=True)}**"
     three = groups(*[(f"{name}, dense", -1.0, 1.0, "") for name in "ABC"])
     assert prose.exceptions(judgement(groups=three), against=False) == "A, dense; B, dense and C, dense"
 

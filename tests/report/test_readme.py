@@ -42,14 +42,14 @@ def cells(text: str) -> list[list[str]]:
 
 def test_verdicts_are_those_of_the_claims_file(source):
     heading, _, *rows = cells(readme.verdicts(source))
-    assert len(rows) == len(source.claims) and len(heading) == len(rows[0])
-    for row, verdict in zip(rows, source.verdicts.itertuples(), strict=True):
-        assert row[0].split()[0] == verdict.claim and row[1].rstrip("\\*") == verdict.verdict
-        if not verdict.pairs:
+    assert len(rows) == len(source.judgements) and len(heading) == len(rows[0])
+    for row, one in zip(rows, source.judgements, strict=True):
+        assert row[0].split()[0] == one.claim.id and row[1].rstrip("\\*") == one.stated
+        if not one.pairs:
             assert set(row[2:-1]) == {"–"}
             continue
         counts = [int(count) for count in row[4].split(" : ")]
-        assert (counts[0], sum(counts), counts[2]) == (verdict.as_claimed, verdict.groups, verdict.against)
+        assert (counts[0], sum(counts), counts[2]) == (one.as_claimed, len(one.groups), one.against)
 
 
 def test_claims_are_the_first_columns_of_the_verdicts(source):
@@ -61,14 +61,15 @@ def test_verdicts_of_other_scales_come_first(source):
     """Those of a run of some of the experiments say which."""
     part = "bimodal"
     some = replace(source.results, runs=source.results.runs[source.results.runs["experiment"] == part])
-    first = Verdicts("workstation", some, source.claims, source.verdicts)
+    first = Verdicts("workstation", some, source.judgements)
     heading, _, *rows = cells(readme.verdicts(replace(source, before=(first,))))
     plain = cells(readme.verdicts(source))[2:]
     assert [name for name in heading if name.startswith("verdict")] == ["verdict, `workstation`", "verdict, `laptop`"]
     partial = 0
-    for row, alone, claim in zip(rows, plain, source.claims, strict=True):
+    for row, alone, one in zip(rows, plain, source.judgements, strict=True):
         assert len(row) == len(heading) and row[-2:] == alone[1:3]
-        several = isinstance(claim.experiment, list) and part in claim.experiment and alone[1] != "not run"
+        experiments = one.claim.experiment
+        several = isinstance(experiments, list) and part in experiments and alone[1] != "not run"
         assert (f"of {part} only" in row[1]) == several
         partial += several
         assert row[2:6] == alone[2:6]
@@ -83,18 +84,20 @@ def test_verdicts_of_other_scales_come_first(source):
 def test_shipped_verdicts_are_those_of_the_run(folder, source, tmp_path):
     ship(folder, tmp_path / "laptop")
     shown = Verdicts.shipped(tmp_path / "laptop")
-    assert shown.scale == "laptop" and shown.verdicts["verdict"].tolist() == source.verdicts["verdict"].tolist()
+    verdicts = [[one.stated for one in run.judgements] for run in (shown, source)]
+    assert shown.scale == "laptop" and verdicts[0] == verdicts[1]
     assert shown.experiments == source.experiments
 
 
 def test_effects_are_rounded_to_their_interval(source):
-    row = {"pairs": 9, "effect": -0.2871, "low": -0.4113, "high": -0.1682}
-    assert readme._expected(source.claims[0], pd.Series(row)) == "−0.29 [−0.41, −0.17] relative"
-    assert readme._expected(source.claims[0], pd.Series(row | {"pairs": 0})) == "–"
+    one = replace(source.judgements[0], pairs=9, effect=-0.2871, low=-0.4113, high=-0.1682)
+    assert readme._expected(one) == "−0.29 [−0.41, −0.17] relative"
+    assert readme._expected(replace(one, pairs=0)) == "–"
 
 
 def test_every_claim_has_its_command_and_time(source):
-    for row, claim in zip(cells(readme.expected(source))[2:], source.claims, strict=True):
+    for row, one in zip(cells(readme.expected(source))[2:], source.judgements, strict=True):
+        claim = one.claim
         assert row[0] == claim.id
         assert re.fullmatch(COMMAND, row[1])
         assert row[2] == ("2" if claim.experiment == "linear" else "–" if "linear" not in claim.experiment else row[2])
@@ -108,7 +111,7 @@ def test_the_command_of_a_claim_makes_its_verdict_from_its_data(source, tmp_path
     done = subprocess.run(plan, cwd=ROOT, capture_output=True, text=True, check=True)
     found = set(re.findall(r"^(\w+) +\d+$", done.stdout + done.stderr, flags=re.MULTILINE))
     drawn = {name.split("_")[1] for name in found if name.startswith("data_")}
-    assert drawn == set(source.claims[place].experiments)
+    assert drawn == set(source.judgements[place].claim.experiments)
     assert "claims" in found and not {"paper", "figure", "all", "beyond"} & found
 
 
@@ -118,8 +121,9 @@ def test_at_scale_paper_a_command_leaves_out_what_is_beyond(source):
 
 
 def test_exceptions_are_the_groups_that_are_not_as_claimed(source):
-    groups = source.groups[source.groups["claim"] == "C2"]
-    named = set(re.sub(r" and \d+ more", "", readme._exceptions(source.groups, source.claims[3])).split("; "))
+    one = next(one for one in source.judgements if one.claim.id == "C2")
+    groups = one.groups
+    named = set(re.sub(r" and \d+ more", "", readme._exceptions(one)).split("; "))
     bad = set(groups.loc[~(groups["low"] > 0), "group"])
     assert {name.strip("*") for name in named} <= bad | {"none"}
     assert {name.strip("*") for name in named if "*" in name} <= set(groups.loc[groups["high"] < 0, "group"])
@@ -142,7 +146,7 @@ def test_memory_of_forks_is_what_they_noted(tmp_path):
 
 
 def test_without_benchmarks_there_are_no_times(source, folder):
-    bare = Source("laptop", source.results, source.claims, source.verdicts, source.groups, read_jobs(folder / "no"))
+    bare = Source("laptop", source.results, source.judgements, read_jobs(folder / "no"))
     assert "No times were recorded" in readme.times(bare)
     assert cells(readme.expected(bare))[2][2] == "–"
 
@@ -167,10 +171,9 @@ def test_a_block_without_news_keeps_its_text(source, tmp_path):
 def test_the_summary_names_every_examined_claim_once_and_quotes_those_that_were_decided(source):
     said, _, note = first_screen.summary(source).partition("\n\nNot settled")
     heading, _, *lines = said.splitlines()
-    kinds = source.verdicts.set_index("claim")["verdict"]
-    kinds = kinds[kinds != "not run"]
+    kinds = {one.claim.id: one.stated for one in source.judgements if one.verdict != "not run"}
     assert re.fullmatch(rf"\*\*Scale `laptop`, {counted(len(kinds), 'claim')} tested:\*\*", heading)
-    short = {claim.id: claim.short for claim in source.claims}
+    short = {one.claim.id: one.claim.short for one in source.judgements}
     found = {}
     for line in lines:
         count, verb, rest = re.fullmatch(r"- \*\*(\d+) ([^*]+)\*\*: (.*)\.", line).groups()
@@ -179,14 +182,14 @@ def test_the_summary_names_every_examined_claim_once_and_quotes_those_that_were_
         verdict = next(key for key, verbs in first_screen.VERBS.items() if verb in verbs)
         found |= {name: verdict + " (not settled)" * open_ for name, open_ in named.items()}
         assert all((short[name] in rest) == (verdict in first_screen.TOLD) for name in named)
-    assert found == kinds.to_dict()
-    assert bool(note) == any(kind.endswith("(not settled)") for kind in kinds)
+    assert found == kinds
+    assert bool(note) == any(kind.endswith("(not settled)") for kind in kinds.values())
 
 
 def test_the_ending_is_a_shortened_list_of_verdicts(source):
     lines = first_screen.ending(source).splitlines()
     assert lines[1] == "claims at scale laptop:" and lines[2].startswith("C1a  ")
-    assert lines[2 + first_screen.SHOWN] == f"... ({len(source.claims) - first_screen.SHOWN} more)"
+    assert lines[2 + first_screen.SHOWN] == f"... ({len(source.judgements) - first_screen.SHOWN} more)"
 
 
 def test_the_time_of_the_laptop_scale_is_that_of_its_jobs(source):

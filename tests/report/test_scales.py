@@ -44,7 +44,7 @@ def workstation(folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def judged(results) -> Verdicts:
-    return Verdicts.of(results, "laptop", job.judge(results))
+    return Verdicts("laptop", results, job.judge(results))
 
 
 def test_shipped_results_that_lack_cells_say_so(folder, workstation, tmp_path):
@@ -52,9 +52,9 @@ def test_shipped_results_that_lack_cells_say_so(folder, workstation, tmp_path):
     run = Verdicts.shipped(shipped(folder, tmp_path, experiment=PART, dataset="dense"))
     expected = f"10 of 36 cells of {PART}"
     assert run.lacking() == {PART: expected}
-    claim, row = next((claim, row) for claim, row in run.decided() if row["pairs"])
-    of_claim = run.lacking(claim)[PART]
-    assert verdict_at(run, claim, row) == f"{row['verdict']}, with {of_claim}"
+    one = next(one for one in run.judgements if one.pairs)
+    of_claim = run.lacking(one.claim)[PART]
+    assert verdict_at(run, one) == f"{one.stated}, with {of_claim}"
     concerned = run.configured["aggregator"] != "poe_published"
     assert int(of_claim.split()[0]) == (concerned & run.configured["there"]).sum() < int(of_claim.split()[2])
     assert f"cells ({expected}), trained on" in readme._run(run)
@@ -83,34 +83,39 @@ def test_both_verdicts_of_every_claim_are_shown_the_larger_scale_first(folder, j
     path, _ = job.tables(folder, tmp_path, only=[], scale="laptop", others=[workstation])
     text = path.read_text()
     assert path.name == f"{SCALES}.tex" and text.index("workstation") < text.index("laptop")
-    rows, here = lines_of(text), judged.decided()
-    there = {claim.id: row for claim, row in Verdicts.shipped(workstation).decided()}
-    assert list(rows) == [claim.id for claim, _ in here]
+    rows = lines_of(text)
+    there = {one.claim.id: one for one in Verdicts.shipped(workstation).judgements}
+    assert list(rows) == [one.claim.id for one in judged.judgements]
     kinds = set()
-    for claim, row in here:
+    for one in judged.judgements:
+        claim, other = one.claim, there[one.claim.id]
         _, first, _, second, effect, beside = rows[claim.id]
-        assert said(second) == row["verdict"] and bool(effect) == bool(row["pairs"] and claim.measures)
-        stated = str(there[claim.id]["verdict"])
-        assert said(first).startswith(stated)
-        several = not isinstance(claim.experiment, str) and PART in claim.experiment and there[claim.id]["pairs"]
+        assert said(second) == one.stated and bool(effect) == bool(one.pairs and claim.measures)
+        assert said(first).startswith(other.stated)
+        several = not isinstance(claim.experiment, str) and PART in claim.experiment and other.pairs
         assert (f", of {PART} only" in first) == bool(several)
-        if "not run" in (stated, row["verdict"]):
+        if "not run" in (other.stated, one.stated):
             assert beside == "--"
         else:
-            plain = {verdict.removesuffix(" (not settled)") for verdict in (stated, row["verdict"])}
+            plain = {verdict.removesuffix(" (not settled)") for verdict in (other.stated, one.stated)}
             assert beside.split(",")[0] == ("same" if len(plain) == 1 else "other")
-            assert beside.endswith("not settled") == ("(not settled)" in f"{stated} {row['verdict']}")
+            assert beside.endswith("not settled") == ("(not settled)" in f"{other.stated} {one.stated}")
         kinds.add(beside.split(",")[0])
     assert {"--", "same"} <= kinds
 
 
 def test_verdicts_are_the_same_other_or_not_settled(judged):
-    run = judged
-    changed = run.verdicts.copy()
-    moved = ["moved", "not run", "moved (not settled)", f"{run.verdicts.loc[3, 'verdict']} (not settled)"]
-    changed.loc[:3, "verdict"] = moved
-    shown = lines_of(table_scales([replace(run, scale="workstation", verdicts=changed), run]).to_latex())
-    assert not run.verdicts.loc[:3, "verdict"].str.endswith("settled)").any()
+    here = judged.judgements
+    others = [replace(one, verdict="refuted" if one.verdict == "holds" else "holds", half=None) for one in here[:4]]
+    moved = [
+        others[0],
+        replace(here[1], verdict="not run", half=None),
+        replace(others[2], half=here[2]),
+        replace(here[3], half=others[3]),
+    ]
+    assert all(one.settled for one in [*here[:4], *moved[:2]]) and not any(one.settled for one in moved[2:])
+    changed = replace(judged, scale="workstation", judgements=[*moved, *here[4:]])
+    shown = lines_of(table_scales([changed, judged]).to_latex())
     assert [row[-1] for row in shown.values()][:4] == ["other", "--", "other, not settled", "same, not settled"]
 
 
@@ -135,7 +140,7 @@ def usual(results) -> Verdicts:
     """A run of the experiments that 'make reproduce' runs."""
     names = read_config("config.yaml")["experiments"]
     runs = results.runs[results.runs["experiment"].isin(names)]
-    return Verdicts("laptop", replace(results, runs=runs), [], pd.DataFrame())
+    return Verdicts("laptop", replace(results, runs=runs), [])
 
 
 def test_scales_have_an_order(judged):
@@ -173,7 +178,7 @@ def test_the_claims_page_shows_them_too(folder, workstation, tmp_path):
     assert text.startswith("Scale `workstation`: ") and f"scale=workstation 'experiments=[{PART}]'`" in text
     heading, _, *rows = [line.split(" | ") for line in text.splitlines() if line[:1] == "|"]
     assert heading[3:5] == ["verdict, `workstation`", "expected verdict"]
-    there = {claim.id: row["verdict"] for claim, row in Verdicts.shipped(workstation).decided()}
+    there = {one.claim.id: one.stated for one in Verdicts.shipped(workstation).judgements}
     assert all(row[3].startswith(there[row[0].strip("| ")]) for row in rows)
 
 
@@ -182,7 +187,7 @@ def test_cells_stand_side_by_side_with_what_each_scale_reaches(results):
     metrics = results.metrics
     e2 = (metrics["experiment"] == "bimodal") & (metrics["objective"] == "masked") & (metrics["prior"] == "standard")
     first = replace(results, metrics=metrics[~(e2 & (metrics["aggregator"] == "moe")) & (metrics["seed"] != 0)])
-    runs = [Verdicts(scale, of, [], pd.DataFrame()) for scale, of in (("paper", first), ("laptop", results))]
+    runs = [Verdicts(scale, of, []) for scale, of in (("paper", first), ("laptop", results))]
     table = table_cells(runs)
     panel = {part.title: {row[0]: row[1:] for row in part.rows} for part in table.parts}
     rows = panel["masked bound, fixed prior"]

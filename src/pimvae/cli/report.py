@@ -131,7 +131,7 @@ def readme(options: argparse.Namespace) -> None:
 
     source = Source.load(options.results, options.scale, options.claims, options.before)
     if options.pictures:
-        write_pictures(source.pictured.results.folder, options.pictures, options.claims)
+        write_pictures(source.pictured, options.pictures)
     if options.compared:
         if not (options.pictures and options.machines):
             raise UserError("--compared needs --pictures FOLDER and --machines TEXT")

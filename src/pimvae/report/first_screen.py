@@ -26,18 +26,19 @@ TOLD = ("holds", "refuted", "negligible")  # verdicts on claims that are quoted;
 def summary(source: Source) -> str:
     """A list for each scale: how many claims got which verdict, and what those say that were decided."""
     runs = (*source.before, source)
-    unsettled = any(str(row["verdict"]).endswith(UNSETTLED) for run in runs for _, row in run.decided())
-    note = ["Not settled: half of the steps gave another verdict."] if unsettled else []
+    settled = all(one.settled for run in runs for one in run.judgements)
+    note = [] if settled else ["Not settled: half of the steps gave another verdict."]
     return "\n\n".join([*map(_verdicts, runs), *note])
 
 
 def _verdicts(run: Verdicts) -> str:
     """Of the claims that the scale examines; of all, as not examined, where it examines none."""
     found: dict[str, list[str]] = {}
-    for claim, row in run.decided():
-        verdict, mark, _ = str(row["verdict"]).partition(UNSETTLED)
-        named = claim.id + mark.replace(" (", ", ").removesuffix(")")
-        found.setdefault(verdict, []).append(f"{claim.short} ({named})" if verdict in TOLD else claim.id + mark)
+    for one in run.judgements:
+        claim = one.claim
+        quoted = f"{claim.short} ({claim.id}{'' if one.settled else ', not settled'})"
+        named = f"{claim.id}{'' if one.settled else UNSETTLED}"
+        found.setdefault(one.verdict, []).append(quoted if one.verdict in TOLD else named)
     if len(found) > 1:
         found.pop("not run", None)
     heading = f"**Scale `{run.scale}`, {counted(sum(map(len, found.values())), 'claim')} tested:**"
@@ -77,8 +78,8 @@ def by_time(source: Source) -> str:
 
 def ending(source: Source) -> str:
     """The last lines of a run, shortened."""
-    width = max((len(row["verdict"]) for _, row in source.decided()[:SHOWN]), default=0)
-    lines = [f"{claim.id:4}  {row['verdict']:{width}}  {claim.short}" for claim, row in source.decided()]
+    width = max((len(one.stated) for one in source.judgements[:SHOWN]), default=0)
+    lines = [f"{one.claim.id:4}  {one.stated:{width}}  {one.claim.short}" for one in source.judgements]
     if len(lines) > SHOWN:
         lines = [*lines[:SHOWN], f"... ({len(lines) - SHOWN} more)"]
     lines = [f"claims at scale {source.scale}:", *lines, "paper: /home/you/pimvae/paper/paper.pdf"]

@@ -68,7 +68,7 @@ def tables(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str
         from pimvae.report.scales import in_order, table_cells, table_scales
         from pimvae.report.source import Verdicts
 
-        runs = [Verdicts.of(results, scale, judged(), claims_path)]
+        runs = [Verdicts(scale, results, judged())]
         runs = in_order([*runs, *(Verdicts.shipped(Path(folder), claims_path) for folder in others)])
         for path, table in zip(paths, (table_scales, table_cells), strict=True):
             write_text(path, KINDS[kind](table(runs)))

@@ -2,7 +2,6 @@
 
 __all__ = ["PICTURES", "draw_comparison", "write_pictures", "write_small"]
 
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -10,8 +9,9 @@ from matplotlib.figure import Figure
 
 from pimvae.files import replacing
 from pimvae.registry import lookup
-from pimvae.report.job import CLAIM_ENTRIES, judge
-from pimvae.results.files import Results, read_csv
+from pimvae.report.job import CLAIM_ENTRIES
+from pimvae.report.source import Verdicts
+from pimvae.results.files import read_csv
 
 PICTURES = {  # figure: what a reader is told who does not see it
     "f9_claims": "effects and verdicts of claims",
@@ -22,23 +22,21 @@ RESOLUTIONS = (150, 120, 100, 80, 60)  # dots per inch; the finest that fits is 
 PALETTE = 128  # colours: photographs need a third of the bytes, and more pixels show more than more colours do
 
 
-def write_pictures(results_dir: Path, out_dir: Path, claims_path: Path | None = None) -> list[Path]:
-    """Draw every picture of ``PICTURES`` from collected results into ``out_dir``; returns the paths."""
-    results = Results.load(results_dir)
+def write_pictures(run: Verdicts, out_dir: Path) -> list[Path]:
+    """Draw every picture of ``PICTURES`` from the results and verdicts of a run into ``out_dir``; returns the paths."""
     written = []
     for name in PICTURES:
         drawing = lookup("report.figures", name)
-        table = drawing.data(judge(results, claims_path, results_dir) if name in CLAIM_ENTRIES else results)
-        written.append(write_small(lambda drawing=drawing, table=table: drawing.plot(table), out_dir / f"{name}.png"))
+        table = drawing.data(run.judgements if name in CLAIM_ENTRIES else run.results)
+        written.append(write_small(drawing.plot(table), out_dir / f"{name}.png"))
     return written
 
 
-def write_small(draw: Callable[[], Figure], path: Path) -> Path:
-    """Write what ``draw`` draws as PNG of ``PALETTE`` colours and at most ``LARGEST`` bytes, as fine as that allows."""
+def write_small(drawn: Figure, path: Path) -> Path:
+    """Write a figure as PNG of ``PALETTE`` colours and at most ``LARGEST`` bytes, as fine as that allows; close it."""
     import matplotlib.pyplot as plt
     from PIL import Image
 
-    drawn = draw()
     for dpi in RESOLUTIONS:
         with replacing(path) as temporary, BytesIO() as full:
             drawn.savefig(full, format="png", dpi=dpi, metadata={"Software": None})
@@ -59,5 +57,5 @@ def draw_comparison(folder: Path, out_dir: Path, machines: str) -> str:
     from pimvae.report.comparison_view import equal_numbers, figure_of
 
     numbers = read_csv(folder / "compare.csv", ["verdict"], "compare the two runs first")
-    write_small(lambda: figure_of(numbers), out_dir / "compare.png")
+    write_small(figure_of(numbers), out_dir / "compare.png")
     return f"{machines}: {equal_numbers(numbers)} (to a relative 10⁻⁶)."

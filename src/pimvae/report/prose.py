@@ -6,8 +6,6 @@ __all__ = ["NUMBERS", "SAID", "count_word", "counted", "effect_texts", "enumerat
 import math
 from collections.abc import Callable, Sequence
 
-import pandas as pd
-
 from pimvae.claims.schema import Claim
 from pimvae.claims.statistics import decimals
 from pimvae.claims.verdict import Judgement
@@ -79,26 +77,22 @@ def _by_verdict(judgements: Sequence[Judgement], say: Callable[[Judgement], str]
     return f"Of the {counted(len(examined), 'claim')} examined, {text[0].lower()}{text[1:]}"
 
 
-def exceptional(groups: pd.DataFrame, relevant: float) -> list[tuple[str, bool]]:
+def exceptional(judgement: Judgement) -> list[tuple[str, bool]]:
     """Groups that are not as claimed in every measure, each once, and whether one puts it wholly on the other side.
 
     A group that rests on an untrained or collapsed scheme is open, wherever its interval lies.
-
-    Args:
-        groups: of one claim, of a judgement or from ``claims_groups.csv``, where no state is no number.
-        relevant: the smallest effect that would matter.
     """
-    if "high" not in groups:
-        return []
-    trained = groups["state"].isna() | (groups["state"] == "")
-    rows = groups.assign(against=(groups["high"] < 0) & trained)[~((groups["low"] > relevant) & trained)]
+    groups = judgement.groups
+    trained = groups["state"].isna() | (groups["state"] == "")  # pairs of a claim and an arm of the audit have no state
+    as_claimed = (groups["low"] > judgement.claim.relevant) & trained
+    rows = groups.assign(against=(groups["high"] < 0) & trained)[~as_claimed]
     found = rows.groupby("group", sort=False)["against"].any()
     return [(str(name), bool(against)) for name, against in found.items()]
 
 
 def exceptions(judgement: Judgement, against: bool) -> str:
     """Those of `exceptional` that are against, or (not ``against``) open; ``none`` if empty. Names hold commas."""
-    found = exceptional(judgement.groups, judgement.claim.relevant)
+    found = exceptional(judgement)
     return escape(enumeration([name for name, wrong in found if wrong == against], ";")) or "none"
 
 
@@ -111,15 +105,15 @@ def unit(claim: Claim) -> str:
     return "relative" if claim.effect == "relative" else plain or metric.label.partition(",")[0]
 
 
-def effect_texts(judgement: Judgement | pd.Series) -> tuple[str, str]:
-    """Mean effect and its interval as LaTeX; also of a row of ``claims.csv``."""
+def effect_texts(judgement: Judgement) -> tuple[str, str]:
+    """Mean effect and its interval as LaTeX."""
     if not math.isfinite(judgement.effect):  # a claim about verdicts has no effect of its own
         return "--", "--"
     effect, *ends = rounded(judgement)
     return f"${effect}$", rf"$[{ends[0]},\,{ends[1]}]$" if ends else "--"
 
 
-def rounded(judgement: Judgement | pd.Series) -> list[str]:
+def rounded(judgement: Judgement) -> list[str]:
     """Effect and, where there is an interval, its ends, rounded to what it supports."""
     half = (judgement.high - judgement.low) / 2
     if not math.isfinite(half):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from pimvae.claims.schema import Claim
+from pimvae.claims.verdict import Judgement
 from pimvae.errors import UserError, did_you_mean
 from pimvae.report import first_screen, schemes
 from pimvae.report.prose import exceptional, fixed, rounded, unit
@@ -55,17 +56,17 @@ def verdicts(source: Source, details: bool = True) -> str:
     """A sentence on each run, and per claim its verdict, effect and, with details, comparisons; other scales first."""
     runs = [*source.before, source]
     heading: list[str] = ["claim"]
-    rows = {claim.id: [f"{claim.id} {claim.short}"] for claim in source.claims}
+    rows = [[f"{one.claim.id} {one.claim.short}"] for one in source.judgements]
     for run in runs:
         full = details and run is runs[0]  # of further scales the verdict and the effect only
         heading += [f"verdict, `{run.scale}`", "effect, 95 % interval"]
         heading += DETAILS if full else []
-        for claim, row in run.decided():
-            rows[claim.id] += [f"{verdict_at(run, claim, row)}{_star(row)}", _expected(claim, row)]
-            rows[claim.id] += [_half(claim, row), _counts(row), str(row.diverged)] if full else []
-    younger = any(_star(row) for run in runs for _, row in run.decided())
+        for row, one in zip(rows, run.judgements, strict=True):
+            row += [verdict_at(run, one) + r"\*" * one.younger, _expected(one)]
+            row += [_half(one), _counts(one), str(one.diverged)] if full else []
+    younger = any(one.younger for run in runs for one in run.judgements)
     note = "\n\n\\* statement or rule younger than the run" if younger else ""
-    return "\n\n".join([*map(_run, runs), _table(heading, list(rows.values()))]) + note
+    return "\n\n".join([*map(_run, runs), _table(heading, rows)]) + note
 
 
 def expected(source: Source) -> str:
@@ -74,11 +75,11 @@ def expected(source: Source) -> str:
     Verdicts at other scales come first, and what these scales take stands above the table.
     """
     rows = []
-    others = [{claim.id: verdict_at(run, claim, row) for claim, row in run.decided()} for run in source.before]
-    for claim, row in source.decided():
-        rows.append([row.claim, f"`{_command(source.scale, claim)}`", _minutes(source.minutes(claim.experiments)),
-                     *(verdicts.get(claim.id, "–") for verdicts in others), row.verdict, _expected(claim, row),
-                     _exceptions(source.groups, claim)])  # fmt: skip
+    for one, *others in zip(source.judgements, *(run.judgements for run in source.before), strict=True):
+        claim = one.claim
+        rows.append([claim.id, f"`{_command(source.scale, claim)}`", _minutes(source.minutes(claim.experiments)),
+                     *map(verdict_at, source.before, others), one.stated, _expected(one),
+                     _exceptions(one)])  # fmt: skip
     heading = ["claim", "command", "core minutes", *(f"verdict, `{run.scale}`" for run in source.before),
                "expected verdict", "expected effect, tolerance", "comparisons that are open or against"]  # fmt: skip
     takes = [f"{_run(run)} {run.hours:.1f} hours of training; again with `{run.command}`." for run in source.before]
@@ -133,36 +134,31 @@ def _seeds(metrics: pd.DataFrame) -> str:
     return "seeds a cell: " + ", ".join(f"{count} ({name})" for name, count in counts.items())
 
 
-def _expected(claim: Claim, row: pd.Series) -> str:
+def _expected(one: Judgement) -> str:
     """Effect and interval with their unit, rounded to what the interval supports."""
-    if not row["pairs"] or not claim.measures:  # not run, or about verdicts
+    if not one.pairs or not one.claim.measures:  # not run, or about verdicts
         return "–"
-    effect, *ends = (text.replace("-", "−") for text in rounded(row))
-    return " ".join([effect, *([f"[{', '.join(ends)}]"] if ends else []), unit(claim)])
+    effect, *ends = (text.replace("-", "−") for text in rounded(one))
+    return " ".join([effect, *([f"[{', '.join(ends)}]"] if ends else []), unit(one.claim)])
 
 
-def _star(row: pd.Series) -> str:
-    return "\\*" if row["younger"] else ""
-
-
-def _half(claim: Claim, row: pd.Series) -> str:
+def _half(one: Judgement) -> str:
     """Effect and verdict after half of the steps."""
-    if not math.isfinite(row["effect_half_budget"]):
+    if one.half is None or not math.isfinite(one.half.effect):
         return "–"
-    effect = fixed(row["effect_half_budget"], 2).replace("-", "−")
-    return f"{effect} {unit(claim)}, {row['verdict_half_budget']}"
+    effect = fixed(one.half.effect, 2).replace("-", "−")
+    return f"{effect} {unit(one.claim)}, {one.half.verdict}"
 
 
-def _counts(row: pd.Series) -> str:
-    if not row["pairs"]:
+def _counts(one: Judgement) -> str:
+    if not one.pairs:
         return "–"
-    return f"{row['as_claimed']} : {row['groups'] - row['as_claimed'] - row['against']} : {row['against']}"
+    return f"{one.as_claimed} : {len(one.groups) - one.as_claimed - one.against} : {one.against}"
 
 
-def _exceptions(groups: pd.DataFrame, claim: Claim) -> str:
+def _exceptions(one: Judgement) -> str:
     """The groups whose interval does not lie on the claimed side; those against are marked."""
-    found = exceptional(groups[groups["claim"] == claim.id], claim.relevant)
-    named = [f"**{group}**" if against else group for group, against in found]
+    named = [f"**{group}**" if against else group for group, against in exceptional(one)]
     more = f" and {len(named) - MOST_GROUPS} more" if len(named) > MOST_GROUPS else ""
     return ("; ".join(named[:MOST_GROUPS]) + more) or "none"  # a group's own name can have a comma
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from pimvae.claims.schema import Claim
 from pimvae.claims.selection import select
-from pimvae.claims.verdict import UNSETTLED
+from pimvae.claims.verdict import Judgement
 from pimvae.config.catalogue import catalogue
 from pimvae.evaluation.rows import TRUE_MODEL
 from pimvae.report.grid import in_grid
@@ -20,7 +19,6 @@ from pimvae.report.tables._below import standing
 from pimvae.report.tables._cells import Column, aggregator_rows, panels
 
 FIRST = ("workstation", "paper", "laptop")  # what is shown first; scales of one's own come last
-UNJUDGED = "not run"  # a verdict
 # The experiment that can be run as published in hours, and what its cells are held to.
 BY_CELL = "bimodal"
 MEASURES = {"gap": "ceiling_gap", "strong": "mcc_strong_mean", "weak": "mcc_weak_mean"}
@@ -37,12 +35,11 @@ def table_scales(runs: Sequence[Verdicts]) -> Table:
     Args:
         runs: at least two, of the same file of claims, in the order in which they are shown.
     """
-    found = [{claim.id: row for claim, row in run.decided()} for run in runs]
     rows = []
-    for claim in runs[0].claims:
-        decided = [(run, rows_of[claim.id]) for run, rows_of in zip(runs, found, strict=True) if claim.id in rows_of]
-        cells = [text for run, row in decided for text in (_verdict(run, claim, row), _effect(claim, row))]
-        rows.append([claim.id, escape(claim.short), *cells, _beside([str(row["verdict"]) for _, row in decided])])
+    for judged in zip(*(run.judgements for run in runs), strict=True):
+        claim = judged[0].claim
+        cells = [text for run, one in zip(runs, judged, strict=True) for text in (_verdict(run, one), _effect(one))]
+        rows.append([claim.id, escape(claim.short), *cells, _beside(judged)])
     named = [rf"\multicolumn{{2}}{{l}}{{\emph{{{escape(run.scale)}}}}}" for run in runs]
     rules = " ".join(rf"\cmidrule(lr){{{3 + 2 * k}-{4 + 2 * k}}}" for k in range(len(runs)))
     head = [" & ".join(["", "", *named, ""]) + r" \\", rules,
@@ -104,22 +101,22 @@ def _trained(runs: Sequence[Verdicts]) -> list[list[str]]:
     return [[label, *(rf"\multicolumn{{{width}}}{{l}}{{{text}}}" for text in texts)] for label, texts in said.items()]
 
 
-def _verdict(run: Verdicts, claim: Claim, row: pd.Series) -> str:
-    said = escape(verdict_at(run, claim, row))
-    return rf"\verdict{{{said}}}{'*' * bool(row['younger'])}" if row["pairs"] else said
+def _verdict(run: Verdicts, one: Judgement) -> str:
+    said = escape(verdict_at(run, one))
+    return rf"\verdict{{{said}}}{'*' * one.younger}" if one.pairs else said
 
 
-def _effect(claim: Claim, row: pd.Series) -> str:
-    return " ".join([*effect_texts(row), escape(unit(claim))]).strip() if row["pairs"] and claim.measures else ""
+def _effect(one: Judgement) -> str:
+    return " ".join([*effect_texts(one), escape(unit(one.claim))]).strip() if one.pairs and one.claim.measures else ""
 
 
-def _beside(verdicts: Sequence[str]) -> str:
+def _beside(judged: Sequence[Judgement]) -> str:
     """``same`` or ``other``, of the runs that examined the claim, and whether one of them is not settled."""
-    examined = [verdict for verdict in verdicts if verdict != UNJUDGED]
+    examined = [one for one in judged if one.verdict != "not run"]
     if len(examined) < 2:
         return MISSING
-    same = len({verdict.removesuffix(UNSETTLED) for verdict in examined}) == 1
-    return ("same" if same else "other") + ", not settled" * any(verdict.endswith(UNSETTLED) for verdict in examined)
+    same = len({one.verdict for one in examined}) == 1
+    return ("same" if same else "other") + ("" if all(one.settled for one in examined) else ", not settled")
 
 
 def _takes(runs: Sequence[Verdicts]) -> list[list[str]]:

@@ -10,22 +10,23 @@ from typing import Any
 
 import pandas as pd
 
-from pimvae.claims.schema import Claim, read_claims
+from pimvae.claims.schema import Claim
 from pimvae.claims.selection import select
 from pimvae.claims.verdict import Judgement
 from pimvae.config.catalogue import read_config
 from pimvae.config.experiments import load
 from pimvae.errors import UserError
-from pimvae.report.job import judge, row_of
-from pimvae.results.files import CELL, Results, read_csv
+from pimvae.report.job import judge
+from pimvae.results.files import CELL, Results
 from pimvae.results.jobs import read_jobs
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The verdicts at one scale, rows of ``claims.csv``, and the experiments that they rest on.
+    """The verdicts at one scale, and the results that they rest on.
 
     Attributes:
+        judgements: one for each claim, in the order of the file of claims.
         configured: of shipped results, a row per cell that the scale configures for their experiments: the columns
             `CELL`, and whether it is ``there``.
         betas: of shipped results that lack some β of the scale, those that they have.
@@ -33,8 +34,7 @@ class Verdicts:
 
     scale: str
     results: Results
-    claims: list[Claim]
-    verdicts: pd.DataFrame
+    judgements: list[Judgement]
     configured: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*CELL, "there"]), kw_only=True)
     betas: tuple[float, ...] = field(default=(), kw_only=True)
 
@@ -46,7 +46,7 @@ class Verdicts:
             UserError: see `pimvae.results.files.Results.load`.
         """
         results, scale = Results.load(folder), Path(folder).name
-        found = cls.of(results, scale, judge(results, claims), claims)
+        found = cls(scale, results, judge(results, claims))
         try:
             cells = load(scale, experiments=found.experiments).cells
         except UserError:  # they are configured no more
@@ -57,14 +57,6 @@ class Verdicts:
         names = [(c.experiment, c.dataset, c.model.aggregator, c.objective.name, c.model.prior) for c in cells]
         configured = pd.DataFrame(names, columns=CELL).assign(there=[name in there for name in names])
         return replace(found, configured=configured, betas=tuple(sorted(some)) if some < betas else ())
-
-    @classmethod
-    def of(
-        cls, results: Results, scale: str, judgements: Sequence[Judgement], claims: Path | str | None = None
-    ) -> "Verdicts":
-        """The verdicts of results that have been judged."""
-        rows = [row_of(judgement) for judgement in judgements]
-        return cls(scale, results, read_claims(claims), pd.DataFrame(rows))
 
     @property
     def experiments(self) -> list[str]:
@@ -100,31 +92,24 @@ class Verdicts:
             name: f"{there} of {count} cells of {name}" for name, there, count in found.itertuples() if there < count
         }
 
-    def decided(self) -> list[tuple[Claim, pd.Series]]:
-        """Claims with their verdicts, in the order of the file of claims."""
-        rows = self.verdicts.set_index("claim", drop=False)
-        return [(claim, rows.loc[claim.id]) for claim in self.claims if claim.id in rows.index]
-
 
 @dataclass(frozen=True)
 class Source(Verdicts):
     """Results of one scale with what was decided from them and how long its jobs took.
 
     Attributes:
-        groups: rows of ``claims_groups.csv``.
         jobs: see `pimvae.results.jobs.read_jobs`.
         compared: how a run of another machine compares with these results; None leaves what was said before.
         before: verdicts at other scales, which are shown before those of this one.
     """
 
-    groups: pd.DataFrame
     jobs: pd.DataFrame
     compared: str | None = None
     before: tuple[Verdicts, ...] = ()
 
     @classmethod
     def load(cls, folder: Path, scale: str, claims: Path | None = None, before: Sequence[Path] = ()) -> "Source":
-        """Read the collected results, ``claims.csv``, ``claims_groups.csv`` and the jobs' times of one scale's folder.
+        """Read the collected results, the verdicts on them and the jobs' times of one scale's folder.
 
         In ``results/<scale>/beyond`` are those of all experiments; ``benchmarks/`` lies beside it. ``before``: folders
         of shipped results.
@@ -132,12 +117,11 @@ class Source(Verdicts):
         Raises:
             UserError: if results or verdicts are missing. Times may be.
         """
-        decided = [read_csv(folder / f"{name}.csv", ["claim", "verdict"], "decide the claims first")
-                   for name in ("claims", "claims_groups")]  # fmt: skip
+        if not (folder / "claims.csv").is_file():
+            raise UserError(f"{folder / 'claims.csv'} does not exist: decide the claims first")
         results = Results.load(folder)
         others = tuple(Verdicts.shipped(one, claims) for one in before)
-        return cls(scale, results, read_claims(claims), *decided, read_jobs(results.folder),
-                   before=others)  # fmt: skip
+        return cls(scale, results, judge(results, claims, folder), read_jobs(results.folder), before=others)
 
     @property
     def pictured(self) -> Verdicts:
@@ -162,9 +146,11 @@ def _concerned(cells: pd.DataFrame, claim: Claim) -> pd.DataFrame:
     return pd.concat(sides).drop_duplicates() if sides else rows
 
 
-def verdict_at(run: Verdicts, claim: Claim, row: pd.Series) -> str:
+def verdict_at(run: Verdicts, one: Judgement) -> str:
     """The verdict; where only some of the claim's experiments or of their cells were run, which."""
-    there = [name for name in claim.experiments if name in run.experiments]
-    part = f", of {', '.join(there)} only" if row["pairs"] and len(there) < len(claim.experiments) else ""
-    few = run.lacking(claim).values() if row["pairs"] else []
-    return f"{row['verdict']}{part}{', with '.join(['', *few])}"
+    if not one.pairs:
+        return one.stated
+    wanted = one.claim.experiments
+    there = [name for name in wanted if name in run.experiments]
+    part = f", of {', '.join(there)} only" if len(there) < len(wanted) else ""
+    return f"{one.stated}{part}{', with '.join(['', *run.lacking(one.claim).values()])}"
