@@ -47,7 +47,7 @@ def table_scales(runs: Sequence[Verdicts]) -> Table:
     wrapped = r">{\raggedright\arraybackslash}p"
     column = rf"{wrapped}{{0.12\linewidth}}l"
     alignment = rf"l{wrapped}{{0.28\linewidth}}{column * len(runs)}{wrapped}{{0.09\linewidth}}"
-    return Table(alignment, head, [Part(rows), Part(_takes(runs))], row_end=r" \\[2pt]")
+    return Table(alignment, head, [Part(rows), Part(_takes(runs))])
 
 
 def table_cells(runs: Sequence[Verdicts]) -> Table:

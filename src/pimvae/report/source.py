@@ -39,13 +39,13 @@ class Verdicts:
     betas: tuple[float, ...] = field(default=(), kw_only=True)
 
     @classmethod
-    def shipped(cls, folder: Path, claims: Path | str | None = None) -> "Verdicts":
+    def shipped(cls, folder: Path, claims: Path | None = None) -> "Verdicts":
         """Judge the claims by the shipped results in ``folder``, whose name is the scale.
 
         Raises:
             UserError: see `pimvae.results.files.Results.load`.
         """
-        results, scale = Results.load(folder), Path(folder).name
+        results, scale = Results.load(folder), folder.name
         found = cls(scale, results, judge(results, claims))
         try:
             cells = load(scale, experiments=found.experiments).cells

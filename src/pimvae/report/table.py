@@ -33,35 +33,42 @@ class Table:
         alignment: of the columns, as LaTeX names it, that of the labels included.
         head: the lines above the first rule, see `grouped_headings`.
         parts: what stands below it.
-        row_end: what ends a row; ``\\[2pt]`` sets them apart.
     """
 
     alignment: str
     head: Sequence[str]
     parts: Sequence[Part] = ()
-    row_end: str = r" \\"
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether a column holds running text, in rows that are set apart."""
+        return "p{" in self.alignment
+
+    def lines(self, part: Part) -> list[Sequence[str]]:
+        """The cells of a part line by line, its title first."""
+        title = rf"\multicolumn{{{len(self.alignment)}}}{{@{{}}l}}{{\emph{{{escape(part.title)}}}}}"
+        return [*([[title]] if part.title else []), *part.rows]
 
     def to_latex(self) -> str:
         """The tabular, which ends with a new line."""
+        end = r" \\[2pt]" if self.wrapped else r" \\"
         lines = [rf"\begin{{tabular}}{{@{{}}{self.alignment}@{{}}}}", r"\toprule", *self.head]
         for part in self.parts:
             lines.append(r"\midrule")
-            if part.title:
-                lines.append(rf"\multicolumn{{{len(self.alignment)}}}{{@{{}}l}}{{\emph{{{escape(part.title)}}}}} \\")
-            lines += [" & ".join(row) + self.row_end for row in part.rows]
+            lines += [" & ".join(cells) + end for cells in self.lines(part)]
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
     def to_html(self) -> str:
-        """The same cells for a browser."""
+        """The same cells for a browser, as a part of a page."""
         from pimvae.report.webpage import html_table
 
-        return html_table(self.to_latex())
+        return html_table(self)
 
     def to_csv(self) -> str:
         """The same cells as plain text, a line per row; its first column is the title of the part, if there is one."""
         from pimvae.report.webpage import csv_table
 
-        return csv_table(self.head, self.parts)
+        return csv_table(self)
 
 
 NOT_RUN = Table("l", [r"not run at this scale \\"])
