@@ -1,7 +1,9 @@
 """A table of the paper: cells written once, as LaTeX, and shown as LaTeX, HTML or CSV."""
 
-__all__ = ["ACROSS", "CELLS", "MISSING", "NOT_RUN", "SCALES", "Part", "Table", "bound_headings", "grouped_headings"]
+__all__ = ["ACROSS", "CELLS", "MISSING", "NOT_RUN", "SCALES", "SPAN", "Part", "Table", "bound_headings",
+           "grouped_headings"]  # fmt: skip
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +11,7 @@ from pimvae.config.catalogue import catalogue
 from pimvae.report.latex import escape
 
 MISSING = "--"
+SPAN = re.compile(r"\\multicolumn\{(\d+)\}\{(?:[^{}]|\{[^{}]*\})*\}\{(.*)\}")  # a cell over columns
 # Tables in no registry: they are there only where results of another scale are shipped, see `report.scales`.
 SCALES, CELLS = "t10_scales", "t10_cells"
 ACROSS = {
@@ -31,12 +34,12 @@ class Table:
 
     Attributes:
         alignment: of the columns, as LaTeX names it, that of the labels included.
-        head: the lines above the first rule, see `grouped_headings`.
+        head: rows of headings above the first rule; below those that span columns is a rule of their own.
         parts: what stands below it.
     """
 
     alignment: str
-    head: Sequence[str]
+    head: Sequence[Sequence[str]]
     parts: Sequence[Part] = ()
 
     @property
@@ -52,7 +55,9 @@ class Table:
     def to_latex(self) -> str:
         """The tabular, which ends with a new line."""
         end = r" \\[2pt]" if self.wrapped else r" \\"
-        lines = [rf"\begin{{tabular}}{{@{{}}{self.alignment}@{{}}}}", r"\toprule", *self.head]
+        lines = [rf"\begin{{tabular}}{{@{{}}{self.alignment}@{{}}}}", r"\toprule"]
+        for cells in self.head:
+            lines += [" & ".join(cells) + r" \\", *_rules(cells)]
         for part in self.parts:
             lines.append(r"\midrule")
             lines += [" & ".join(cells) + end for cells in self.lines(part)]
@@ -71,19 +76,24 @@ class Table:
         return csv_table(self)
 
 
-NOT_RUN = Table("l", [r"not run at this scale \\"])
+NOT_RUN = Table("l", [["not run at this scale"]])
 
 
-def grouped_headings(groups: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-    """Lines of a head: names of groups of columns with rules under them, then the columns' own headings."""
-    first, rules, second, start = [""], [], [""], 2
-    for name, headings in groups:
-        first.append(rf"\multicolumn{{{len(headings)}}}{{c}}{{{name}}}")
-        if name:
-            rules.append(rf"\cmidrule(lr){{{start}-{start + len(headings) - 1}}}")
-        second.extend(headings)
-        start += len(headings)
-    return [" & ".join(first) + r" \\", " ".join(rules), " & ".join(second) + r" \\"]
+def _rules(cells: Sequence[str]) -> list[str]:
+    """A line of rules under the headings that span columns, if there are any."""
+    rules, start = [], 1
+    for cell in cells:
+        span = SPAN.fullmatch(cell)
+        end = start + (int(span[1]) if span else 1)
+        rules += [rf"\cmidrule(lr){{{start}-{end - 1}}}"] if span and span[2] else []
+        start = end
+    return [" ".join(rules)] if rules else []
+
+
+def grouped_headings(groups: Sequence[tuple[str, Sequence[str]]]) -> list[list[str]]:
+    """A head: names of groups of columns, then the columns' own headings."""
+    above = [rf"\multicolumn{{{len(headings)}}}{{c}}{{{name}}}" for name, headings in groups]
+    return [["", *above], ["", *(heading for _, headings in groups for heading in headings)]]
 
 
 def bound_headings(objectives: Sequence[str], headings: Sequence[str]) -> list[tuple[str, Sequence[str]]]:

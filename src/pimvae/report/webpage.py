@@ -10,11 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from pimvae.report.page_notes import notes
-from pimvae.report.table import Table
+from pimvae.report.table import SPAN, Table
 
 STYLE, SCRIPT = (Path(__file__).with_suffix(suffix).read_text(encoding="utf-8") for suffix in (".css", ".js"))
-SPAN = re.compile(r"\\multicolumn\{(\d+)\}\{((?:[^{}]|\{[^{}]*\})*)\}\{(.*)\}")
-RULES = re.compile(r"\\cmidrule\(lr\)\{[\d-]+\}")
 TOKEN = re.compile(r"\\[a-zA-Z]+ ?|\\.|--|[{}$~^_]|[^\\{}$~^_-]+|-", re.DOTALL)
 SYMBOLS = {r"\,": "\u2009", r"\ ": " ", "--": "–", "~": "\u00a0", r"\cdot": "·", r"\KL": "KL", r"\times": "×",
            r"\textquotesingle": "'", r"\annealed": "<sup>⋆</sup>", r"\ongpu": "<sup>G</sup>"}  # fmt: skip
@@ -59,7 +57,7 @@ def html_table(table: Table) -> str:
         for part, shown in enumerate(table.parts)
         for place, cells in enumerate(table.lines(shown))
     ]
-    above = "".join(_row(cells, "th") for cells in _head(table))
+    above = "".join(_row(cells, "th") for cells in table.head)
     return f"<table{prose}>\n<thead>{above}</thead>\n<tbody>{''.join(body)}</tbody>\n</table>"
 
 
@@ -68,7 +66,7 @@ def csv_table(table: Table) -> str:
 
     Marks of the best are left out.
     """
-    above = [_spread(cells) for cells in _head(table)]
+    above = [_spread(cells) for cells in table.head]
     names = [": ".join(filter(None, column)) for column in zip(*above, strict=True)]
     rows = [[part.title, *_spread(row)] for part in table.parts for row in part.rows]
     return pd.DataFrame(rows, columns=["part", *names]).to_csv(index=False, lineterminator="\n")
@@ -76,7 +74,7 @@ def csv_table(table: Table) -> str:
 
 def _spread(cells: Sequence[str]) -> list[str]:
     """The cells of a line as plain text, each as often as it spans columns."""
-    spans = [(found[3], int(found[1])) if (found := SPAN.fullmatch(cell)) else (cell, 1) for cell in cells]
+    spans = [(found[2], int(found[1])) if (found := SPAN.fullmatch(cell)) else (cell, 1) for cell in cells]
     return [_plain(text) for text, count in spans for _ in range(count)]
 
 
@@ -91,30 +89,13 @@ def _row(cells: Sequence[str], tag: str, attribute: str = "") -> str:
     return f"<tr{attribute}>{shown}</tr>\n"
 
 
-def _head(table: Table) -> list[list[str]]:
-    """The lines of the head that are no rules."""
-    return [_cells(line) for line in table.head if RULES.sub("", line).strip()]
-
-
-def _cells(row: str) -> list[str]:
-    r"""A row without its end, split at every & that is not \& and not inside braces."""
-    cells, depth = [""], 0
-    for token in re.findall(r"\\.|.", re.sub(r"\\\\(\[.*?\])?\s*$", "", row)):
-        depth += (token == "{") - (token == "}")
-        if token == "&" and not depth:
-            cells.append("")
-        else:
-            cells[-1] += token
-    return [cell.strip() for cell in cells]
-
-
 def _cell(tex: str, tag: str, first: bool) -> str:
     """One cell; how it is aligned is said here and not in the style sheet, so that tables can go into other pages."""
     span = SPAN.fullmatch(tex)
     wide = f' colspan="{span[1]}"' if span else ""
     align = "left" if first or (span and tag == "td") else "center" if span else ""
     style = f' style="text-align: {align}"' if align else ""
-    return f"<{tag}{wide}{style}>{_inline(span[3] if span else tex)}</{tag}>"
+    return f"<{tag}{wide}{style}>{_inline(span[2] if span else tex)}</{tag}>"
 
 
 def _inline(tex: str) -> str:
