@@ -8,9 +8,8 @@ from pimvae.config.catalogue import catalogue
 from pimvae.evaluation.rows import TRUE_MODEL
 from pimvae.report.latex import escape
 from pimvae.report.table import NOT_RUN, Part, Table
+from pimvae.report.tables._cells import SPLITS
 from pimvae.results.files import Results
-
-SPLITS = {"train": "training", "test": "held out"}
 
 
 def table_ceiling_check(results: Results) -> Table:
