@@ -17,7 +17,7 @@ from pimvae.config import load
 
 COMMANDS = [
     *("cells", "download", "data", "train", "evaluate", "ceiling", "baselines", "collect"),
-    *("tables", "figures", "claims", "macros", "ship", "unpack", "compare", "readme", "webpages"),
+    *("tables", "figures", "claims", "macros", "ship", "unpack", "compare", "readme"),
     *("classifiers", "plan", "schemes", "completion"),
 ]
 

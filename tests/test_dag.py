@@ -25,7 +25,7 @@ BEYOND = {  # part of 'all' at the scale paper, elsewhere of 'beyond'
     + ["clusters_corrected"],
     "scaling": [f"views_{count}" for count in (2, 4, 8, 16, 32)],
 }
-REPORT = {"collect": 1, "claims": 1, "tables": 1, "macros": 1, "paper_scale": 1, "webpages": 1,
+REPORT = {"collect": 1, "claims": 1, "tables": 1, "macros": 1, "paper_scale": 1,
           "render_notebook": 4, "all": 1}  # fmt: skip
 ONE = "results/smoke/linear/dense-poe-masked"
 
@@ -138,7 +138,7 @@ def test_shipped_results_are_not_trained_again(checkout):
     assert done.returncode == 0, done.stderr
     assert "scale: laptop (shipped results), nothing is trained\n" in done.stderr
     found = jobs(done.stdout + done.stderr)
-    made = {"claims", "tables", "figure", "macros", "paper_scale", "webpages"}
+    made = {"claims", "tables", "figure", "macros", "paper_scale"}
     assert set(found) - {"paper", "render_notebook"} == {"unpack", "all"} | made
     assert found["unpack"] == 1
     (checkout / "results" / "shipped" / "laptop" / "metrics.csv").write_text("another number")

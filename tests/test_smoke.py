@@ -211,12 +211,12 @@ def test_a_changed_figure_is_drawn_again_and_no_other(copy, changed):
 
 def test_a_changed_table_leaves_the_results_alone(copy, changed):
     changed("src/pimvae/report/tables/t9_compute.py", "\n", "\n# changed\n")
-    assert planned(copy) == {"tables": 1, "webpages": 1} | PAPER
+    assert planned(copy) == {"tables": 1} | PAPER
 
 
 def test_a_changed_page_of_tables_is_a_changed_table(copy, changed):
     changed("src/pimvae/report/tables.yaml", "\n", "\n# changed\n")
-    assert planned(copy) == {"tables": 1, "webpages": 1, "render_notebook": 1} | PAPER
+    assert planned(copy) == {"tables": 1, "render_notebook": 1} | PAPER
 
 
 def test_a_changed_text_only_compiles_the_paper(copy, changed):

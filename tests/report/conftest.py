@@ -59,9 +59,15 @@ def results(folder: Path) -> Results:
 @pytest.fixture(scope="session")
 def written(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every table as LaTeX, made once; not to be changed."""
-    place = tmp_path_factory.mktemp("tex")
-    job.tables(folder, place)
-    return place
+    place = tmp_path_factory.mktemp("tables")
+    job.tables(folder, place / "tex", scale="laptop", pages=place / "pages")
+    return place / "tex"
+
+
+@pytest.fixture(scope="session")
+def pages(written: Path) -> list[Path]:
+    """The web page of every table."""
+    return sorted((written.parent / "pages").iterdir())
 
 
 @pytest.fixture(autouse=True)

@@ -5,25 +5,20 @@ import re
 import pytest
 from browser import PROGRAM, browser
 
-from pimvae.report.webpage import page, pages
+from pimvae.report.table import Part, Table, grouped_headings
+from pimvae.report.webpage import page
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs Chromium")
 
-TABLE = r"""\begin{tabular}{@{}lrr@{}}
-\toprule
- & gap & label \\
-\midrule
-\multicolumn{3}{@{}l}{\emph{first}} \\
-PoE & 10.5\pmhalf{0.2} & 3 \\
-MoE & \ensuremath{-}2 & -- \\
-SumPooling & \best{1{,}000} & 2 \\
-\midrule
-\multicolumn{3}{@{}l}{\emph{second}} \\
-z & 2 & 1 \\
-a & 1 & 2 \\
-\bottomrule
-\end{tabular}
-"""
+TABLE = Table(
+    "lrr",
+    grouped_headings([("", ["gap", "label"])])[-1:],
+    [
+        Part([["PoE", r"10.5\pmhalf{0.2}", "3"], ["MoE", r"\ensuremath{-}2", "--"],
+              ["SumPooling", r"\best{1{,}000}", "2"]], "first"),
+        Part([["z", "2", "1"], ["a", "1", "2"]], "second"),
+    ],
+)  # fmt: skip
 NAMES = "[...document.querySelectorAll('tbody tr')].map(row => row.cells[0].textContent)"
 CLICK = "document.querySelectorAll('thead tr:last-child th')[{}].click()"
 # Contrast of text and page by the definition of WCAG 2.
@@ -47,12 +42,6 @@ def tab(tmp_path_factory):
         yield opened
 
 
-@pytest.fixture(scope="module")
-def shown(written, tmp_path_factory):
-    """The page of every table."""
-    return pages(written, tmp_path_factory.mktemp("pages"), "laptop")
-
-
 def test_rows_are_sorted_by_a_click_within_their_part(tab, tmp_path):
     (tmp_path / "table.html").write_text(page("title", TABLE, "laptop"), encoding="utf-8")
     tab.open(tmp_path / "table.html")
@@ -68,10 +57,10 @@ def test_rows_are_sorted_by_a_click_within_their_part(tab, tmp_path):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_table_opens_without_an_error_and_can_be_read(tab, shown, theme):
+def test_every_table_opens_without_an_error_and_can_be_read(tab, pages, theme):
     tab.theme(theme)
     backgrounds = set()
-    for path in shown:
+    for path in pages:
         tab.open(path)
         assert tab.ask("document.title") == re.search("<title>(.*?)</title>", path.read_text())[1].replace("&amp;", "&")
         assert tab.ask(CONTRAST) >= 4.5  # what WCAG asks for
@@ -80,13 +69,13 @@ def test_every_table_opens_without_an_error_and_can_be_read(tab, shown, theme):
     assert backgrounds == {"rgb(255, 255, 255)" if theme == "light" else "rgb(22, 24, 28)"}
 
 
-def test_a_phone_shows_every_table_without_moving_the_page(tab, shown):
+def test_a_phone_shows_every_table_without_moving_the_page(tab, pages):
     """What is too wide scrolls by itself, and the names of rows stay where they are."""
     tab.width(390)
-    for path in shown:
+    for path in pages:
         tab.open(path)
         assert tab.ask("[innerWidth, document.documentElement.scrollWidth]") == [390, 390], path.name
-    tab.open(next(path for path in shown if path.stem == "t6_images"))
+    tab.open(next(path for path in pages if path.stem == "t6_images"))
     places = "[...document.querySelector('tbody tr').cells].slice(0, 2).map(cell => cell.getBoundingClientRect().left)"
     name, number = tab.ask(places)
     tab.ask("document.querySelector('[role=region]').scrollLeft = 100")

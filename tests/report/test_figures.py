@@ -5,7 +5,8 @@ import pytest
 from pimvae.errors import UserError
 from pimvae.registry import lookup, names
 from pimvae.report import job
-from pimvae.report.figures.digits import join_quadrants, load_examples
+from pimvae.report.figures._examples import read_examples
+from pimvae.report.figures.digits import ARRAYS, join_quadrants
 from pimvae.report.style import TEXT_WIDTH, save
 
 FIGURES = names("report.figures")
@@ -82,15 +83,11 @@ def test_quadrants_are_joined_in_reading_order():
 
 def test_damaged_examples_are_a_user_error(tmp_path):
     path = tmp_path / "examples.npz"
-    np.savez(path, given=np.array(0), true=np.zeros((2, 4, 14, 14)), inferred=np.zeros((2, 4, 7, 7)),
-             exact=np.zeros((2, 4, 14, 14)))  # fmt: skip
-    with pytest.raises(UserError, match="'inferred' has shape"):
-        load_examples(path)
     np.savez(path, given=np.array(0), true=np.array([{}], dtype=object))
     with pytest.raises(UserError, match="cannot be read"):
-        load_examples(path)
+        read_examples(path, ARRAYS)
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], b""):  # cut off
         path.write_bytes(content)
         with pytest.raises(UserError, match="cannot be read"):
-            load_examples(path)
+            read_examples(path, ARRAYS)

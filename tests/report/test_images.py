@@ -17,7 +17,8 @@ from pimvae.claims.verdict import Judgement, judge
 from pimvae.errors import UserError
 from pimvae.registry import lookup
 from pimvae.report import job
-from pimvae.report.figures._pictures import load_triples
+from pimvae.report.figures._examples import read_examples
+from pimvae.report.figures._pictures import ARRAYS
 
 SECTIONS = Path(__file__).parents[2] / "paper" / "sections"
 
@@ -101,7 +102,7 @@ def test_pictures_are_those_of_the_cell(results):
     drawing = lookup("report.figures", "f6_mixture")
     table = drawing.data(results)
     assert len(table) == 2 * (1 + 7 * len(CELLS) // 2)
-    arrays = load_triples(results.folder / "images" / "triples-moe-mixture" / "examples.npz")
+    arrays = read_examples(results.folder / "images" / "triples-moe-mixture" / "examples.npz", ARRAYS)
     place = arrays["given"].tolist().index([True, False, True])
     (row,) = select(table, {"example": 1, "given": "MT", "aggregator": "moe"}).to_dict("records")
     assert bytes.fromhex(row["svhn"]) == arrays["given_svhn"][place, 1].tobytes()
@@ -113,7 +114,7 @@ def test_damaged_pictures_are_a_user_error(tmp_path):
     whole = (tmp_path / "examples.npz").read_bytes()
     (tmp_path / "examples.npz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match="cannot be read"):
-        load_triples(tmp_path / "examples.npz")
+        read_examples(tmp_path / "examples.npz", ARRAYS)
 
 
 def test_claims_about_images(results):

@@ -41,6 +41,8 @@ def test_exceptions_are_named_once_and_the_untrained_are_not_against():
     audited = judgement(groups=found.groups.assign(state=float("nan")))  # an audit compares verdicts
     as_claimed = set(found.groups.loc[found.groups["low"] > CLAIM.relevant, "group"])
     assert as_claimed and not as_claimed & {name for name, _ in prose.exceptional(audited)}
+    audited = replace(found, groups=found.groups.assign(state=None)[:3])  # its groups have no state
+    assert readme._exceptions(audited) == "**MoE, dense**" == f"**{prose.exceptions(audited, against=True)}**"
     three = groups(*[(f"{name}, dense", -1.0, 1.0, "") for name in "ABC"])
     assert prose.exceptions(judgement(groups=three), against=False) == "A, dense; B, dense and C, dense"
 

@@ -16,7 +16,6 @@ from pimvae.report import job, readme
 from pimvae.report.scales import in_order, table_cells, table_scales
 from pimvae.report.source import Source, Verdicts, verdict_at
 from pimvae.report.table import ACROSS, CELLS, NOT_RUN, SCALES
-from pimvae.report.webpage import pages
 from pimvae.results.ship import ship
 
 PART = "linear"
@@ -159,15 +158,15 @@ def test_it_is_there_only_with_another_scale(folder, workstation, tmp_path):
 
 
 def test_its_page_comes_and_goes_with_it(folder, workstation, tmp_path):
-    job.tables(folder, tmp_path / "tex", scale="laptop", others=[workstation])
-    written = pages(tmp_path / "tex", tmp_path / "out", "laptop")
-    own = written[-len(ACROSS) :]
-    assert [path.stem for path in own] == list(ACROSS)
+    pages = tmp_path / "pages"
+    job.tables(folder, tmp_path / "tex", scale="laptop", others=[workstation], pages=pages)
+    own = [pages / f"{name}.html" for name in ACROSS]
+    assert all(path.is_file() for path in own)
     body = own[0].read_text().partition("<body>")[2].partition("<script>")[0]
     assert not re.search(r"[\\{}$]", body) and "workstation" in body
-    job.tables(folder, tmp_path / "tex", only=[], others=[])
-    left = pages(tmp_path / "tex", tmp_path / "out", "laptop")
-    assert not set(own) & set(left) and not any(path.exists() for path in own)
+    job.tables(folder, tmp_path / "tex", only=[], others=[], pages=pages)
+    left = {path.stem for place in (pages, tmp_path / "tex") for path in place.iterdir()}
+    assert left and not left & set(ACROSS)
 
 
 def test_the_claims_page_shows_them_too(folder, workstation, tmp_path):

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from pimvae.claims.status import replica_status
-from pimvae.report.table import Part
+from pimvae.report.table import Part, Table, grouped_headings
 from pimvae.report.tables._below import simple_parts
 from pimvae.report.tables._cells import Column, body
 from pimvae.report.webpage import page
@@ -65,10 +65,9 @@ def test_replicas_below_the_simplest_model_are_counted_in_their_cell(texts, resu
 
 
 def test_marks_reach_the_web_page():
-    tex = "\n".join([r"\begin{tabular}{@{}lr@{}}", r"\toprule", r" & LLH \\", r"\midrule",
-                     r"MoE & 3\pmhalf{1}\,\untrained{2} \\", r"PoE & 3\,\collapsed{1} \\", r"\midrule",
-                     r"no latent & 4 \\", r"\bottomrule", r"\end{tabular}", ""])  # fmt: skip
-    html = page("T", tex, "smoke")
+    trained = [["MoE", r"3\pmhalf{1}\,\untrained{2}"], ["PoE", r"3\,\collapsed{1}"]]
+    table = Table("lr", grouped_headings([("", ["LLH"])]), [Part(trained), Part([["no latent", "4"]])])
+    html = page("T", table, "smoke")
     assert '<span class="diverged">‡2</span>' in html and '<span class="diverged">∘1</span>' in html
     assert "below the simplest" in html.replace("\n", " ")
 

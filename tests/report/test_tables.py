@@ -141,4 +141,8 @@ def test_every_table_has_its_rows_in_every_format(results):
 def test_tables_are_written_in_the_format_that_is_asked_for(folder, results, tmp_path, kind):
     (path,) = job.tables(folder, tmp_path, only=["t2_sparse"], kind=kind)
     assert path == tmp_path / f"t2_sparse.{kind}"
-    assert path.read_text() == job.KINDS[kind](lookup("report.tables", "t2_sparse")(results))
+    table, text = lookup("report.tables", "t2_sparse")(results), path.read_text()
+    if kind == "html":
+        assert table.to_html() in text and text.startswith("<!doctype html>")
+    else:
+        assert text == (table.to_csv() if kind == "csv" else table.to_latex())

@@ -330,7 +330,7 @@ def has_ceiling(dataset):
 def reported(paper):
     """What a run ends with, of one of the papers: figures, tables, verdicts and the PDF, or all that would be in it."""
     pdf = GENERATED_TEX if LATEX is None else [f"paper/{paper}.pdf"]
-    files = [*FIGURE_FILES, *TABLE_FILES, f"{RESULTS}/{{collection}}claims.txt", *pdf]
+    files = [*FIGURE_FILES, *TABLE_FILES, *WEBPAGES, f"{RESULTS}/{{collection}}claims.txt", *pdf]
     return expand(files, collection=PAPERS[paper])
 
 

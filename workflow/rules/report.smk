@@ -11,7 +11,7 @@ CLAIM_FILES = {
     "claims_groups": "comparisons behind the verdicts (CSV)",
     "claims_strata": "pairs of cells behind the comparisons (CSV)",
 }
-WEBPAGES = [f"{RESULTS}/tables/{name}.html" for name in TABLES]
+WEBPAGES = [f"{RESULTS}/{{collection}}tables/{name}.html" for name in TABLES]
 METHODS = local([ROOT / "config" / "methods.yaml"])
 JUDGED = f"{RESULTS}/{{collection}}verdicts.json"
 
@@ -62,6 +62,15 @@ rule tables:
         judged=JUDGED,
     output:
         TABLE_FILES,
+        [
+            report(
+                path,
+                caption="../report/table.rst",
+                category=category(name, "Tables"),
+                labels=content("report.tables", name),
+            )
+            for name, path in zip(TABLES, WEBPAGES)
+        ],
     log:
         f"{RESULTS}/logs/{{collection}}tables.log",
     benchmark:
@@ -70,12 +79,13 @@ rule tables:
         ENVIRONMENT
     params:
         command=f"{PIMVAE} tables --results {RESULTS}/{{collection}} --out paper/tables/{SCALE}/{{collection}}",
+        pages=f"--pages {RESULTS}/{{collection}}tables",
         scales=shlex.join(["--scale", SCALE, "--before", *local(OTHER_SCALES)]),
         sources=provenance.digest(provenance.report_sources("tables", *(f"tables.{name}" for name in REGISTERED))),
     message:
-        "write the tables"
+        "write the tables, also as web pages"
     shell:
-        "{params.command} --claims {input.claims} {params.scales} > {log} 2>&1"
+        "{params.command} {params.pages} --claims {input.claims} {params.scales} > {log} 2>&1"
 
 
 rule figure:
@@ -133,31 +143,3 @@ rule macros:
         "write the numbers of the text"
     shell:
         "{params.command} --claims {input.claims} --out {output} > {log} 2>&1"
-
-
-rule webpages:
-    input:
-        tables=expand(TABLE_FILES, collection=""),
-    output:
-        [
-            report(
-                path,
-                caption="../report/table.rst",
-                category=category(name, "Tables"),
-                labels=content("report.tables", name),
-            )
-            for name, path in zip(TABLES, WEBPAGES)
-        ],
-    log:
-        f"{RESULTS}/logs/webpages.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/webpages.tsv"
-    conda:
-        ENVIRONMENT
-    params:
-        command=f"{PIMVAE} webpages --tables paper/tables/{SCALE} --scale {SCALE} --out {RESULTS}/tables",
-        sources=provenance.digest(provenance.sources("pimvae.report.webpage")),
-    message:
-        "write the tables as web pages"
-    shell:
-        "{params.command} > {log} 2>&1"

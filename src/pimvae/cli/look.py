@@ -36,7 +36,6 @@ def cells(options: argparse.Namespace) -> None:
 
 @LOOK.command(
     option("names", nargs="*", metavar="NAME", help="an aggregator or a bound"),
-    option("--markdown", action="store_true", help="as a table for a Markdown file"),
     example="poe masked",
 )
 def schemes(options: argparse.Namespace) -> None:
@@ -44,11 +43,9 @@ def schemes(options: argparse.Namespace) -> None:
 
     With names, only these, with all that their documentation says.
     """
-    from pimvae.report.schemes import listing, markdown
+    from pimvae.report.schemes import listing
 
-    if options.markdown and options.names:
-        raise UserError("--markdown shows all schemes: leave the names out")
-    print(markdown() if options.markdown else listing(options.names))
+    print(listing(options.names))
 
 
 @LOOK.command(

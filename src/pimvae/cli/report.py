@@ -5,7 +5,7 @@ __all__ = ["REPORT"]
 import argparse
 from pathlib import Path
 
-from pimvae.cli.options import CLAIMS, OUT_FILE, OUT_FOLDER, RESULTS, SCALE_NAME, written_by
+from pimvae.cli.options import CLAIMS, OUT_FILE, OUT_FOLDER, RESULTS, SCALE_NAME
 from pimvae.cli.parser import Group, option
 from pimvae.errors import UserError
 
@@ -45,7 +45,8 @@ def claims(options: argparse.Namespace) -> None:
     option("names", nargs="*", metavar="NAME", help="only these tables"),
     option("--before", nargs="*", type=Path, metavar="FOLDER",
            help="shipped results of other scales: also write the verdicts side by side"),
-    option("--scale", help="with --before: name of the scale of --results"),
+    option("--scale", help="name of the scale of --results: web pages say it, --before needs it"),
+    option("--pages", type=Path, metavar="FOLDER", help="also write every table as a web page here"),
     option("--format", choices=["tex", "html", "csv"], default="tex", help="of the files (default: tex)"),
     OUT_FOLDER, RESULTS, CLAIMS,
     example="--results results/laptop --out paper/tables/laptop",
@@ -53,7 +54,7 @@ def claims(options: argparse.Namespace) -> None:
 def tables(options: argparse.Namespace) -> None:
     """Write the tables of the paper.
 
-    One file per table: LaTeX, or the same cells for a browser or a program.
+    One file per table: LaTeX, or the same cells for a browser (a page each) or a program.
     """
     from pimvae.registry import check
     from pimvae.report import job
@@ -62,7 +63,8 @@ def tables(options: argparse.Namespace) -> None:
     if options.before and not options.scale:
         raise UserError("--before needs --scale, the name of the scale of --results")
     names = options.names or None
-    job.tables(options.results, options.out, options.claims, names, options.format, options.scale or "", options.before)
+    job.tables(options.results, options.out, options.claims, names, options.format, options.scale or "",
+               options.before, options.pages)  # fmt: skip
 
 
 @REPORT.command(
@@ -91,20 +93,6 @@ def macros(options: argparse.Namespace) -> None:
     from pimvae.report import job
 
     job.macros(options.results, options.out, options.scale, options.claims)
-
-
-@REPORT.command(
-    written_by("--tables", "tables"), SCALE_NAME, OUT_FOLDER,
-    example="--tables paper/tables/laptop --scale laptop --out results/laptop/tables",
-)  # fmt: skip
-def webpages(options: argparse.Namespace) -> None:
-    """Show the tables in a browser.
-
-    Turns the .tex file of every table into an .html file with the same cells.
-    """
-    from pimvae.report.webpage import pages
-
-    pages(options.tables, options.out, options.scale)
 
 
 @REPORT.command(

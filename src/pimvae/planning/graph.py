@@ -14,7 +14,7 @@ from pimvae.planning.resources import JOB, START, Job, baselines_job, ceiling_jo
 from pimvae.planning.schedule import Task
 
 # Seconds of what follows the cells, and of classifiers, as a core took them at laptop scale, and MiB at most.
-SECONDS = {"collect": 3.0, "claims": 14.0, "tables": 20.0, "macros": 3.0, "figure": 4.0, "webpages": 1.0,
+SECONDS = {"collect": 3.0, "claims": 14.0, "tables": 20.0, "macros": 3.0, "figure": 4.0,
            "paper_scale": 1.0, "paper": 6.0, "render_notebook": 15.0, "classifiers": 20.0}  # fmt: skip
 REPORT_MIB = 700
 NOTEBOOKS = ("01_tour", "02_read_the_results", "03_add_an_aggregator", "04_own_data")
@@ -99,5 +99,5 @@ def _report(measured: tuple[str, ...]) -> dict[str, Task]:
     figures = {f"figure {name}": _fixed("figure", *judged) for name in registry.names("report.figures")}
     read = {f"render_notebook {name}": judged if "results" in name else () for name in NOTEBOOKS}
     notebooks = {name: _fixed("render_notebook", *after) for name, after in read.items()}
-    tasks |= figures | notebooks | {"webpages": _fixed("webpages", "tables")}
+    tasks |= figures | notebooks
     return tasks | {"paper": _fixed("paper", "tables", "macros", "paper_scale", *figures)}

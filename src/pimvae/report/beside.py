@@ -9,7 +9,6 @@ import pandas as pd
 from pimvae.claims.selection import drop_diverged, select
 from pimvae.claims.statistics import format_estimate, mean_interval, paired_difference
 from pimvae.config.catalogue import catalogue
-from pimvae.evaluation.rows import CLASSIFIER, TRUE_MODEL
 from pimvae.report import prose
 from pimvae.report.grid import in_grid
 from pimvae.report.latex import escape
@@ -60,17 +59,14 @@ def above(metrics: pd.DataFrame, baselines: pd.DataFrame) -> Iterator[tuple[str,
 
 def weights(metrics: pd.DataFrame) -> Iterator[tuple[str, str]]:
     """Per data set the values of β in the grid; where schemes differ, which of them have which."""
-    trained = metrics[~metrics["aggregator"].isin([TRUE_MODEL, CLASSIFIER])]
-    for dataset, rows in in_grid(trained).groupby("dataset"):
+    for dataset, rows in in_grid(metrics).groupby("dataset"):
         groups: dict[tuple[float, ...], list[str]] = {}
         for name in catalogue().order("aggregators", rows["aggregator"]):
             mine = sorted(set(rows.loc[rows["aggregator"] == name, "beta"].dropna().astype(float)))
             groups.setdefault(tuple(mine), []).append(catalogue().aggregator(name).label)
-        parts = [
-            (prose.enumeration([f"{beta:g}" for beta in betas]), names) for betas, names in groups.items() if betas
-        ]
-        several = len(parts) > 1
-        yield (
-            str(dataset),
-            "; ".join(said + (f" ({escape(prose.enumeration(names))})" if several else "") for said, names in parts),
-        )
+        groups.pop((), None)
+        said = []
+        for betas, names in groups.items():
+            who = f" ({escape(prose.enumeration(names))})" if len(groups) > 1 else ""
+            said.append(prose.enumeration([f"{beta:g}" for beta in betas]) + who)
+        yield str(dataset), "; ".join(said)

@@ -79,8 +79,7 @@ def table_of(numbers: pd.DataFrame) -> Table:
         counts = numbers.loc[numbers["dataset"] == dataset, "verdict"].value_counts()
         cells = [escape(catalogue().look("datasets", dataset).label), str(counts.sum())]
         rows.append([*cells, *(str(counts.get(name, 0)) for name in shown)])
-    head = [" & ".join(["", "numbers", *map(escape, shown)]) + r" \\"]
-    return Table("l" + "r" * (1 + len(shown)), head, [Part(rows)])
+    return Table("l" + "r" * (1 + len(shown)), [["", "numbers", *map(escape, shown)]], [Part(rows)])
 
 
 def figure_of(numbers: pd.DataFrame) -> Figure:

@@ -17,31 +17,31 @@ from pimvae.claims.schema import claims_file, read_claims
 from pimvae.claims.status import COLLAPSED, UNTRAINED
 from pimvae.claims.verdict import Judgement
 from pimvae.files import write_json
-from pimvae.registry import lookup, names
+from pimvae.registry import lookup, names, summary
 from pimvae.report.table import ACROSS, Table
 from pimvae.results.files import Results, read_collected, read_settings, write_frame, write_text
 
 YOUNGER = "* statement or rule younger than the run"
-KINDS = {"tex": Table.to_latex, "html": Table.to_html, "csv": Table.to_csv}
+KINDS = ("tex", "html", "csv")  # of files of tables
 CLAIM_ENTRIES = {"t10_claims", "t11_verdicts", "f9_claims", "f9_images"}  # drawn from verdicts instead of results
 
 
-def judge(results: Results, claims_path: Path | str | None = None, folder: Path | str | None = None) -> list[Judgement]:
+def judge(results: Results, claims_path: Path | None = None, folder: Path | None = None) -> list[Judgement]:
     """Verdicts on all claims of ``claims_path`` (default ``config/claims.yaml``).
 
     Where ``folder``, from which the results were read, has the verdicts on them (`claims` writes them), they are read.
     """
-    if folder is not None and (Path(folder) / KEPT).is_file():
-        known = kept(Path(folder), key_of(Path(folder), claims_path), claims_path)
+    if folder is not None and (folder / KEPT).is_file():
+        known = kept(folder, key_of(folder, claims_path), claims_path)
         if known is not None:
             return known
     found = evaluate(results.metrics, read_claims(claims_path), results.baselines, results.budget)
     return mark_younger(found, results.settings, rule_digests(claims_file(claims_path)))
 
 
-def tables(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str | None = None,
-           only: Sequence[str] | None = None, kind: str = "tex", scale: str = "",
-           others: Sequence[Path | str] | None = None) -> list[Path]:  # fmt: skip
+def tables(results_dir: Path, out_dir: Path, claims_path: Path | None = None, only: Sequence[str] | None = None,
+           kind: str = "tex", scale: str = "", others: Sequence[Path] | None = None,
+           pages: Path | None = None) -> list[Path]:  # fmt: skip
     """Write every table (or those named in ``only``) to ``out_dir/<name>.<kind>``, see ``KINDS``; returns the paths.
 
     Args:
@@ -50,36 +50,49 @@ def tables(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str
         claims_path: file of claims.
         only: names of tables.
         kind: of the files.
-        scale: the name of that scale, where ``others`` are given.
+        scale: the name of that scale, which web pages say and ``others`` need.
         others: folders of shipped results of other scales, whose verdicts are shown beside those of this one in a
             further table and the numbers behind them in another, see `pimvae.report.scales`. If there are none, those
             that an earlier run left are removed; None leaves them as they are.
+        pages: folder in which each table becomes a web page, too.
     """
     results = Results.load(results_dir)
-    written = []
     judged = cache(lambda: judge(results, claims_path, results_dir))  # several tables are made from verdicts
+    places = [(out_dir, kind), *([] if pages is None else [(pages, "html")])]
+    written = []
+
+    def write(name: str, table: Table) -> None:
+        for folder, form in places:
+            write_text(folder / f"{name}.{form}", _shown(table, form, name, scale))
+        written.append(out_dir / f"{name}.{kind}")
+
     for name in names("report.tables") if only is None else only:
-        source = judged() if name in CLAIM_ENTRIES else results
-        path = Path(out_dir) / f"{name}.{kind}"
-        write_text(path, KINDS[kind](lookup("report.tables", name)(source)))
-        written.append(path)
-    paths = [Path(out_dir) / f"{name}.{kind}" for name in ACROSS]
+        write(name, lookup("report.tables", name)(judged() if name in CLAIM_ENTRIES else results))
     if others:
         from pimvae.report.scales import in_order, table_cells, table_scales
         from pimvae.report.source import Verdicts
 
         runs = [Verdicts(scale, results, judged())]
-        runs = in_order([*runs, *(Verdicts.shipped(Path(folder), claims_path) for folder in others)])
-        for path, table in zip(paths, (table_scales, table_cells), strict=True):
-            write_text(path, KINDS[kind](table(runs)))
-        written += paths
+        runs = in_order([*runs, *(Verdicts.shipped(folder, claims_path) for folder in others)])
+        for name, table in zip(ACROSS, (table_scales, table_cells), strict=True):
+            write(name, table(runs))
     elif others is not None:
-        for path in paths:
-            path.unlink(missing_ok=True)
+        for name in ACROSS:
+            for folder, form in places:
+                (folder / f"{name}.{form}").unlink(missing_ok=True)
     return written
 
 
-def figures(results_dir: Path | str, out_dir: Path | str, claims_path: Path | str | None = None,
+def _shown(table: Table, kind: str, name: str, scale: str) -> str:
+    """A table as a file of this kind; for a browser it is a page of its own."""
+    if kind == "html":
+        from pimvae.report.webpage import page
+
+        return page(ACROSS.get(name) or summary("report.tables", name), table, scale, name)
+    return table.to_csv() if kind == "csv" else table.to_latex()
+
+
+def figures(results_dir: Path, out_dir: Path, claims_path: Path | None = None,
             only: Sequence[str] | None = None) -> list[Path]:  # fmt: skip
     """Write every figure (or those named in ``only``) as PDF and PNG with the CSV behind it; returns the PDFs."""
     from pimvae.report.style import save  # matplotlib only where it is drawn with
@@ -89,24 +102,22 @@ def figures(results_dir: Path | str, out_dir: Path | str, claims_path: Path | st
     for name in names("report.figures") if only is None else only:
         drawing = lookup("report.figures", name)
         table = drawing.data(judge(results, claims_path, results_dir) if name in CLAIM_ENTRIES else results)
-        write_frame(Path(out_dir) / f"{name}.csv", table)
-        save(drawing.plot(table), Path(out_dir), name)
-        written.append(Path(out_dir) / f"{name}.pdf")
+        write_frame(out_dir / f"{name}.csv", table)
+        save(drawing.plot(table), out_dir, name)
+        written.append(out_dir / f"{name}.pdf")
     return written
 
 
-def claims(
-    results_dir: Path | str, out_dir: Path | str | None = None, claims_path: Path | str | None = None
-) -> list[str]:
+def claims(results_dir: Path, out_dir: Path | None = None, claims_path: Path | None = None) -> list[str]:
     """Write ``claims.json``, ``claims.csv`` (verdicts), ``claims_groups.csv`` and ``claims_strata.csv``.
 
     Returns one line per claim. The JSON holds the verdicts with their groups; what has no number is null. Beside them
     lies ``verdicts.json``, from which tables, figures and text of these results are made.
     """
-    key = key_of(Path(results_dir), claims_path)  # of what is there before the verdicts, not after
+    key = key_of(results_dir, claims_path)  # of what is there before the verdicts, not after
     results = Results.load(results_dir)
     judgements = judge(results, claims_path)
-    out = Path(out_dir if out_dir is not None else results_dir)
+    out = out_dir or results_dir
     keep(out, judgements, key)
     write_frame(out / "claims.csv", pd.DataFrame([row_of(judgement) for judgement in judgements]))
     write_json(out / "claims.json", [_entry(judgement) for judgement in judgements])
@@ -146,18 +157,16 @@ def row_of(judgement: Judgement) -> dict[str, object]:
     }  # fmt: skip
 
 
-def macros(results_dir: Path | str, out_file: Path | str, scale: str, claims_path: Path | str | None = None) -> Path:
+def macros(results_dir: Path, out_file: Path, scale: str, claims_path: Path | None = None) -> Path:
     """Write the macros of all numbers in the paper's text to ``out_file``; returns its path."""
     from pimvae.report.macros import macros as render
 
     results = Results.load(results_dir)
-    write_text(Path(out_file), render(results, judge(results, claims_path, results_dir), scale))
-    return Path(out_file)
+    write_text(out_file, render(results, judge(results, claims_path, results_dir), scale))
+    return out_file
 
 
-def compare(
-    fresh_dir: Path | str, shipped_dir: Path | str, out_dir: Path | str, claims_path: Path | str | None = None
-) -> list[str]:
+def compare(fresh_dir: Path, shipped_dir: Path, out_dir: Path, claims_path: Path | None = None) -> list[str]:
     """Write ``compare.csv``, ``compare_claims.csv``, the table and the figure; returns the lines to print.
 
     See `pimvae.report.comparison.compare` for the statistic. The first line says if the runs are of other settings.
@@ -165,14 +174,13 @@ def compare(
     from pimvae.report import comparison, comparison_view
     from pimvae.report.style import save
 
-    fresh, shipped = (read_collected(Path(folder), "no results lie there") for folder in (fresh_dir, shipped_dir))
-    settings = [read_settings(Path(folder)) for folder in (fresh_dir, shipped_dir)]
+    fresh, shipped = (read_collected(folder, "no results lie there") for folder in (fresh_dir, shipped_dir))
+    settings = [read_settings(folder) for folder in (fresh_dir, shipped_dir)]
     note = comparison_view.note_of(comparison.other_settings(*settings), fresh_dir, shipped_dir)
     numbers = comparison.compare(fresh, shipped)
     claims = comparison.compare_claims(fresh, shipped, read_claims(claims_path))
-    out = Path(out_dir)
-    write_frame(out / "compare.csv", numbers)
-    write_frame(out / "compare_claims.csv", claims)
-    write_text(out / "compare.tex", comparison_view.table_of(numbers).to_latex())
-    save(comparison_view.figure_of(numbers), out, "compare")
+    write_frame(out_dir / "compare.csv", numbers)
+    write_frame(out_dir / "compare_claims.csv", claims)
+    write_text(out_dir / "compare.tex", comparison_view.table_of(numbers).to_latex())
+    save(comparison_view.figure_of(numbers), out_dir, "compare")
     return [*note, *comparison_view.lines_of(numbers, claims)]

@@ -14,7 +14,7 @@ from pimvae.claims.verdict import Judgement
 from pimvae.errors import UserError, did_you_mean
 from pimvae.report import first_screen, schemes
 from pimvae.report.prose import exceptional, fixed, rounded, unit
-from pimvae.report.source import Source, Verdicts, verdict_at
+from pimvae.report.source import Source, Verdicts, alone, verdict_at
 from pimvae.report.uphill import uphill_text
 from pimvae.results.files import write_text
 
@@ -113,10 +113,8 @@ BLOCKS: dict[str, Callable[[Source], str]] = {
 
 def _command(scale: str, claim: Claim) -> str:
     """What decides this claim, from the data on, and trains no other experiments."""
-    only = f"'experiments=[{','.join(claim.experiments)}]'"
-    # Scale paper takes the experiments beyond the publication to any that are named.
-    alone = f"{only} 'beyond=[]'" if scale == "paper" else only
-    return f"snakemake --cores all --config scale={scale} {alone} -- results/{scale}/claims.txt"
+    only = alone(scale, claim.experiments)
+    return f"snakemake --cores all --config scale={scale} {only} -- results/{scale}/claims.txt"
 
 
 def _run(source: Verdicts) -> str:

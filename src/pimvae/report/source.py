@@ -1,6 +1,6 @@
 """What the marked blocks of Markdown files are written from: the results of one scale, verdicts, times of jobs."""
 
-__all__ = ["Source", "Verdicts", "verdict_at"]
+__all__ = ["Source", "Verdicts", "alone", "verdict_at"]
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,13 +39,13 @@ class Verdicts:
     betas: tuple[float, ...] = field(default=(), kw_only=True)
 
     @classmethod
-    def shipped(cls, folder: Path, claims: Path | str | None = None) -> "Verdicts":
+    def shipped(cls, folder: Path, claims: Path | None = None) -> "Verdicts":
         """Judge the claims by the shipped results in ``folder``, whose name is the scale.
 
         Raises:
             UserError: see `pimvae.results.files.Results.load`.
         """
-        results, scale = Results.load(folder), Path(folder).name
+        results, scale = Results.load(folder), folder.name
         found = cls(scale, results, judge(results, claims))
         try:
             cells = load(scale, experiments=found.experiments).cells
@@ -79,7 +79,7 @@ class Verdicts:
         usual, here = set(read_config("config.yaml")["experiments"]), set(self.experiments)
         if here == usual:
             return f"make reproduce SCALE={self.scale}"
-        some = f" 'experiments=[{','.join(self.experiments)}]'" + " 'beyond=[]'" * (self.scale == "paper")
+        some = f" {alone(self.scale, self.experiments)}"
         if self.betas:
             some += f" 'betas=[{','.join(f'{beta:g}' for beta in self.betas)}]'"
         return f"snakemake --cores all --config scale={self.scale}{' -- beyond' if here > usual else some}"
@@ -133,6 +133,13 @@ class Source(Verdicts):
         """Sum of the times of all jobs of these experiments; NaN where none was recorded."""
         seconds = self.jobs.loc[self.jobs["part"].isin(list(experiments)), "seconds"]
         return seconds.sum() / 60 if len(seconds) else math.nan
+
+
+def alone(scale: str, experiments: Sequence[str]) -> str:
+    """The settings by which Snakemake runs these experiments and no others."""
+    named = f"'experiments=[{','.join(experiments)}]'"
+    # Scale paper takes the experiments beyond the publication to any that are named.
+    return f"{named} 'beyond=[]'" if scale == "paper" else named
 
 
 def _concerned(cells: pd.DataFrame, claim: Claim) -> pd.DataFrame:

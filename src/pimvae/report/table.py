@@ -1,7 +1,9 @@
 """A table of the paper: cells written once, as LaTeX, and shown as LaTeX, HTML or CSV."""
 
-__all__ = ["ACROSS", "CELLS", "MISSING", "NOT_RUN", "SCALES", "Part", "Table", "bound_headings", "grouped_headings"]
+__all__ = ["ACROSS", "CELLS", "MISSING", "NOT_RUN", "SCALES", "SPAN", "Part", "Table", "bound_headings",
+           "grouped_headings"]  # fmt: skip
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +11,7 @@ from pimvae.config.catalogue import catalogue
 from pimvae.report.latex import escape
 
 MISSING = "--"
+SPAN = re.compile(r"\\multicolumn\{(\d+)\}\{(?:[^{}]|\{[^{}]*\})*\}\{(.*)\}")  # a cell over columns
 # Tables in no registry: they are there only where results of another scale are shipped, see `report.scales`.
 SCALES, CELLS = "t10_scales", "t10_cells"
 ACROSS = {
@@ -31,52 +34,66 @@ class Table:
 
     Attributes:
         alignment: of the columns, as LaTeX names it, that of the labels included.
-        head: the lines above the first rule, see `grouped_headings`.
+        head: rows of headings above the first rule; below those that span columns is a rule of their own.
         parts: what stands below it.
-        row_end: what ends a row; ``\\[2pt]`` sets them apart.
     """
 
     alignment: str
-    head: Sequence[str]
+    head: Sequence[Sequence[str]]
     parts: Sequence[Part] = ()
-    row_end: str = r" \\"
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether a column holds running text, in rows that are set apart."""
+        return "p{" in self.alignment
+
+    def lines(self, part: Part) -> list[Sequence[str]]:
+        """The cells of a part line by line, its title first."""
+        title = rf"\multicolumn{{{len(self.alignment)}}}{{@{{}}l}}{{\emph{{{escape(part.title)}}}}}"
+        return [*([[title]] if part.title else []), *part.rows]
 
     def to_latex(self) -> str:
         """The tabular, which ends with a new line."""
-        lines = [rf"\begin{{tabular}}{{@{{}}{self.alignment}@{{}}}}", r"\toprule", *self.head]
+        end = r" \\[2pt]" if self.wrapped else r" \\"
+        lines = [rf"\begin{{tabular}}{{@{{}}{self.alignment}@{{}}}}", r"\toprule"]
+        for cells in self.head:
+            lines += [" & ".join(cells) + r" \\", *_rules(cells)]
         for part in self.parts:
             lines.append(r"\midrule")
-            if part.title:
-                lines.append(rf"\multicolumn{{{len(self.alignment)}}}{{@{{}}l}}{{\emph{{{escape(part.title)}}}}} \\")
-            lines += [" & ".join(row) + self.row_end for row in part.rows]
+            lines += [" & ".join(cells) + end for cells in self.lines(part)]
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
     def to_html(self) -> str:
-        """The same cells for a browser."""
+        """The same cells for a browser, as a part of a page."""
         from pimvae.report.webpage import html_table
 
-        return html_table(self.to_latex())
+        return html_table(self)
 
     def to_csv(self) -> str:
         """The same cells as plain text, a line per row; its first column is the title of the part, if there is one."""
         from pimvae.report.webpage import csv_table
 
-        return csv_table(self.head, self.parts)
+        return csv_table(self)
 
 
-NOT_RUN = Table("l", [r"not run at this scale \\"])
+NOT_RUN = Table("l", [["not run at this scale"]])
 
 
-def grouped_headings(groups: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-    """Lines of a head: names of groups of columns with rules under them, then the columns' own headings."""
-    first, rules, second, start = [""], [], [""], 2
-    for name, headings in groups:
-        first.append(rf"\multicolumn{{{len(headings)}}}{{c}}{{{name}}}")
-        if name:
-            rules.append(rf"\cmidrule(lr){{{start}-{start + len(headings) - 1}}}")
-        second.extend(headings)
-        start += len(headings)
-    return [" & ".join(first) + r" \\", " ".join(rules), " & ".join(second) + r" \\"]
+def _rules(cells: Sequence[str]) -> list[str]:
+    """A line of rules under the headings that span columns, if there are any."""
+    rules, start = [], 1
+    for cell in cells:
+        span = SPAN.fullmatch(cell)
+        end = start + (int(span[1]) if span else 1)
+        rules += [rf"\cmidrule(lr){{{start}-{end - 1}}}"] if span and span[2] else []
+        start = end
+    return [" ".join(rules)] if rules else []
+
+
+def grouped_headings(groups: Sequence[tuple[str, Sequence[str]]]) -> list[list[str]]:
+    """A head: names of groups of columns, then the columns' own headings."""
+    above = [rf"\multicolumn{{{len(headings)}}}{{c}}{{{name}}}" for name, headings in groups]
+    return [["", *above], ["", *(heading for _, headings in groups for heading in headings)]]
 
 
 def bound_headings(objectives: Sequence[str], headings: Sequence[str]) -> list[tuple[str, Sequence[str]]]:

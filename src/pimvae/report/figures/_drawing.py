@@ -1,9 +1,9 @@
 """What every figure shares: its two functions, its lines and legend of methods, and a note where nothing was run."""
 
-__all__ = ["Drawing", "broken_label", "empty_figure", "line_handle", "line_style", "method_label",
+__all__ = ["Drawing", "broken_label", "empty_figure", "intervals", "line_handle", "line_style",
            "objective_handles"]  # fmt: skip
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pimvae.claims.statistics import mean_interval
 from pimvae.config.catalogue import PRIVATE, catalogue
 from pimvae.report.style import MUTED, figure, hide_frame
 
@@ -39,6 +40,13 @@ def empty_figure(reason: str) -> Figure:
     return drawn
 
 
+def intervals(rows: pd.DataFrame, keys: Sequence[str]) -> Iterator[list[Any]]:
+    """Rows of a table, sorted: ``keys``, mean over seeds with the ends of its 95% interval, and how many seeds."""
+    for key, part in rows.groupby(list(keys)):
+        estimate = mean_interval(part["value"].tolist())
+        yield [*key, estimate.mean, estimate.low, estimate.high, estimate.count]
+
+
 def line_style(name: str) -> str:
     """Dashed for aggregators with private latents."""
     return "--" if name.startswith(PRIVATE) else "-"
@@ -51,14 +59,9 @@ def line_handle(name: str, size: float = 0.0) -> Line2D:
     return Line2D([], [], color=look.colour, ls=line_style(name), label=look.short, **marker)
 
 
-def method_label(name: str) -> str:
-    """Label of an aggregator on an axis."""
-    return catalogue().aggregator(name).short
-
-
 def broken_label(name: str, longest: int) -> str:
-    """The same in two lines: at its space, or before its last capital where it has so many letters or more."""
-    label = method_label(name)
+    """Short label of an aggregator in two lines: at its space, or before its last capital from so many letters on."""
+    label = catalogue().aggregator(name).short
     if " " in label or len(label) < longest:
         return label.replace(" ", "\n", 1)
     last = max(index for index, letter in enumerate(label) if letter.isupper())

@@ -1,8 +1,8 @@
 """The examples that evaluations leave for figures: named arrays in one archive per cell."""
 
-__all__ = ["cells_with_examples", "read_examples"]
+__all__ = ["Arrays", "cells_with_examples", "read_examples"]
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -17,12 +17,16 @@ Arrays = dict[str, np.ndarray]
 
 
 def cells_with_examples(
-    results: Results, runs: pd.DataFrame, load: Callable[[Path], Arrays]
+    results: Results, runs: pd.DataFrame, names: Sequence[str]
 ) -> Iterator[tuple[dict[str, Any], Arrays]]:
-    """The cells among ``runs`` that have examples, sorted by scheme, with what ``load`` makes of their files."""
+    """The cells among ``runs`` that have examples, sorted by scheme, with the arrays ``names`` of each.
+
+    Raises:
+        UserError: see `read_examples`.
+    """
     for cell in runs.sort_values(["aggregator", "objective", "prior"]).to_dict("records"):
         path = cell_folder(results.folder, cell) / "examples.npz"
-        found = load(path) if path.is_file() else {}
+        found = read_examples(path, names) if path.is_file() else {}
         if found:
             yield cell, found
 

@@ -1,46 +1,36 @@
 """Triples of a digit, a house number and a word as small pictures: reading, a table of them, tiles."""
 
-__all__ = ["COLUMNS", "LONGEST", "empty_tile", "encoded", "load_triples", "tile", "tile_figure", "triples"]
+__all__ = ["COLUMNS", "LONGEST", "empty_tile", "encoded", "tile", "tile_figure", "triples"]
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pimvae.report.figures._examples import cells_with_examples, read_examples
+from pimvae.report.figures._examples import Arrays, cells_with_examples
 from pimvae.report.grid import in_grid
 from pimvae.report.style import figure, hide_frame
 from pimvae.results.files import Results
 
 EXPERIMENT = "images"
 COLUMNS = ["mnist", "svhn", "text"]  # of the tables: bytes of the pixels as hexadecimal digits, and the text
-PARTS = [f"{prefix}_{name}" for prefix in ("true", "given", "prior") for name in COLUMNS]
+ARRAYS = ["given", *(f"{prefix}_{name}" for prefix in ("true", "given", "prior") for name in COLUMNS)]
 LONGEST = 10  # letters of a name that stands in one line above a column of tiles
 GAP, TEXT_ROOM = 0.08, 0.42  # in heights of a picture
 LEFT, TOP, LINE, BETWEEN = 0.34, 0.3, 0.4, 0.08  # inches: row labels, headings, one row, space between blocks
 
 
-def triples(results: Results) -> Iterator[tuple[str, str, dict[str, np.ndarray]]]:
-    """Aggregator, bound and pictures of every cell whose first seed has any."""
+def triples(results: Results) -> Iterator[tuple[str, str, Arrays]]:
+    """Aggregator, bound and pictures of every cell whose first seed has any; ``given`` is [7, 3]."""
     runs = in_grid(results.runs[results.runs["experiment"] == EXPERIMENT])
-    for cell, pictures in cells_with_examples(results, runs, load_triples):
+    for cell, pictures in cells_with_examples(results, runs, ARRAYS):
         yield cell["aggregator"], cell["objective"], pictures
 
 
-def load_triples(path: Path) -> dict[str, np.ndarray]:
-    """Arrays ``given`` [7, 3] and ``<true|given|prior>_<mnist|svhn|text>`` of one cell; empty if it diverged.
-
-    Raises:
-        UserError: if the file is damaged or an array is absent.
-    """
-    return read_examples(path, ("given", *PARTS))
-
-
-def encoded(pictures: dict[str, np.ndarray], prefix: str, *index: int) -> list[str]:
+def encoded(pictures: Arrays, prefix: str, *index: int) -> list[str]:
     """One triple as the entries of a table."""
     mnist, svhn, text = (pictures[f"{prefix}_{name}"][index] for name in COLUMNS)
     return [mnist.astype(np.uint8).tobytes().hex(), svhn.astype(np.uint8).tobytes().hex(), str(text)]

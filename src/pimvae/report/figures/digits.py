@@ -2,8 +2,6 @@
 
 __all__ = ["DIGITS"]
 
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -11,13 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from pimvae.config.catalogue import catalogue
-from pimvae.errors import UserError
 from pimvae.report.figures._drawing import Drawing
-from pimvae.report.figures._examples import cells_with_examples, read_examples
+from pimvae.report.figures._examples import cells_with_examples
 from pimvae.report.style import figure, hide_frame
 from pimvae.results.files import Results
 
 DATASET, SIDE, LIMIT = "digits", 14, 6
+ARRAYS = ("given", "true", "exact", "inferred")  # one quadrant for all examples; the others: [k, 4, 14, 14]
 KEY = ["example", "given", "kind", "aggregator", "objective"]
 PIXELS = [f"p{index}" for index in range((2 * SIDE) ** 2)]
 OUTLINE = "#D55E00"
@@ -27,28 +25,12 @@ def data(results: Results) -> pd.DataFrame:
     """One row per image: which example, given quadrant, kind (true, exact, inferred), cell, and 28·28 pixels."""
     cells = results.runs[results.runs["dataset"] == DATASET]
     rows = []
-    for cell, images in cells_with_examples(results, cells, load_examples):
-        for kind in ("inferred",) if rows else ("true", "exact", "inferred"):
+    for cell, images in cells_with_examples(results, cells, ARRAYS):
+        for kind in ("inferred",) if rows else ARRAYS[1:]:
             who = (cell["aggregator"], cell["objective"]) if kind == "inferred" else ("", "")
             for index, image in enumerate(images[kind][:LIMIT]):
-                rows.append([index, int(images["given"][index]), kind, *who, *join_quadrants(image).ravel().round(4)])
+                rows.append([index, int(images["given"]), kind, *who, *join_quadrants(image).ravel().round(4)])
     return pd.DataFrame(rows, columns=[*KEY, *PIXELS])
-
-
-def load_examples(path: Path) -> dict[str, np.ndarray]:
-    """Arrays ``given`` [k], ``true``, ``inferred``, ``exact`` [k, 4, 14, 14] of one cell; empty if it diverged.
-
-    Raises:
-        UserError: if the file is damaged, or an array is absent or has another shape.
-    """
-    arrays = read_examples(path, ("given", "true", "inferred", "exact"))
-    if not arrays:
-        return {}
-    given = np.broadcast_to(arrays["given"], len(arrays["true"]))
-    for name in ("true", "inferred", "exact"):
-        if arrays[name].shape != (len(given), 4, SIDE, SIDE):
-            raise UserError(f"{path}: '{name}' has shape {arrays[name].shape}, expected (k, 4, {SIDE}, {SIDE})")
-    return {**arrays, "given": given}
 
 
 def join_quadrants(quadrants: np.ndarray) -> np.ndarray:

@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pimvae.claims.selection import drop_diverged, select
-from pimvae.claims.statistics import mean_interval
 from pimvae.config.catalogue import catalogue
-from pimvae.report.figures._drawing import Drawing, line_handle, objective_handles
+from pimvae.report.figures._drawing import Drawing, intervals, line_handle, objective_handles
 from pimvae.report.style import MUTED, figure
 from pimvae.results.files import Results
 
@@ -26,12 +25,9 @@ SUBSETS = "mopoe"  # the scheme with a component per subset
 def data(results: Results) -> pd.DataFrame:
     """Mean and 95% interval over seeds of the scores, held out; time per step and peak memory of each training."""
     metrics = select(drop_diverged(results.metrics), {"experiment": EXPERIMENT, "split": "test", "subset": "all"})
-    rows = []
-    for (dataset, aggregator, objective, metric), part in select(metrics, {"metric": [*SCORES]}).groupby(
-        ["dataset", "aggregator", "objective", "metric"]
-    ):
-        estimate = mean_interval(part["value"].tolist())
-        rows.append([aggregator, objective, _count(dataset), metric, estimate.mean, estimate.low, estimate.high])
+    scores = intervals(select(metrics, {"metric": [*SCORES]}), ["dataset", "aggregator", "objective", "metric"])
+    rows = [[aggregator, objective, _count(dataset), metric, *ends]
+            for dataset, aggregator, objective, metric, *ends, _ in scores]  # fmt: skip
     for run in select(results.runs, {"experiment": EXPERIMENT}).to_dict("records"):
         for cost in COSTS:
             value = run.get(cost, np.nan)

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 
 from pimvae.claims.selection import drop_diverged, select
 from pimvae.config.catalogue import catalogue
-from pimvae.report.figures._drawing import FILLED, Drawing, method_label, objective_handles
+from pimvae.report.figures._drawing import FILLED, Drawing, objective_handles
 from pimvae.report.style import ALARM, MUTED, figure, log_axis
 from pimvae.results.files import Results
 
@@ -51,7 +51,7 @@ def plot(table: pd.DataFrame) -> Figure:
         axes[0, column].set_xlabel("LLH gap (%)")
         axes[1, column].set_xlabel("gap of the bound (nats)")
     for row in axes:
-        row[0].set_yticks(range(len(methods)), [method_label(name) for name in methods])
+        row[0].set_yticks(range(len(methods)), [catalogue().aggregator(name).short for name in methods])
         row[0].set_ylim(len(methods) - 0.45, -0.55)
     objectives = catalogue().order("objectives", table["objective"])
     handles = objective_handles(objectives) + [Patch(color=colour, label=label) for label, colour in TERMS.values()]

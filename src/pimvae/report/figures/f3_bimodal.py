@@ -2,8 +2,6 @@
 
 __all__ = ["F3_BIMODAL"]
 
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -12,16 +10,15 @@ from matplotlib.lines import Line2D
 
 from pimvae.claims.selection import select
 from pimvae.config.catalogue import catalogue
-from pimvae.errors import UserError
 from pimvae.evaluation.rows import TRUE_MODEL, TRUE_PRIOR
 from pimvae.report.figures._drawing import Drawing, broken_label
-from pimvae.report.figures._examples import cells_with_examples, read_examples
+from pimvae.report.figures._examples import cells_with_examples
 from pimvae.report.grid import in_grid
 from pimvae.report.style import GRID, TEXT_WIDTH, figure
 from pimvae.results.files import CELL, Results
 
 EXPERIMENT, LIMIT = "bimodal", 400
-ARRAYS = ("labels", "latents", "x", "inferred", "reconstruction")
+ARRAYS = ("seed", "labels", "latents", "x", "inferred", "reconstruction")  # labels: [n]; after them: [n, 2]
 COLUMNS = ["kind", "aggregator", "objective", "prior", "seed", "mcc", "cluster", "first", "second"]
 TRUTH = (TRUE_MODEL, TRUE_MODEL, TRUE_PRIOR)
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#D55E00", "#999933"]
@@ -38,7 +35,7 @@ def data(results: Results) -> pd.DataFrame:
     cells = in_grid(results.runs[results.runs["experiment"] == EXPERIMENT])
     rows: list[list[object]] = []
     shown = None
-    for cell, found in cells_with_examples(results, cells, load_points):
+    for cell, found in cells_with_examples(results, cells, ARRAYS):
         if shown is None:
             shown = int(found["seed"])
             rows += _points("latents", TRUTH, shown, np.nan, found["labels"], found["latents"])
@@ -50,21 +47,6 @@ def data(results: Results) -> pd.DataFrame:
             rows += _points("inferred", keys, shown, score, found["labels"], inferred)
             rows += _points("reconstruction", keys, shown, np.nan, found["labels"], found["reconstruction"])
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def load_points(path: Path) -> dict[str, np.ndarray]:
-    """Arrays ``seed``, ``labels`` [n] and ``latents``, ``x``, ``inferred``, ``reconstruction`` [n, 2].
-
-    Empty for a cell of which every replica diverged. The file is never unpickled.
-
-    Raises:
-        UserError: if the file is damaged, or an array is absent or has another shape.
-    """
-    arrays = read_examples(path, ("seed", *ARRAYS))
-    for name in ARRAYS[1:] if arrays else ():
-        if arrays[name].shape != (len(arrays["labels"]), 2):
-            raise UserError(f"{path}: '{name}' has shape {arrays[name].shape}, expected (n, 2)")
-    return arrays
 
 
 def _like(inferred: np.ndarray, true: np.ndarray) -> np.ndarray:

@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pimvae.claims.selection import drop_diverged, select
-from pimvae.claims.statistics import mean_interval
 from pimvae.config.catalogue import catalogue
-from pimvae.report.figures._drawing import Drawing, line_handle
+from pimvae.report.figures._drawing import Drawing, intervals, line_handle
 from pimvae.report.grid import in_grid
 from pimvae.report.style import MUTED, figure
 from pimvae.results.files import Results
@@ -31,20 +30,14 @@ def data(results: Results) -> pd.DataFrame:
         in_grid(drop_diverged(results.metrics)), {"experiment": EXPERIMENT, "metric": METRIC, "split": "test"}
     )
     rows = rows[rows["subset"].astype(str).str.startswith("size") & np.isfinite(rows["value"].astype(float))]
-    rows = rows.assign(given=rows["subset"].astype(str).str.removeprefix("size"))
-    found = []
-    for keys, part in rows.groupby(UNIT):
-        estimate = mean_interval(part["value"].tolist())
-        ends = [max(estimate.low, 0.0), min(estimate.high, 1.0)]  # an MCC lies between 0 and 1
-        found.append([*keys[:-1], int(keys[-1]), estimate.mean, *ends, estimate.count])
-    shown = {row[0] for row in found}
+    rows = rows.assign(given=rows["subset"].astype(str).str.removeprefix("size").astype(int))
     wanted = {"experiment": EXPERIMENT, "metric": METRIC, "split": "test", "subset": "all", "baseline": [*CHANCE]}
-    for (dataset, name), part in select(results.baselines, wanted).groupby(["dataset", "baseline"]):
-        if dataset in shown:
-            estimate = mean_interval(part["value"].tolist())
-            ends = [max(estimate.low, 0.0), min(estimate.high, 1.0)]
-            found.append([dataset, "", "", name, 0, estimate.mean, *ends, estimate.count])
-    return pd.DataFrame(found, columns=[*UNIT, "mean", "low", "high", "seeds"])
+    codes = select(results.baselines, {**wanted, "dataset": [*rows["dataset"].unique()]})
+    codes = codes.assign(prior="", objective="", aggregator=codes["baseline"], given=0)
+    found = pd.DataFrame([*intervals(rows, UNIT), *intervals(codes, UNIT)],
+                         columns=[*UNIT, "mean", "low", "high", "seeds"])  # fmt: skip
+    # An MCC lies between 0 and 1.
+    return found.assign(low=found["low"].clip(lower=0), high=found["high"].clip(upper=1))
 
 
 def plot(table: pd.DataFrame) -> Figure:

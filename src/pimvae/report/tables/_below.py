@@ -15,7 +15,7 @@ from pimvae.claims.statistics import format_number
 from pimvae.claims.status import replica_status
 from pimvae.config.catalogue import catalogue
 from pimvae.evaluation.rows import TRUE_MODEL
-from pimvae.report.grid import in_block
+from pimvae.report.grid import in_grid
 from pimvae.report.latex import escape
 from pimvae.report.table import Part
 from pimvae.report.tables._cells import Column, Rows, body, cell
@@ -36,7 +36,7 @@ def published_parts(
         width: columns of the whole table, the labels not counted.
         standing: see `body`.
     """
-    blocks = [(title, in_block(metrics, name)) for name, title in TITLES.items()]
+    blocks = [(title, in_grid(metrics, name)) for name, title in TITLES.items()]
     rest = [""] * (width - len(columns))
     return [Part([[*row, *rest] for row in body(found, published_rows(found), columns, standing)], title)
             for title, found in blocks if len(found)]  # fmt: skip

@@ -1,6 +1,6 @@
 """Rows of metrics as cells: mean ± interval, marks for the best, notes on replicas that failed."""
 
-__all__ = ["Column", "Rows", "aggregator_rows", "body", "cell", "panels"]
+__all__ = ["SPLITS", "Column", "Rows", "aggregator_rows", "body", "cell", "panels"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from pimvae.report.table import MISSING, Part
 
 HEAVY = 1 / 3  # share of points whose importance weights were too heavy-tailed, above which a likelihood is marked
 LIKELIHOODS = ("llh", "llh_gap", "ceiling_gap")  # columns in which a standing below the simple models is told
+SPLITS = {"train": "training", "test": "held out"}  # of the samples, and what tables call them
 FAILED, MOST = "untrained", 0.5  # standing of a replica, and the share of a cell's from which on it is not ranked
 Rows = Sequence[tuple[str, Mapping[str, Any]]]  # label of each row and its selection
 

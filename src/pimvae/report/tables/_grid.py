@@ -10,14 +10,11 @@ import pandas as pd
 from pimvae.claims.selection import select
 from pimvae.config.catalogue import catalogue
 from pimvae.config.strict import AsList, Strict
-from pimvae.evaluation.rows import CLASSIFIER, TRUE_MODEL
 from pimvae.report.grid import in_grid
 from pimvae.report.table import NOT_RUN, Part, Table, bound_headings, grouped_headings
 from pimvae.report.tables._below import ceiling_parts, published_parts, simple_parts, standing
 from pimvae.report.tables._cells import Column, aggregator_rows, panels
 from pimvae.results.files import Results
-
-REFERENCES = (TRUE_MODEL, CLASSIFIER)  # "aggregators" of rows that are no trained model's
 
 
 class Measure(Strict):
@@ -65,8 +62,8 @@ def grid_table(grid: Grid, results: Results) -> Table:
     of_split = {} if grid.split is None else {"split": grid.split}
     if grid.split is not None:  # divergence is a property of the replica, not of a split
         metrics = metrics[(metrics["split"] == grid.split) | (metrics["metric"] == "diverged")]
-    trained = metrics[~metrics["aggregator"].isin(REFERENCES)]
-    if trained.empty or (shown := in_grid(trained)).empty:
+    shown = in_grid(metrics)
+    if shown.empty:
         return NOT_RUN
     objectives = catalogue().order("objectives", shown["objective"])
     head = grouped_headings(bound_headings(objectives, [measure.heading for measure in grid.columns]))
@@ -75,14 +72,14 @@ def grid_table(grid: Grid, results: Results) -> Table:
     simple = select(results.baselines, {**grid.where, **of_split})
     parts: list[Part] = []
     for name in catalogue().order("datasets", shown["dataset"]):
-        own, beside, models, true = (rows[rows["dataset"] == name] for rows in (shown, trained, simple, metrics))
+        own, models, everything = (rows[rows["dataset"] == name] for rows in (shown, simple, metrics))
         columns = [column for objective in objectives for column in grid.group(objective)]
         title = catalogue().look("datasets", name).label if len(grid.datasets) > 1 else ""
         here = low[low["dataset"] == name]
         parts += _panels(own, columns, here, title, grid.by_prior)
-        parts += published_parts(beside, grid.group(), width, here)
+        parts += published_parts(everything, grid.group(), width, here)
         parts += simple_parts(models, columns)
-        parts += ceiling_parts(true, columns)
+        parts += ceiling_parts(everything, columns)
     return Table("l" + "r" * width, head, parts)
 
 

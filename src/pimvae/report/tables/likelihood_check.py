@@ -16,11 +16,10 @@ def table_likelihood_check(results: Results) -> Table:
     if checks.empty:
         return NOT_RUN
     head = [
-        r" & & & \multicolumn{4}{c}{near-exact} & \multicolumn{3}{c}{encoder as proposal} \\",
-        r"\cmidrule(lr){4-7} \cmidrule(lr){8-10}",
-        r" & bound & replicas & mean error & largest & eff.\ (\%) & $\hat k>.7$ (\%)"
-        r" & mean error & largest & eff.\ (\%) \\",
-    ]
+        ["", "", "", r"\multicolumn{4}{c}{near-exact}", r"\multicolumn{3}{c}{encoder as proposal}"],
+        ["", "bound", "replicas", "mean error", "largest", r"eff.\ (\%)", r"$\hat k>.7$ (\%)",
+         "mean error", "largest", r"eff.\ (\%)"],
+    ]  # fmt: skip
     rows = []
     for name in catalogue().order("datasets", checks["dataset"]):
         here = checks[checks["dataset"] == name]

@@ -15,10 +15,10 @@ def table_claims(judgements: Sequence[Judgement]) -> Table:
 
     Comparisons are counted as claimed : undecided : against. An asterisk marks what is younger than its run.
     """
-    head = [r"& claim & verdict & effect [95\,\%] & at half & comparisons & failed \\"]
+    head = [["", "claim", "verdict", r"effect [95\,\%]", "at half", "comparisons", "failed"]]
     wrapped = r">{\raggedright\arraybackslash}p"
     alignment = rf"l{wrapped}{{0.33\linewidth}}{wrapped}{{0.12\linewidth}}lccr"
-    return Table(alignment, head, [Part([_cells(judgement) for judgement in judgements])], row_end=r" \\[2pt]")
+    return Table(alignment, head, [Part([_cells(judgement) for judgement in judgements])])
 
 
 def _cells(judgement: Judgement) -> list[str]:

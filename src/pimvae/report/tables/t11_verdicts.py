@@ -20,7 +20,7 @@ def table_verdicts(judgements: Sequence[Judgement]) -> Table:
     arms = [name for name in ARMS if name in table]
     headings = [escape(catalogue().look("arms", name).label) for name in arms]
     rows = [[str(claim), *(_cell(row[name], row[arms[0]]) for name in arms)] for claim, row in table.iterrows()]
-    return Table("l" + "c" * len(arms), [" & ".join(["", *headings]) + r" \\"], [Part(rows)])
+    return Table("l" + "c" * len(arms), [["", *headings]], [Part(rows)])
 
 
 def _cell(verdict: object, corrected: object) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 from pimvae.claims.selection import select
 from pimvae.claims.statistics import format_number
 from pimvae.config.catalogue import catalogue
-from pimvae.report.grid import in_block, in_grid
+from pimvae.report.grid import in_grid
 from pimvae.report.latex import escape
 from pimvae.report.table import MISSING, NOT_RUN, Part, Table, bound_headings, grouped_headings
 from pimvae.report.tables._below import TITLES, published_rows
@@ -31,7 +31,8 @@ def table_of(results: Results, experiments: list[str]) -> Table:
     grid stand below it, with their numbers in the first group.
     """
     runs = results.runs[results.runs["experiment"].isin(experiments)]
-    if runs.empty or (shown := in_grid(runs)).empty:
+    shown = in_grid(runs)
+    if shown.empty:
         return NOT_RUN
     bounds = catalogue().order("objectives", shown["objective"])
     parts = []
@@ -40,7 +41,7 @@ def table_of(results: Results, experiments: list[str]) -> Table:
         rows = [_row(label, select(own, where), bounds) for label, where in aggregator_rows(in_grid(own))]
         parts.append(Part(rows, title))
         for name, block in TITLES.items():
-            found = published_rows(in_block(own, name))
+            found = published_rows(in_grid(own, name))
             empty = [""] * (len(HEADINGS) * (len(bounds) - 1))
             rows = [[*_row(label, select(own, where), [where["objective"]]), *empty] for label, where in found]
             parts += [Part(rows, f"{title}: {block}")] if rows else []
