@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from pimvae import chain
-from pimvae.config.schema import Cell
+from pimvae.config.schema import Cell, Replica
 from pimvae.data.dataset import Dataset, load
 from pimvae.data.job import data_file
 from pimvae.evaluation.evaluation import Evaluation, evaluation_of
@@ -18,7 +18,6 @@ from pimvae.evaluation.rows import COLUMNS, Rows
 from pimvae.evaluation.runs import check_data, load_models, read_run
 from pimvae.files import replacing, write_csv
 from pimvae.models.vae import MultimodalVAE
-from pimvae.training.members import Replica, replicas
 
 
 def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
@@ -67,7 +66,7 @@ def _members(
     return [
         (share, *parts)
         for share in reversed(cell.train.shares)
-        for parts in zip(replicas(cell), load_models(run_dir, cell, datasets, share), record["replicas"], strict=True)
+        for parts in zip(cell.members, load_models(run_dir, cell, datasets, share), record["replicas"], strict=True)
     ]
 
 
