@@ -5,17 +5,17 @@ every ``metrics.csv`` lies a seal, ``metrics.json``: sha256 of the metrics and o
 One replica that was cut from a run has a record of the same kind, which names its origin and is no trained cell's.
 """
 
-__all__ = ["CUT", "EARLIER", "MANIFEST", "RECORD", "check_file", "check_free", "check_manifest", "check_metrics",
-           "check_weights", "clear", "read_record", "seal", "seal_file", "signed", "write_record"]  # fmt: skip
+__all__ = ["CUT", "EARLIER", "MANIFEST", "RECORD", "STALE", "check_file", "check_metrics", "check_weights", "read",
+           "read_record", "seal", "seal_file", "signed", "write_record", "write_run"]  # fmt: skip
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pimvae.errors import UserError
-from pimvae.files import read_json, sha256, write_json
+from pimvae.files import read_json, replacing, sha256, write_csv, write_json
 
 RECORD, METRICS, MANIFEST = "run.json", "metrics.csv", "manifest.json"
 HISTORY, EXAMPLES = "history.csv", "examples.npz"
@@ -27,22 +27,26 @@ TRAIN = ("train the cell first", "train the cell again")  # of a record that is 
 EARLIER = "share="  # of the names of weights after a part of the steps, see `pimvae.training.members.at_share`
 
 
-def clear(folder: Path | str) -> None:
-    """Remove what an earlier training and its evaluation left: called when the files of a new run are about to come."""
+def write_run(
+    folder: Path | str, weights: dict[str, Any], history: Iterable[Sequence[Any]], content: Mapping[str, Any]
+) -> None:
+    """Write a run in the place of an earlier one and its evaluation, run.json last: where it stands, the run is whole.
+
+    Args:
+        folder: of the run.
+        weights: by name, tensors [R, *shape] on the CPU.
+        history: rows (step, seed, β, term, value).
+        content: of the record, see `write_record`.
+    """
+    from safetensors.torch import save_file  # with torch, which who reads records need not wait for
+
     for pattern in STALE:
         for path in Path(folder).glob(pattern):
             path.unlink(missing_ok=True)
-
-
-def check_free(checkpoint: Path | str | None, folder: Path | str) -> None:
-    """Refuse a checkpoint under the name of a file of the run: it is removed when the training is done.
-
-    Raises:
-        UserError: then.
-    """
-    path = Path(checkpoint or "checkpoint")
-    if path.resolve().parent == Path(folder).resolve() and any(path.match(pattern) for pattern in STALE):
-        raise UserError(f"the checkpoint {path} has the name of a file of the run: name another file")
+    with replacing(Path(folder) / "weights.safetensors") as temporary:
+        save_file(weights, temporary)
+    write_csv(Path(folder) / HISTORY, ["step", "seed", "beta", "term", "value"], history)
+    write_record(folder, content)
 
 
 def write_record(folder: Path | str, content: Mapping[str, Any]) -> None:
@@ -70,7 +74,7 @@ def read_record(folder: Path | str, cut: bool = False) -> dict[str, Any]:
         UserError: if there is no ``run.json``, it is not as it was written, or it is of a cut replica.
     """
     path = Path(folder) / RECORD
-    record = _read(path, *TRAIN)
+    record = read(path, *TRAIN)
     if not {"cell", "replicas"} <= record.keys():
         raise UserError(f"{path} is not the record of a run of this version, train the cell again")
     if record.get(DIGEST) != _digest(record):
@@ -104,38 +108,27 @@ def check_file(path: Path, digest: object, again: str) -> None:
         raise UserError(f"{path} is not as it was written (its sha256 differs): {again}")
 
 
-def check_manifest(
-    folder: Path | str, config: Mapping[str, Any], seeds: Iterable[int], version: str, files: Mapping[int, Path]
-) -> None:
-    """Hold data files to the manifest of their folder.
+def read(path: Path, absent: str, damaged: str, kind: type = dict) -> Any:
+    """The JSON of a file, a mapping or a list.
 
     Args:
-        folder: where ``manifest.json`` lies.
-        config: settings that the data must have been drawn with, as JSON.
-        seeds: seeds whose files are checked.
-        version: version of the generator of the data.
-        files: the file of each seed.
+        path: of the file.
+        absent: what to do where it does not exist.
+        damaged: what to do where it is not what it should be.
+        kind: dict or list.
 
     Raises:
-        UserError: if the manifest is missing or damaged, or a file has other settings, another seed or another sha256.
+        UserError: that says so.
     """
-    path, again = Path(folder) / MANIFEST, "make the data set again"
-    known: dict[Any, Mapping[str, Any]] = {}
-    for entry in _read(path, again, again, list):
-        if isinstance(entry, dict) and isinstance(entry.get("file"), str):
-            known[entry["file"]] = entry
-    for seed in seeds:
-        file = files[seed]
-        if not file.is_file():
-            raise UserError(f"data file {file} does not exist: make it first")
-        entry = known.get(file.name)
-        if entry is None:
-            raise UserError(f"{path} does not list {file.name}: {again}")
-        if entry.get("config") != config or entry.get("seed") != seed or entry.get("generator_version") != version:
-            found = f"kind {_kind(entry.get('config'))}, seed {entry.get('seed')}"
-            raise UserError(f"{file} was drawn with other settings than the cell's ({found}): {again}")
-        if entry.get("sha256") != _sha256(file):
-            raise UserError(f"{file} is not the file of {path} (its sha256 differs): {again}")
+    try:
+        content = read_json(path)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: {absent}") from None
+    except (ValueError, RecursionError) as error:  # no JSON, bytes that are no text, or brackets without end
+        raise UserError(f"{path} is damaged, {damaged}: {error}") from None
+    if not isinstance(content, kind):
+        raise UserError(f"{path} is damaged, {damaged}: it holds no {'list' if kind is list else 'mapping'}")
+    return content
 
 
 def seal(folder: Path | str, evaluation: Mapping[str, Any] | None = None) -> None:
@@ -152,7 +145,7 @@ def seal(folder: Path | str, evaluation: Mapping[str, Any] | None = None) -> Non
     facts = {"run_sha256": _sha256(record), "evaluation": dict(evaluation or {})}
     if (Path(folder) / EXAMPLES).is_file():
         facts["examples_sha256"] = _sha256(Path(folder) / EXAMPLES)
-    facts["weights_sha256"] = _read(record, *TRAIN).get("weights_sha256", {})
+    facts["weights_sha256"] = read(record, *TRAIN).get("weights_sha256", {})
     seal_file(Path(folder) / METRICS, **facts)
 
 
@@ -174,29 +167,13 @@ def check_metrics(path: Path, record: Path | None = None) -> dict[str, Any]:
     place, again = path.with_suffix(".json"), "evaluate the cell again" if record else "make it again"
     if record is None and not place.is_file():
         return {}
-    content = _read(place, again, again)
+    content = read(place, again, again)
     if content.get("sha256") != _sha256(path):
         counts = f"{_rows(path)} rows, {content.get('rows')} were written"
         raise UserError(f"{path} is not what the evaluation wrote ({counts}): {again}")
     if record is not None and content.get("run_sha256") != _sha256(record):
         raise UserError(f"{path} was computed from another training than that of {record}: {again}")
     return content
-
-
-def _read(path: Path, absent: str, damaged: str, kind: type = dict) -> Any:
-    try:
-        content = read_json(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: {absent}") from None
-    except (ValueError, RecursionError) as error:  # no JSON, bytes that are no text, or brackets without end
-        raise UserError(f"{path} is damaged, {damaged}: {error}") from None
-    if not isinstance(content, kind):
-        raise UserError(f"{path} is damaged, {damaged}: it holds no {'list' if kind is list else 'mapping'}")
-    return content
-
-
-def _kind(config: object) -> str:
-    return str(config.get("kind")) if isinstance(config, dict) else "unknown"
 
 
 def _rows(path: Path) -> int:

@@ -1,7 +1,7 @@
 """Atomic writing: a file is complete under its name or not there, also after a loss of power."""
 
-__all__ = ["alive", "check_writable", "parse_json", "read_json", "remove_leftovers", "replacing", "sha256", "write_csv",
-           "write_json"]  # fmt: skip
+__all__ = ["alive", "check_writable", "parse_json", "read_json", "read_mapping", "remove_leftovers", "replacing",
+           "sha256", "write_csv", "write_json"]  # fmt: skip
 
 import csv
 import hashlib
@@ -37,6 +37,15 @@ def parse_json(text: str | bytes) -> Any:
 def read_json(path: Path) -> Any:
     """What a file holds; errors as those of `parse_json`, and OSError."""
     return parse_json(path.read_text(encoding="utf-8"))
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """What a file of the program's own keeps for later; {} where it is absent, damaged or holds no mapping."""
+    try:
+        content = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _integer(digits: str) -> int:

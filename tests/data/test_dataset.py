@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from pimvae.data.dataset import Dataset, Split, load, manifest_entry, save, spread, write_manifest
+from pimvae.config.schema import LinearData
+from pimvae.data.dataset import Dataset, Split, load, save, spread
+from pimvae.data.job import run
 from pimvae.errors import UserError
 from pimvae.files import sha256
 
@@ -188,11 +190,13 @@ def test_unknown_provenance_is_refused():
 
 
 def test_manifest(tmp_path):
-    save(make(), tmp_path / "a")
-    write_manifest(tmp_path / "manifest.json", [manifest_entry(tmp_path / "a", 3, {"kind": "toy"})])
+    config = LinearData(loading="dense", samples=20)
+    run(config, [3], tmp_path)
     (entry,) = json.loads((tmp_path / "manifest.json").read_text())
     assert entry.keys() == {"file", "sha256", "seed", "generator_version", "config"}
-    assert (entry["file"], entry["sha256"], entry["seed"]) == ("a", sha256(tmp_path / "a"), 3)
+    name = "seed3.safetensors"
+    assert (entry["file"], entry["sha256"], entry["seed"]) == (name, sha256(tmp_path / name), 3)
+    assert entry["config"] == config.model_dump(mode="json")
 
 
 def test_a_spread_takes_samples_at_equal_distances():

@@ -31,7 +31,6 @@ from pimvae.planning.resources import (
     device_memory,
     evaluated_on,
     evaluation_job,
-    gpu_share,
     training_job,
 )
 
@@ -60,16 +59,23 @@ def test_time_is_counted_from_steps_and_operations():
     assert speed.training_seconds(two, counts) == pytest.approx(100 * (0.5 + 2 * 0.25))
 
 
-def test_the_share_of_a_gpu_is_its_largest_part_of_time_memory_and_places():
+def test_the_share_of_a_gpu_is_its_largest_part_of_time_memory_and_places(root, tmp_path):
     cell = training_cell()
     counts = count(cell)
     idle, busy = (Speed(step, counts.operations / 0.01, 1e9) for step in (0.99, 0.03))
     assert (idle.busy(cell, counts), busy.busy(cell, counts)) == (pytest.approx(0.01), pytest.approx(0.25))
     plenty, held = 10**9, device_memory(cell, counts)
-    assert [gpu_share(cell, counts, idle, cells, plenty) for cells in (1, 3, 8, 1000)] == [1000, 334, 125, 10]
-    assert gpu_share(cell, counts, busy, 8, plenty) == 250
-    assert gpu_share(cell, counts, idle, 8, 3 * held) == 500  # with a margin of a half
-    assert gpu_share(cell, counts, idle, 8, held) == 1000  # too large for the GPU: the training says so itself
+    kept = Kept(tmp_path / "plan.json")
+    kept.keep_counts([(cell, counts)])
+
+    def share(speed, cells, memory):
+        kept.content["cuda"] = {"memory": memory, "experiments": {cell.experiment: vars(speed)}}
+        return kept.gpu_share(cell, load("smoke", root, settings={"device": "cuda", "cells_per_gpu": cells}))
+
+    assert [share(idle, cells, plenty) for cells in (1, 3, 8, 1000)] == [1000, 334, 125, 10]
+    assert share(busy, 8, plenty) == 250
+    assert share(idle, 8, 3 * held) == 500  # with a margin of a half
+    assert share(idle, 8, held) == 1000  # too large for the GPU: the training says so itself
 
 
 def test_a_cell_has_a_share_on_cuda_only(root, tmp_path):

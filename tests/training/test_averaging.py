@@ -6,7 +6,7 @@ from builders import double_precision, trainer, training_cell
 
 from pimvae.config.schema import TrainConfig
 from pimvae.training.averaging import EVERY, AveragedWeights
-from pimvae.training.checkpoint import load, save
+from pimvae.training.checkpoint import Checkpoint
 
 SEEDS = [2, 5]
 
@@ -73,9 +73,9 @@ def test_going_on_equals_not_stopping(tmp_path):
     whole.run()
     for cut in (1, 7, 8, 11, 13):
         first.advance(cut)
-        save(tmp_path / "c", first, "")
+        assert Checkpoint(tmp_path / "c", "").write(first)
         second = trainer(cell, SEEDS)
-        load(tmp_path / "c", second, "")
+        assert Checkpoint(tmp_path / "c", "", strict=True).resume(second)
         second.run()
         for share, kept in ((share, whole.weights(share)) for share in cell.train.shares):
             assert all(torch.equal(second.weights(share)[name], values) for name, values in kept.items())

@@ -36,11 +36,11 @@ def test_indexed_and_packed_batches_agree(rows):
         assert torch.equal(one, other) and one.shape[0] == 2
 
 
-def test_every_epoch_has_its_own_order_and_may_be_shorter():
+def test_every_epoch_has_its_own_order():
     splits = [pack(split(seed), WIDTH) for seed in (0, 1)]
     data = batches(splits, "cpu")
     orders = [torch.stack([torch.randperm(SAMPLES, generator=generator(seed + r)) for r in (0, 1)]) for seed in (3, 5)]
-    for order in (*orders, orders[0][:, :7], orders[1]):
+    for order in orders:
         data.start(order)
         x, mask = data.batch(slice(2, 6))
         for replica, part in enumerate(splits):

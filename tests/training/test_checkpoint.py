@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from pimvae.cli import main
 from pimvae.errors import UserError
-from pimvae.training.checkpoint import Checkpoint, load, save
+from pimvae.training.checkpoint import Checkpoint
 
 ROOT = Path(__file__).parents[2]
 SEEDS = [2, 5]
@@ -48,9 +48,9 @@ def test_going_on_equals_not_stopping(tmp_path, changes):
     whole.run()
     for cut in (1, 4, 7, 11):
         first.advance(cut)
-        save(tmp_path / "c", first, "identity")
+        assert Checkpoint(tmp_path / "c", "identity").write(first)
         second = trainer(cell, SEEDS)
-        load(tmp_path / "c", second, "identity")
+        assert Checkpoint(tmp_path / "c", "identity", strict=True).resume(second)
         second.run()
         equal(second, whole)
 
@@ -64,8 +64,8 @@ def test_a_stopped_replica_stays_stopped(tmp_path):
             member.stack.flat[1, 0] = torch.nan
     whole.run()
     first.advance(7)
-    save(tmp_path / "c", first, "")
-    load(tmp_path / "c", second, "")
+    assert Checkpoint(tmp_path / "c", "").write(first)
+    assert Checkpoint(tmp_path / "c", "", strict=True).resume(second)
     second.run()
     equal(second, whole)
     assert second.stopped == {1: 2}
@@ -91,12 +91,12 @@ def test_a_damaged_checkpoint_is_named_and_changes_nothing(tmp_path):
     cell, path = training_cell(steps=5), tmp_path / "checkpoint.safetensors"
     first = trainer(cell, SEEDS)
     first.advance(3)
-    save(path, first, "")
+    assert Checkpoint(path, "").write(first)
     for content in list(damaged(path)):
         path.write_bytes(content)
         fresh = trainer(cell, SEEDS)
         with pytest.raises(UserError, match=r"checkpoint .*checkpoint.safetensors is damaged"):
-            load(path, fresh, "")
+            Checkpoint(path, "", strict=True).resume(fresh)
         equal(fresh, trainer(cell, SEEDS))
 
 
@@ -106,7 +106,7 @@ def test_a_checkpoint_of_another_training_starts_afresh_or_stops(tmp_path, stric
     cell, path = training_cell(steps=5), tmp_path / "c"
     first, fresh = trainer(cell, SEEDS), trainer(cell, SEEDS)
     first.advance(3)
-    save(path, first, "this")
+    assert Checkpoint(path, "this").write(first)
     checkpoint = Checkpoint(path, "that", strict=strict)
     if strict:
         with pytest.raises(UserError, match="of another training"):

@@ -13,7 +13,7 @@ from pimvae.config.schema import TrainConfig
 from pimvae.kernels import takes_compilers
 from pimvae.models.vae import build_model
 from pimvae.training import choice, compiled
-from pimvae.training.checkpoint import load, save
+from pimvae.training.checkpoint import Checkpoint
 from pimvae.training.choice import Gain, choose, pays
 from pimvae.training.compiled import Compiled
 from pimvae.training.loop import Trainer
@@ -117,8 +117,9 @@ def test_a_compiled_training_goes_on_from_its_checkpoint(tmp_path):
     )
     whole.run()
     first.advance(4)
-    save(tmp_path / "c", first, "identity")
-    load(tmp_path / "c", second, "identity")  # what was chosen before stays, also where another choice would be made
+    checkpoint = Checkpoint(tmp_path / "c", "identity", strict=True)
+    # What was chosen before stays, also where another choice would be made.
+    assert checkpoint.write(first) and checkpoint.resume(second)
     second.run()
     replayed.run()
     assert second.program.form == "compiled"

@@ -114,7 +114,7 @@ def test_told_to_stop(monkeypatch, capsys, whole, step):
 
 @pytest.mark.parametrize("replica", [0, 1])
 def test_told_to_stop_among_the_decoders(monkeypatch, capsys, whole, replica):
-    """At once: what was done before is saved."""
+    """At once: the training of the bound is saved, and decoders take no long time."""
     plain, done = training.polish, []
 
     def polish(*arguments):

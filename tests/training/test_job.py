@@ -9,6 +9,7 @@ import torch
 from builders import training_cell
 from safetensors.torch import load_file
 
+from pimvae import chain
 from pimvae.config.schema import LinearData
 from pimvae.data.job import run as make_data
 from pimvae.errors import UserError
@@ -198,7 +199,7 @@ def test_cuda_asked_for_but_absent(tmp_path, data, monkeypatch):
 
 def test_a_step_that_fails_leaves_no_run_behind(tmp_path, data, monkeypatch):
     """run.json comes last: without it there is no run."""
-    monkeypatch.setattr(job, "write_csv", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(chain, "write_csv", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         run(tmp_path / "out", data)
     assert not (tmp_path / "out" / "run.json").exists()

@@ -45,7 +45,7 @@ def test_validation_samples_in_blocks_have_their_exact_likelihood(monkeypatch, s
 
     monkeypatch.setattr(Core, "posterior", encoding)
     monkeypatch.setattr(training, "draw", drawing)
-    found = training.polish(model.module, train, validation, 0, rounds=1)
-    assert found.before == pytest.approx(exact, abs=1e-5) and found.after >= found.before
+    before, after = training.polish(model.module, train, validation, 0, rounds=1)
+    assert before == pytest.approx(exact, abs=1e-5) and after >= before
     assert max(looked) == min(samples, 256) and sum(looked) == 2 * samples  # before and after the round
     assert max(encoded) <= 1024

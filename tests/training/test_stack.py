@@ -100,14 +100,12 @@ def test_buffers_belong_to_their_replica():
     torch.testing.assert_close(result, torch.stack([model(row) for model, row in zip(models, x, strict=True)]))
 
 
-def test_parameters_are_views_that_can_be_loaded_again():
+def test_parameters_are_views():
     models = [Pair(seed) for seed in range(3)]
-    stack, other = Stack(models), Stack(models[::-1])
+    stack = Stack(models)
     assert len(stack) == 3
     for name, value in stack.parameters().items():
         expected = torch.stack([model.get_parameter(name) for model in models])
         assert torch.equal(value, expected) and value.data_ptr() >= stack.flat.data_ptr()
-    before = stack.flat.detach().clone()
-    other.load_({name: value.detach().clone() for name, value in stack.parameters().items()})
-    assert torch.equal(other.flat, before) and other.flat.requires_grad
+    assert stack.flat.requires_grad
     assert torch.equal(models[0].layer.weight, stack.parameters()["layer.weight"][0])  # models keep their own copy

@@ -17,7 +17,7 @@ from pimvae.results import provenance
 from pimvae.config import find_cell, load
 from pimvae.errors import UserError
 from pimvae.kernels import kernels_of
-from pimvae.planning.graph import bundle
+from pimvae.planning.graph import TRUE_MODEL, bundle
 from pimvae.planning.kept import Kept
 from pimvae.planning.resources import baselines_job, ceiling_job, data_job
 from pimvae.registry import names, summary
@@ -324,7 +324,7 @@ def cell_classifiers(wildcards):
 
 def has_ceiling(dataset):
     """Whether the model that generated a data set is known, but not in closed form."""
-    return dataset.data.kind in ("bimodal", "multimodal")
+    return dataset.data.kind in TRUE_MODEL
 
 
 def reported(paper):

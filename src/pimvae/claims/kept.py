@@ -16,7 +16,7 @@ from pimvae.claims.audit import AuditJudgement
 from pimvae.claims.schema import Claim, claims_file, read_claims
 from pimvae.claims.verdict import Judgement
 from pimvae.config.catalogue import config_path
-from pimvae.files import read_json, replacing, sha256
+from pimvae.files import read_mapping, replacing, sha256
 from pimvae.results.provenance import digest, sources
 
 KEPT = "verdicts.json"
@@ -42,11 +42,8 @@ def keep(folder: Path, judgements: Sequence[Judgement], key: str) -> None:
 
 def kept(folder: Path, key: str, claims_path: Path | str | None = None) -> list[Judgement] | None:
     """The verdicts in ``folder``, equal to those that were written; None if there are none, or of something else."""
-    try:
-        content = read_json(folder / KEPT)
-    except (OSError, ValueError):  # none, or damaged
-        return None
-    if not isinstance(content, dict) or content.get("key") != key:
+    content = read_mapping(folder / KEPT)
+    if content.get("key") != key:
         return None
     claims = {claim.id: claim for claim in read_claims(claims_path)}
     return [_judgement(entry, claims) for entry in content["judgements"]]

@@ -1,10 +1,10 @@
 """Typed, strict configuration: one frozen model per part of a cell (no torch here: the DAG imports this)."""
 
 __all__ = ["BimodalData", "Cell", "DataConfig", "DigitsData", "EvaluationConfig", "ImagesData", "LinearData",
-           "ModelConfig", "MultimodalData", "ObjectiveConfig", "OwnData", "TrainConfig"]  # fmt: skip
+           "ModelConfig", "MultimodalData", "ObjectiveConfig", "OwnData", "Replica", "TrainConfig"]  # fmt: skip
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_serializer
 
@@ -188,6 +188,13 @@ class EvaluationConfig(Strict):
 EVALUATORS = {"digits": "linear"}  # kinds of data that are evaluated as another kind is
 
 
+class Replica(NamedTuple):
+    """One member of a cell's stack."""
+
+    seed: int
+    beta: float
+
+
 class Cell(Strict):
     """Everything that one training needs: all of its seeds (and β values) are trained as one stack."""
 
@@ -199,6 +206,11 @@ class Cell(Strict):
     train: TrainConfig
     evaluation: EvaluationConfig
     seeds: Annotated[tuple[int, ...], AsList, Distinct]
+
+    @property
+    def members(self) -> list[Replica]:
+        """The members of its stack in their order: every β of the first seed, then of the second …"""
+        return [Replica(seed, beta) for seed in self.seeds for beta in self.objective.betas]
 
     @property
     def evaluator(self) -> str:

@@ -1,12 +1,11 @@
 """What a data set is, and its file: checked when made, written atomically, byte-identical for equal content."""
 
-__all__ = ["GENERATOR_VERSION", "Dataset", "Split", "load", "manifest_entry", "save", "spread",
-           "write_manifest"]  # fmt: skip
+__all__ = ["GENERATOR_VERSION", "Dataset", "Split", "load", "save", "spread", "write_atomically"]
 
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from pimvae.errors import UserError, require
-from pimvae.files import parse_json, replacing, sha256
+from pimvae.files import parse_json, replacing
 
 GENERATOR_VERSION = "1"  # raise it whenever the same configuration and seed give other data
 FORMAT = "pimvae-dataset-1"
@@ -171,7 +170,7 @@ def save(dataset: Dataset, path: Path | str) -> None:
     header |= {"format": FORMAT, "generator_version": GENERATOR_VERSION, "content": _digest(tensors)}
     # One metadata key: the order of several is not specified, and the bytes must be.
     metadata = {"pimvae": json.dumps(header, sort_keys=True)}
-    _write_atomically(Path(path), lambda temporary: save_file(tensors, temporary, metadata))
+    write_atomically(Path(path), lambda temporary: save_file(tensors, temporary, metadata))
 
 
 def load(path: Path | str) -> Dataset:
@@ -195,17 +194,17 @@ def load(path: Path | str) -> Dataset:
         raise UserError(f"data file {path} is damaged or not a data file, make it again: {error}") from None
 
 
-def manifest_entry(path: Path | str, seed: int, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a manifest says of one data file: name, checksum, seed, generator version, configuration."""
-    path = Path(path)
-    return {"file": path.name, "sha256": sha256(path), "seed": seed, "generator_version": GENERATOR_VERSION,
-            "config": dict(config)}  # fmt: skip
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under a temporary name, then give it its own, see `pimvae.files.replacing`.
 
-
-def write_manifest(path: Path | str, entries: Iterable[Mapping[str, Any]]) -> None:
-    """Write the entries (see `manifest_entry`) of a folder of data files as JSON, atomically."""
-    text = json.dumps([dict(entry) for entry in entries], indent=2, sort_keys=True) + "\n"
-    _write_atomically(Path(path), lambda temporary: temporary.write_text(text))
+    Raises:
+        UserError: if it cannot be written.
+    """
+    try:
+        with replacing(path) as temporary:
+            write(temporary)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"cannot write {path}: {error}") from None
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -231,11 +230,3 @@ def _split(tensors: Mapping[str, np.ndarray], name: str) -> Split:
     x = _below(tensors, f"{name}/x/")
     ordered = tuple(x[str(s)] for s in range(len(x)))  # by number: as text, "10" comes before "2"
     return Split(ordered, tensors[f"{name}/mask"], _below(tensors, f"{name}/truth/"), tensors.get(f"{name}/pairs"))
-
-
-def _write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    try:
-        with replacing(path) as temporary:
-            write(temporary)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"cannot write {path}: {error}") from None

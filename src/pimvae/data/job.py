@@ -2,6 +2,7 @@
 
 __all__ = ["check_drawn", "checksums", "data_file", "run", "sizes_of"]
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from tqdm import tqdm
 
 from pimvae import chain, registry
 from pimvae.config.schema import DataConfig
-from pimvae.data.dataset import GENERATOR_VERSION, Dataset, manifest_entry, save, write_manifest
+from pimvae.data.dataset import GENERATOR_VERSION, Dataset, save, write_atomically
+from pimvae.errors import UserError
 from pimvae.files import sha256
 
 
@@ -34,10 +36,34 @@ def check_drawn(config: DataConfig, folder: Path | str, seeds: Sequence[int]) ->
     """Hold the data files of ``seeds`` to the manifest that `run` wrote beside them, and that to ``config``.
 
     Raises:
-        UserError: see `pimvae.chain.check_manifest`.
+        UserError: if the manifest is missing or damaged, or a file has other settings, another seed or another sha256.
     """
-    files = {seed: data_file(folder, seed) for seed in seeds}
-    chain.check_manifest(folder, config.model_dump(mode="json"), seeds, GENERATOR_VERSION, files)
+    path, again = Path(folder) / chain.MANIFEST, "make the data set again"
+    known: dict[str, dict[str, Any]] = {}
+    for entry in chain.read(path, again, again, list):
+        if isinstance(entry, dict) and isinstance(entry.get("file"), str):
+            known[entry["file"]] = entry
+    for seed in seeds:
+        file = data_file(folder, seed)
+        if not file.is_file():
+            raise UserError(f"data file {file} does not exist: make it first")
+        entry = known.get(file.name)
+        if entry is None:
+            raise UserError(f"{path} does not list {file.name}: {again}")
+        if any(entry.get(key) != value for key, value in _drawn_from(config, seed).items()):
+            found = f"kind {_kind(entry.get('config'))}, seed {entry.get('seed')}"
+            raise UserError(f"{file} was drawn with other settings than the cell's ({found}): {again}")
+        if entry.get("sha256") != sha256(file):
+            raise UserError(f"{file} is not the file of {path} (its sha256 differs): {again}")
+
+
+def _drawn_from(config: DataConfig, seed: int) -> dict[str, Any]:
+    """What decides the content of a file, as the manifest says it."""
+    return {"seed": seed, "generator_version": GENERATOR_VERSION, "config": config.model_dump(mode="json")}
+
+
+def _kind(config: object) -> str:
+    return str(config.get("kind")) if isinstance(config, dict) else "unknown"
 
 
 def run(config: DataConfig, seeds: Sequence[int], out: Path | str) -> None:
@@ -51,5 +77,6 @@ def run(config: DataConfig, seeds: Sequence[int], out: Path | str) -> None:
     for seed in tqdm(seeds, desc=f"data {config.kind}", unit="seed"):
         path = data_file(out, seed)
         save(draw(config, seed), path)
-        entries.append(manifest_entry(path, seed, config.model_dump(mode="json")))
-    write_manifest(Path(out) / "manifest.json", entries)
+        entries.append({"file": path.name, "sha256": sha256(path), **_drawn_from(config, seed)})
+    text = json.dumps(entries, indent=2, sort_keys=True) + "\n"
+    write_atomically(Path(out) / chain.MANIFEST, lambda temporary: temporary.write_text(text))

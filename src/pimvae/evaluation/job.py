@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 
 from pimvae import chain
-from pimvae.config.schema import Cell
+from pimvae.config.schema import Cell, Replica
 from pimvae.data.dataset import Dataset, load
 from pimvae.data.job import data_file
 from pimvae.errors import UserError
@@ -19,7 +19,7 @@ from pimvae.evaluation.evaluation import Evaluation, evaluation_of
 from pimvae.evaluation.rows import COLUMNS, Rows
 from pimvae.files import replacing, sha256, write_csv
 from pimvae.models.vae import MultimodalVAE
-from pimvae.training.members import Replica, at_share, build_models, replicas
+from pimvae.training.members import at_share, build_models
 
 
 def run(cell: Cell, data_dir: Path | str, run_dir: Path | str) -> None:
@@ -118,7 +118,7 @@ def _members(
     return [
         (share, *parts)
         for share in reversed(cell.train.shares)
-        for parts in zip(replicas(cell), load_models(run_dir, cell, datasets, share), record["replicas"], strict=True)
+        for parts in zip(cell.members, load_models(run_dir, cell, datasets, share), record["replicas"], strict=True)
     ]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from pimvae import arguments, chain, registry
 from pimvae.config.schema import Cell
@@ -18,7 +18,7 @@ from pimvae.data.dataset import load as load_data
 from pimvae.data.job import data_file, sizes_of
 from pimvae.data.modality import Modality
 from pimvae.errors import UserError
-from pimvae.files import replacing, sha256, write_csv
+from pimvae.files import sha256
 from pimvae.models.layers import parameter_count
 from pimvae.models.vae import build_model
 from pimvae.training.device import machine
@@ -28,23 +28,19 @@ if TYPE_CHECKING:
     from pimvae.library.model import MultimodalVAE
 
 PLAIN = {"laplace": "gaussian", "text": "binary"}  # kinds that take the numbers of images and text as they are
-WEIGHTS, RECORD, HISTORY = "weights.safetensors", "run.json", "history.csv"
+WEIGHTS, RECORD = "weights.safetensors", "run.json"
 
 
 def save(model: "MultimodalVAE", folder: Path) -> None:
-    """Write weights, training curves and the record; the record last: where it stands, the rest is whole.
+    """Write weights, training curves and the record, see `pimvae.chain.write_run`.
 
     What an earlier run left there and this one does not write (metrics, pages) is removed.
     """
-    chain.clear(folder)
     for stale in ("baselines.csv", "report.html"):
         (folder / stale).unlink(missing_ok=True)
     states = [dict(part.named_parameters()) for part in model.models]
     tensors = {name: torch.stack([state[name].detach().cpu() for state in states]) for name in states[0]}
-    with replacing(folder / WEIGHTS) as temporary:
-        save_file(tensors, temporary)
-    write_csv(folder / HISTORY, ["step", "seed", "beta", "term", "value"], _history(model))
-    chain.write_record(folder, _record(model) | {"data": model.data_record})
+    chain.write_run(folder, tensors, _history(model), _record(model) | {"data": model.data_record})
 
 
 def _history(model: "MultimodalVAE") -> list[tuple[Any, ...]]:

@@ -63,7 +63,7 @@ def train(
     Raises:
         UserError: if the data, a name or a setting is at fault, the folder holds another run, or every seed diverged.
     """
-    from pimvae.training.checkpoint import Checkpoint, check_replaceable
+    from pimvae.training.checkpoint import Checkpoint, check_place
     from pimvae.training.device import choose_device, decisive
     from pimvae.training.fit import forget
 
@@ -72,8 +72,7 @@ def train(
     record = {**asdict(source), "sha256": data.sha256(), "tuned": tune}
     if tune:
         record["tuned_from"] = {key: getattr(model.cell.model, key) for key in TUNED}
-    chain.check_free(checkpoint, folder)
-    check_replaceable(checkpoint)
+    check_place(checkpoint, folder)
     _refuse_other_run(folder, model, record)
     _tell(model, data)
     if tune:

@@ -1,6 +1,6 @@
 """What jobs are estimated from: counts of one replica, and a bound on them where nothing was counted."""
 
-__all__ = ["Architecture", "Counts", "Problem", "bound", "replicas"]
+__all__ = ["Architecture", "Counts", "Problem", "bound"]
 
 import hashlib
 import json
@@ -50,7 +50,6 @@ class Problem:
 
     @classmethod
     def of(cls, cell: Cell) -> "Problem":
-        """That of a cell."""
         form = shape(cell.data)
         objective = cell.objective.model_copy(update={"betas": (1.0,)})
         batch = min(cell.train.batch_size, form.train)
@@ -62,15 +61,9 @@ class Problem:
         return 2**self.architecture.modalities if self.objective.subset_law == "all_subsets" else 1
 
     def fingerprint(self) -> str:
-        """A name for files."""
         sizes = [self.architecture.dims, self.architecture.likelihoods, self.batch]
         parts = [*sizes, self.architecture.config.model_dump(), self.objective.model_dump()]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-def replicas(cell: Cell) -> int:
-    """Members of the stack."""
-    return len(cell.seeds) * len(cell.objective.betas)
 
 
 # Of `bound`: outputs of a modality's layers for each of its widths, passes of its networks in a step. With these, and

@@ -28,7 +28,6 @@ class Views:
 
     @property
     def modalities(self) -> int:
-        """M."""
         return len(self.dims)
 
     @property
@@ -50,7 +49,6 @@ class Shape(Views):
 
     @property
     def samples(self) -> int:
-        """All samples."""
         return self.train + self.test
 
 

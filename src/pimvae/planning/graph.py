@@ -1,6 +1,6 @@
 """The jobs of ``snakemake all`` and what each waits for, as ``workflow/rules`` states them, to simulate a run."""
 
-__all__ = ["bundle", "jobs"]
+__all__ = ["TRUE_MODEL", "bundle", "jobs"]
 
 from dataclasses import replace
 from math import ceil
@@ -8,7 +8,6 @@ from math import ceil
 from pimvae import registry
 from pimvae.config.experiments import Config, DataSet
 from pimvae.config.schema import Cell
-from pimvae.planning.counts import replicas
 from pimvae.planning.kept import Kept
 from pimvae.planning.resources import JOB, START, Job, baselines_job, ceiling_job, data_job
 from pimvae.planning.schedule import Task
@@ -59,7 +58,7 @@ def _cell(cell: Cell, config: Config, kept: Kept, processes: int) -> dict[str, T
     training, evaluation = kept.training(cell, config.device), kept.evaluation(cell, config.device)
     data, urgent = f"data {cell.experiment}/{cell.dataset}", kept.urgency(cell, config.device)
     classifiers = (f"classifiers {cell.experiment}/{cell.dataset}",) if cell.data.kind == "images" else ()
-    train = _apart(_task(training, (data,), urgent, kept.gpu_share(cell, config)), replicas(cell), processes)
+    train = _apart(_task(training, (data,), urgent, kept.gpu_share(cell, config)), len(cell.members), processes)
     # A trained cell is evaluated first, since Snakemake prefers larger inputs among jobs of equal priority.
     after = (data, f"train {_name(cell)}", *classifiers)
     evaluate = _task(evaluation, after, urgent + 0.5, kept.evaluation_share(cell, config))

@@ -4,11 +4,10 @@ __all__ = ["Row", "rows", "run"]
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from pimvae.config.experiments import Config
-from pimvae.planning.counts import replicas
 from pimvae.planning.graph import jobs
 from pimvae.planning.kept import Kept
 from pimvae.planning.model_counts import count
@@ -18,6 +17,7 @@ from pimvae.results.jobs import read_jobs
 
 HEADINGS = ("experiment", "data sets", "cells", "trainings", "steps", "operations", "training", "evaluation", "memory",
             "measured", "disk")  # fmt: skip
+LARGEST = ("memory", "measured", "device_memory")  # of a row: all others add up
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ def _row(config: Config, experiment: str, measured: float | None, speed: Speed) 
         experiment,
         len(datasets),
         len(cells),
-        sum(map(replicas, cells)),
+        sum(len(cell.members) for cell in cells),
         sum(cell.train.steps for cell in cells),
-        sum(cell.train.steps * replicas(cell) * counts.operations for cell, counts in counted),
+        sum(cell.train.steps * len(cell.members) * counts.operations for cell, counts in counted),
         sum(JOB + speed.training_seconds(*pair) for pair in counted),
         sum(JOB + speed.evaluation_seconds(*pair) for pair in counted),
         max(job.memory for job in asked),
@@ -72,14 +72,11 @@ def _row(config: Config, experiment: str, measured: float | None, speed: Speed) 
 
 def total(parts: Sequence[Row]) -> Row:
     """All experiments."""
-    measured = [row.measured for row in parts if row.measured is not None]
-    sums = {
-        name: sum(getattr(row, name) for row in parts)
-        for name in ("datasets", "cells", "trainings", "steps", "operations", "training_seconds", "evaluation_seconds",
-                     "disk")
-    }  # fmt: skip
-    memory = {name: max(getattr(row, name) for row in parts) for name in ("memory", "device_memory")}
-    return Row(experiment="total", measured=max(measured, default=None), **sums, **memory)
+    whole = {}
+    for field in fields(Row)[1:]:
+        values = [value for row in parts if (value := getattr(row, field.name)) is not None]
+        whole[field.name] = max(values, default=None) if field.name in LARGEST else sum(values)
+    return Row("total", **whole)
 
 
 def run(

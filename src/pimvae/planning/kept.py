@@ -3,25 +3,27 @@
 __all__ = ["Kept"]
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from pimvae.config.experiments import Config
 from pimvae.config.schema import Cell
-from pimvae.files import read_json, write_json
+from pimvae.files import read_mapping, write_json
 from pimvae.planning.counts import Counts, Problem, bound
 from pimvae.planning.resources import (
     CAUTIOUS,
     GPU_MIB,
+    MARGIN,
     Job,
     Speed,
+    device_memory,
     evaluated_on,
     evaluation_job,
-    gpu_share,
     training_job,
 )
+from pimvae.planning.schedule import GPU
 
 
 class Kept:
@@ -33,13 +35,9 @@ class Kept:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.content: dict[str, Any] = {}
-        with suppress(OSError, ValueError, AttributeError):
-            content = read_json(path)
-            self.content = {key: part for key, part in content.items() if isinstance(part, dict)}
+        self.content: dict[str, Any] = {key: part for key, part in read_mapping(path).items() if isinstance(part, dict)}
 
     def write(self) -> None:
-        """Put the file in its place."""
         write_json(self.path, self.content)
 
     def counts(self, cell: Cell) -> Counts:
@@ -61,7 +59,6 @@ class Kept:
         return {part: found.setdefault(part, {}) for part in ("cells", "experiments")}
 
     def training(self, cell: Cell, device: str) -> Job:
-        """The training of a cell, as planned."""
         return training_job(cell, self.counts(cell), device, self.speed(device, cell.experiment))
 
     def evaluation(self, cell: Cell, device: str) -> Job:
@@ -73,12 +70,17 @@ class Kept:
         return round(self.training(cell, device).seconds + self.evaluation(cell, device).seconds)
 
     def gpu_share(self, cell: Cell, config: Config) -> int:
-        """Thousandths of a GPU that the cell's training takes: none on a CPU, at least a place of ``cells_per_gpu``."""
+        """Thousandths of a GPU that a training takes: of its memory, of its time, or of places for ``cells_per_gpu``.
+
+        Shares of jobs that run at once add up to at most 1000, so each takes about as long as alone. None on a CPU.
+        """
         if config.device != "cuda":
             return 0
-        found, speed = self.content.get("cuda", {}).get("memory"), self.speed("cuda", cell.experiment)
+        found, counts = self.content.get("cuda", {}).get("memory"), self.counts(cell)
         memory = found if isinstance(found, int) else GPU_MIB  # nobody looked at the GPU
-        return gpu_share(cell, self.counts(cell), speed, config.settings.cells_per_gpu, memory)
+        held = MARGIN * device_memory(cell, counts) / memory
+        busy = self.speed("cuda", cell.experiment).busy(cell, counts)
+        return min(GPU, ceil(GPU * max(held, busy, 1 / config.settings.cells_per_gpu) - 1e-9))
 
     def evaluation_share(self, cell: Cell, config: Config) -> int:
         """Those of its evaluation: as many, where that runs on the GPU."""

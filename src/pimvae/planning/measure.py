@@ -18,7 +18,6 @@ from pimvae.data.dataset import Dataset
 from pimvae.evaluation.evaluation import evaluation_of
 from pimvae.evaluation.rows import Rows
 from pimvae.models.vae import MultimodalVAE, build_model
-from pimvae.planning.counts import replicas
 from pimvae.planning.kept import Kept
 from pimvae.planning.model_counts import count
 from pimvae.planning.resources import CAUTIOUS, Speed, evaluation_operations
@@ -52,7 +51,7 @@ def measure(
         for place, cell in enumerate(chosen, 1):
             key = _key(cell, device)
             if fresh or key not in timings["cells"]:
-                tell(f"timing {experiment}, {place} of {len(chosen)}: {cell.name}, {replicas(cell)} replicas")
+                tell(f"timing {experiment}, {place} of {len(chosen)}: {cell.name}, {len(cell.members)} replicas")
                 timings["cells"][key] = _time(cell, device)
             timed.append((cell, timings["cells"][key]))
         speeds[experiment] = _speed(timed, CAUTIOUS[device])
@@ -62,7 +61,7 @@ def measure(
 
 
 def _chosen(cells: list[Cell]) -> list[Cell]:
-    ordered = sorted(cells, key=lambda cell: replicas(cell) * count(cell).operations)
+    ordered = sorted(cells, key=lambda cell: len(cell.members) * count(cell).operations)
     places = dict.fromkeys((0, len(ordered) // 2, len(ordered) - 1))
     return [ordered[place] for place in places]
 
@@ -80,7 +79,7 @@ def _key(cell: Cell, device: str) -> str:
 def _time(cell: Cell, device: str) -> dict[str, float]:
     """Seconds of a step of the stack, and seconds per operation of an evaluation."""
     data = _data(cell)
-    models = [_model(cell, data) for _ in range(replicas(cell))]
+    models = [_model(cell, data) for _ in range(len(cell.members))]
     return {"step": _step_seconds(cell, models, data, device), "evaluation": _evaluation_seconds(cell, data)}
 
 
@@ -140,7 +139,7 @@ def _evaluation_seconds(cell: Cell, data: Dataset) -> float:
 
 def _speed(timed: Sequence[tuple[Cell, dict[str, float]]], cautious: Speed) -> Speed:
     """The line of least relative error through the times of a step against operations; neither part is negative."""
-    operations = np.array([replicas(cell) * count(cell).operations for cell, _ in timed], dtype=float)
+    operations = np.array([len(cell.members) * count(cell).operations for cell, _ in timed], dtype=float)
     seconds = np.array([found["step"] for _, found in timed])
     (step, slope), _ = nnls(np.stack([1 / seconds, operations / seconds], axis=1), np.ones(len(timed)))
     evaluation = len(timed) / sum(found["evaluation"] for _, found in timed)

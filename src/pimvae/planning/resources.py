@@ -1,8 +1,7 @@
 """Memory, disk and time of jobs, estimated from configuration and counts: what Snakemake tells a scheduler."""
 
-__all__ = ["CAUTIOUS", "GPU_MIB", "JOB", "START", "Job", "Speed", "baselines_job", "ceiling_job", "data_job",
-           "device_memory", "evaluated_on", "evaluation_job", "evaluation_operations", "gpu_share",
-           "training_job"]  # fmt: skip
+__all__ = ["CAUTIOUS", "GPU_MIB", "JOB", "MARGIN", "START", "Job", "Speed", "baselines_job", "ceiling_job", "data_job",
+           "device_memory", "evaluated_on", "evaluation_job", "evaluation_operations", "training_job"]  # fmt: skip
 
 from dataclasses import dataclass
 from itertools import product
@@ -10,7 +9,7 @@ from math import ceil
 
 from pimvae.config.experiments import DataSet
 from pimvae.config.schema import Cell
-from pimvae.planning.counts import Counts, replicas
+from pimvae.planning.counts import Counts
 from pimvae.planning.datasets import image_bytes, raw_image_bytes, shape
 
 MIB = 2**20
@@ -39,16 +38,16 @@ class Speed:
 
     def training_seconds(self, cell: Cell, counts: Counts) -> float:
         """Seconds of the training of all replicas."""
-        return cell.train.steps * (self.step + replicas(cell) * counts.operations / self.training)
+        return cell.train.steps * (self.step + len(cell.members) * counts.operations / self.training)
 
     def busy(self, cell: Cell, counts: Counts) -> float:
         """Share of a step that goes with its operations: the rest, launches mostly, keeps no GPU busy."""
-        work = replicas(cell) * counts.operations / self.training
+        work = len(cell.members) * counts.operations / self.training
         return work / (self.step + work)
 
     def evaluation_seconds(self, cell: Cell, counts: Counts) -> float:
         """Seconds of the evaluation of all replicas."""
-        simple = replicas(cell) * (REPLICA + SAMPLE * shape(cell.data).samples)
+        simple = len(cell.members) * (REPLICA + SAMPLE * shape(cell.data).samples)
         return simple + len(cell.seeds) * evaluation_operations(cell, counts) / self.evaluation
 
 
@@ -136,26 +135,10 @@ def device_memory(cell: Cell, counts: Counts) -> int:
     return 500 + ceil((_held(cell, counts) + _data_bytes(cell)) / MIB)
 
 
-def gpu_share(cell: Cell, counts: Counts, speed: Speed, cells: int, memory: int) -> int:
-    """Thousandths of a GPU that a training takes: of its memory, of its time, or of the places for ``cells`` jobs.
-
-    Shares of jobs that run at once add up to at most 1000, so each takes about as long as alone.
-
-    Args:
-        cell: what is trained.
-        counts: of one replica.
-        speed: on the GPU.
-        cells: trainings that share a GPU at most.
-        memory: MiB of the GPU.
-    """
-    held = MARGIN * device_memory(cell, counts) / memory
-    return min(1000, ceil(1000 * max(held, speed.busy(cell, counts), 1 / cells) - 1e-9))
-
-
 def _held(cell: Cell, counts: Counts) -> int:
     """Bytes of parameters, optimiser and a step of all replicas."""
     numbers = OPTIMISER + _remembered(cell)
-    return replicas(cell) * (numbers * counts.parameters + HELD * counts.activations) * FLOAT
+    return len(cell.members) * (numbers * counts.parameters + HELD * counts.activations) * FLOAT
 
 
 def _remembered(cell: Cell) -> int:
@@ -174,7 +157,7 @@ def evaluation_job(cell: Cell, counts: Counts, device: str = "cpu", speed: Speed
     Images: in single precision, on the device that they were trained on.
     """
     form, model, evaluation = shape(cell.data), cell.model, cell.evaluation
-    weights = 2 * replicas(cell) * counts.parameters
+    weights = 2 * len(cell.members) * counts.parameters
     latent = model.latent + form.modalities * model.private_latent
     drawn = counts.components * min(evaluation.samples, form.samples)
     noise = 3 * evaluation.draws * drawn * latent
@@ -228,14 +211,14 @@ def _data_bytes(cell: Cell) -> int:
     """Data of all seeds: as read, packed, stacked by replica, in the order of the epoch."""
     form = shape(cell.data)
     if cell.data.kind == "images":  # tables and indices into them: as read, and as tensors; an order of the samples
-        return 2 * len(cell.seeds) * image_bytes(cell.data) + 3 * DOUBLE * replicas(cell) * form.train
+        return 2 * len(cell.seeds) * image_bytes(cell.data) + 3 * DOUBLE * len(cell.members) * form.train
     one = form.modalities * form.width * FLOAT
-    return one * (2 * len(cell.seeds) * form.samples + 2 * replicas(cell) * form.train)
+    return one * (2 * len(cell.seeds) * form.samples + 2 * len(cell.members) * form.train)
 
 
 def _run_disk(cell: Cell, counts: Counts) -> int:
     """Weights after every share, the history, and a checkpoint, twice while a newer one replaces it."""
     numbers = len(cell.train.shares) + 2 * _remembered(cell)
-    weights = numbers * FLOAT * replicas(cell) * counts.parameters
-    history = 6 * 60 * replicas(cell) * cell.train.steps // cell.train.history_every
+    weights = numbers * FLOAT * len(cell.members) * counts.parameters
+    history = 6 * 60 * len(cell.members) * cell.train.steps // cell.train.history_every
     return ceil((weights + history) / MIB)

@@ -23,23 +23,16 @@ class PackedBatches:
         self.x = torch.stack([split.x for split in data]).to(device)
         self.mask = torch.stack([split.mask for split in data]).to(device)
         self.size = self.mask.shape[1]
-        self.epoch_x, self.epoch_mask = self._buffers(0)
-
-    def _buffers(self, samples: int) -> Batch:
-        replicas, modalities, _, dim = self.x.shape
-        return self.x.new_empty(replicas, modalities, samples, dim), self.mask.new_empty(replicas, samples, modalities)
+        self.epoch_x, self.epoch_mask = torch.empty_like(self.x), torch.empty_like(self.mask)
 
     def start(self, order: Int[Tensor, "replica sample"]) -> None:
         """Put the samples into this order; batches of the epoch before are overwritten."""
-        if self.epoch_mask.shape[1] != order.shape[1]:
-            self.epoch_x, self.epoch_mask = self._buffers(order.shape[1])
         # Selecting copies whole rows; general indexing goes number by number and takes eight times as long.
         for replica, rows in enumerate(order):
             torch.index_select(self.x[replica], 1, rows, out=self.epoch_x[replica])
             torch.index_select(self.mask[replica], 0, rows, out=self.epoch_mask[replica])
 
     def batch(self, rows: slice) -> Batch:
-        """x and mask at these places."""
         return self.epoch_x[:, :, rows], self.epoch_mask[:, rows]
 
 
@@ -51,11 +44,9 @@ class IndexedBatches:
         self.size = len(data[0])
 
     def start(self, order: Int[Tensor, "replica sample"]) -> None:
-        """Put the samples into this order."""
         self.order = order
 
     def batch(self, rows: slice) -> Batch:
-        """x and mask at these places."""
         parts = [split.batch(order[rows]) for split, order in zip(self.data, self.order, strict=True)]
         x, mask = zip(*parts, strict=True)
         return torch.stack(x), torch.stack(mask)

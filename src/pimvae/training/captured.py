@@ -37,7 +37,6 @@ class Captured:
             self.outputs = function(*self.inputs)
 
     def __call__(self, *inputs: Tensor) -> list[Tensor]:
-        """The results for new inputs; they are valid until the next call."""
         for buffer, tensor in zip(self.inputs, inputs, strict=True):
             buffer.copy_(tensor)
         self.graph.replay()

@@ -1,7 +1,8 @@
 """Checkpoints: where a training that was cut off goes on, written from time to time and when a signal asks for it."""
 
-__all__ = ["Checkpoint", "Resumable", "check_replaceable", "leave_if_told", "load", "save"]
+__all__ = ["Checkpoint", "Resumable", "check_place", "identity_of", "leave_if_told", "saved_width"]
 
+import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -9,12 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
+from pimvae import chain
+from pimvae.config.schema import Cell
 from pimvae.errors import UserError
 from pimvae.files import remove_leftovers
 from pimvae.signals import Stop, Stopped
 from pimvae.training import snapshot
+from pimvae.training.device import decisive
 
 
 @runtime_checkable
@@ -32,28 +37,40 @@ class Resumable(Protocol):
         """Take the state that another one of the same kind told; it is freshly made."""
 
 
-def save(path: Path | str, subject: Resumable, identity: str) -> None:
-    """Write the state of ``subject``; ``identity``: see `pimvae.training.snapshot.write`."""
-    tensors, facts = subject.state()
-    snapshot.write(Path(path), tensors, facts, identity)
+def identity_of(cell: Cell, digests: dict[str, str], device: torch.device, width: int, code: str) -> str:
+    """Configuration, checksums of the data, device, replicas in a stack, and the checksum of the sources, as text."""
+    settings = cell.model_dump(mode="json", exclude={"evaluation"})
+    return json.dumps([settings, digests, decisive(device), width, code], sort_keys=True)
 
 
-def load(path: Path | str, subject: Resumable, identity: str) -> None:
-    """Put ``subject``, freshly made, into the state that `save` wrote.
+def saved_width(
+    path: Path | str | None, replicas: int, cell: Cell, digests: dict[str, str], device: torch.device, code: str
+) -> int | None:
+    """The width of the stacks that a checkpoint of this very training is of: other memory may be free by now."""
+    # One file, or the first of several stacks, see `Checkpoint.part`.
+    for file, part, widths in ((path, "", [replicas]), (f"{path}.0", " 0", range(replicas - 1, 0, -1))):
+        found = snapshot.identity_of(Path(file)) if path is not None else ""
+        for width in widths if found else ():
+            if found == identity_of(cell, digests, device, width, code) + part:
+                return width
+    return None
 
-    Raises:
-        UserError: if the file is cut off, altered, or of another training; ``subject`` is then left as it was.
-    """
-    subject.restore(*snapshot.read(Path(path), identity))
 
+def check_place(path: Path | str | None, folder: Path | str) -> None:
+    """Refuse a checkpoint in the place of something else, before anything is trained.
 
-def check_replaceable(path: Path | str | None) -> None:
-    """Refuse a checkpoint in the place of a sound file of something else, before anything is trained.
+    In the place of a file of the run in ``folder`` it would replace that, and be removed when the training is done; a
+    sound file of another kind would be lost.
 
     Raises:
         UserError: then.
     """
-    if path is not None and Path(path).exists() and snapshot.foreign(Path(path)):
+    if path is None:
+        return
+    path = Path(path)
+    if path.resolve().parent == Path(folder).resolve() and any(path.match(pattern) for pattern in chain.STALE):
+        raise UserError(f"the checkpoint {path} has the name of a file of the run: name another file")
+    if path.exists() and snapshot.foreign(path):
         raise UserError(f"{path} is no checkpoint and would be lost: name another file")
 
 
@@ -85,13 +102,15 @@ class Checkpoint:
     def resume(self, subject: Resumable) -> str | None:
         """Continue from the file if there is one; returns what to tell the user.
 
+        ``subject`` is freshly made, and left as it was if the file cannot be used.
+
         Raises:
-            UserError: with ``strict``, if the file cannot be used.
+            UserError: with ``strict``, if the file is cut off, altered, or of another training.
         """
         if self.path is None or not self.path.exists():
             return None
         try:
-            load(self.path, subject, self.identity)
+            subject.restore(*snapshot.read(self.path, self.identity))
         except UserError as error:
             if self.strict:
                 raise
@@ -99,7 +118,6 @@ class Checkpoint:
         return f"going on from {self.path} after {subject.where}"
 
     def after_step(self, subject: Resumable) -> None:
-        """Write if it is time."""
         if self.path is not None and time.monotonic() - self._written >= self.seconds:
             self.write(subject)
 
@@ -111,7 +129,7 @@ class Checkpoint:
         if self.path is None:
             return False
         try:
-            save(self.path, subject, self.identity)
+            snapshot.write(self.path, *subject.state(), self.identity)
         except OSError as error:
             if not self._told:
                 print(f"pimvae: note: no checkpoint, the training goes on: {error.strerror}: {self.path}",

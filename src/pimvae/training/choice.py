@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from pimvae.files import read_json, write_json
+from pimvae.files import read_mapping, write_json
 from pimvae.training.compiled import Compiled, NotCompiledError, cache_folder
 from pimvae.training.origin import cpu_model
 from pimvae.training.replay import Operations
@@ -123,7 +123,5 @@ def _keep(parameters: Tensor, gain: Gain) -> None:
 
 def _kept() -> dict[str, Any]:
     """Gains by machine; a file that is absent or damaged holds none, and is no error."""
-    with suppress(OSError, ValueError):
-        content = read_json(folder / FILE) if (folder := cache_folder()) else {}
-        return content if isinstance(content, dict) else {}
-    return {}
+    folder = cache_folder()
+    return read_mapping(folder / FILE) if folder else {}

@@ -59,7 +59,6 @@ class Compiled:
                 raise NotCompiledError(_reason(error)) from error
 
     def __call__(self, *inputs: Tensor) -> list[Tensor]:
-        """The results for new inputs of the recorded shapes; they are valid until the next call."""
         if self.captured is not None:
             return self.captured(*inputs)  # which has buffers of its own
         for buffer, tensor in zip(self.inputs[self.fixed :], inputs[self.fixed :], strict=True):

@@ -1,9 +1,11 @@
 """The device of a training: which, how much of it a stack may fill, what a record says of it."""
 
-__all__ = ["Clock", "choose_device", "decisive", "machine", "set_precision", "stack_width"]
+__all__ = ["Clock", "choose_device", "decisive", "machine", "peak_memory", "set_precision", "stack_width"]
 
 import os
 import platform
+import resource
+import sys
 import time
 from collections.abc import Sequence
 
@@ -112,6 +114,18 @@ def largest_stack(replicas: int, free: int, needed: int) -> int:
     return -(-replicas // stacks)
 
 
+def peak_memory(device: torch.device) -> float:
+    """Largest memory so far in MiB: of the device's tensors on CUDA, else of a process, its libraries included.
+
+    A process is this one, or one of those that it has started and waited for.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    unit = 1 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
+    seen = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return max(seen) * unit / 2**20
+
+
 def _now() -> tuple[float, float]:
     """Wall seconds, and CPU seconds of this process and of those that it has started and that have ended."""
     times = os.times()
@@ -125,7 +139,6 @@ class Clock:
         self.start = self.loop = _now()
 
     def start_loop(self) -> None:
-        """From here on it is the loop."""
         self.loop = _now()
 
     def read(self, device: torch.device) -> dict[str, float]:

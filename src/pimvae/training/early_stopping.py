@@ -52,7 +52,6 @@ class EarlyStopping:
 
     @property
     def next_look(self) -> int:
-        """The step after which to look."""
         every = self.trainer.config.history_every
         return min((self._looked // every + 1) * every, self.trainer.config.steps)
 
@@ -77,17 +76,14 @@ class EarlyStopping:
 
     @property
     def where(self) -> str:
-        """How far it has come, for messages."""
         return self.trainer.where
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Of the trainer, and what was seen."""
         tensors, facts = self.trainer.state()
         seen = {"bound": self.bound, "best_step": self.best_step, "curve": self.curve}
         return tensors | {"best": self.best}, facts | seen | {"looked": self._looked, "waited": self._waited}
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Take the state of another one; this one is freshly made."""
         self.trainer.restore(tensors, facts)
         self.best = tensors["best"].to(self.best.device)
         self.bound, self.best_step = list(facts["bound"]), list(facts["best_step"])

@@ -7,25 +7,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from tqdm import tqdm
 
 from pimvae import chain
-from pimvae.config.schema import Cell
+from pimvae.config.schema import Cell, Replica
 from pimvae.data.dataset import Dataset, load
 from pimvae.data.job import check_drawn, checksums, data_file
 from pimvae.errors import UserError
-from pimvae.files import replacing, write_csv
 from pimvae.models.vae import MultimodalVAE, parameter_count
 from pimvae.signals import Stop, deferred
-from pimvae.training.checkpoint import Checkpoint, check_replaceable, leave_if_told
+from pimvae.training.checkpoint import Checkpoint, check_place, identity_of, leave_if_told, saved_width
 from pimvae.training.choice import Choice
-from pimvae.training.device import Clock, choose_device, machine, set_precision, stack_width
+from pimvae.training.device import Clock, choose_device, machine, peak_memory, set_precision, stack_width
 from pimvae.training.divergence import divergence
-from pimvae.training.identity import identity_of, saved_width
 from pimvae.training.loop import Trainer
-from pimvae.training.members import Replica, at_share, build_models, replicas
-from pimvae.training.memory import peak_memory
+from pimvae.training.members import at_share, build_models
 from pimvae.training.packing import IndexedSplit, PackedSplit, pack
 from pimvae.training.side_by_side import can_fork, side_by_side
 from pimvae.training.start import start_from_data
@@ -63,8 +59,7 @@ def run(
         UserError: what was asked for is absent, data are missing, damaged or of other settings; ``out`` stays as it is.
     """
     clock, chosen = Clock(), choose_device(device)
-    chain.check_free(checkpoint, out)
-    check_replaceable(checkpoint)
+    check_place(checkpoint, out)
     _prepare(cell, chosen, processes, checkpoint)
     models, data, digests = _inputs(cell, Path(data_dir), chosen)
     clock.start_loop()
@@ -98,7 +93,6 @@ def _prepare(cell: Cell, device: torch.device, processes: int, checkpoint: Path 
 def _circumstances(
     cell: Cell, trainer: Trainer, model: MultimodalVAE, clock: Clock, device: torch.device
 ) -> dict[str, object]:
-    """How and where a training ran."""
     about = {"step": trainer.program.form, "precision": cell.train.precision, "times": clock.read(device)}
     return about | machine(device) | {"parameters": parameter_count(model), "peak_memory_mib": peak_memory(device)}
 
@@ -125,7 +119,7 @@ def _inputs(
     check_drawn(cell.data, folder, cell.seeds)
     datasets = {seed: load(data_file(folder, seed)) for seed in cell.seeds}
     packed = {seed: _prepared(data, device) for seed, data in datasets.items()}
-    models, members = build_models(cell, datasets), replicas(cell)
+    models, members = build_models(cell, datasets), cell.members
     for member, model in zip(members, models, strict=True):
         if isinstance(packed[member.seed], PackedSplit):  # tables of images have no start of their own
             start_from_data(model, packed[member.seed], cell.train.start)
@@ -153,7 +147,7 @@ def _train_all(
 
     One after the other, or first of all each to its last checkpoint, so many ``processes`` at a time.
     """
-    members, trainers, timed = replicas(cell), [], 0
+    members, trainers, timed = cell.members, [], 0
 
     def stack(start: int) -> tuple[Trainer, Checkpoint]:
         part = slice(start, start + width)
@@ -201,27 +195,23 @@ def _train(trainers: Sequence[tuple[Trainer, Checkpoint]], cell: Cell, stop: Sto
               disable=quiet) as bar:  # fmt: skip
         first = trainer.step
         trainer.run(progress)
-    if stop.held and len(trainer.stack) < len(replicas(cell)):  # others follow, whose first step may be slow
+    if stop.held and len(trainer.stack) < len(cell.members):  # others follow, whose first step may be slow
         stop.held = not saved.write(trainer)
         leave_if_told(stop, trainers)
     return (trainer.step - first) * len(trainer.stack)
 
 
 def _write(cell: Cell, trainers: Sequence[Trainer], out: Path, about: dict[str, object]) -> None:
-    """The files of the run in the place of an earlier one's, run.json last: where it stands, the run is whole."""
-    chain.clear(out)
+    """The files of the run."""
     places = [(trainer, r) for trainer in trainers for r in range(len(trainer.stack))]  # in the order of the members
     state = {}
     for share in cell.train.shares:
         parts = [trainer.weights(share) for trainer in trainers]
         state |= {at_share(name, share): torch.cat([part[name].detach().cpu() for part in parts]) for name in parts[0]}
-    with replacing(out / "weights.safetensors") as temporary:
-        save_file(state, temporary)
-    write_csv(out / "history.csv", ["step", "seed", "beta", "term", "value"], _history(replicas(cell), places))
-    counts = [_counts(member, *place) for member, place in zip(replicas(cell), places, strict=True)]
+    counts = [_counts(member, *place) for member, place in zip(cell.members, places, strict=True)]
     steps = max(trainer.step for trainer in trainers)
     content = {"cell": cell.model_dump(mode="json"), "steps": steps, "entries": trainers[0].optimiser.entries}
-    chain.write_record(out, content | {"replicas": counts} | about)
+    chain.write_run(out, state, _history(cell.members, places), content | {"replicas": counts} | about)
 
 
 def _history(members: Sequence[Replica], places: Sequence[tuple[Trainer, int]]) -> list[tuple[object, ...]]:
@@ -236,7 +226,6 @@ def _history(members: Sequence[Replica], places: Sequence[tuple[Trainer, int]]) 
 
 
 def _counts(member: Replica, trainer: Trainer, r: int) -> dict[str, object]:
-    """What happened to one replica in training."""
     return {
         "seed": member.seed,
         "beta": member.beta,

@@ -4,6 +4,7 @@ __all__ = ["History", "Trainer"]
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -89,8 +90,7 @@ class Trainer:
         self.failures = torch.zeros(len(models), dtype=torch.int64, device=device)  # non-finite losses in a row
         self.stopped: dict[int, int] = {}  # replica: the step after which it was stopped
         self.order: Tensor | None = None  # of the samples in this epoch, [R, n]
-        self.epoch_noise: Tensor | None = None
-        self.epoch_uniforms: Tensor | None = None  # behind the subsets of an epoch that keeps them
+        self.epoch: dict[str, Tensor] = {}  # random numbers of an epoch that keeps them
         self._subsets = (
             all_subsets(models[0].modalities).to(device) if cell.objective.subset_law == "all_subsets" else None
         )
@@ -103,7 +103,6 @@ class Trainer:
 
     @property
     def where(self) -> str:
-        """How far it has come, for messages."""
         return f"step {self.step}"
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -116,7 +115,7 @@ class Trainer:
 
     def _components(self, model: MultimodalVAE) -> int:
         """K of the model's posterior: asked of the model itself, with one sample."""
-        self.data.start(torch.zeros(len(self.stack), 1, dtype=torch.int64, device=self.stack.flat.device))
+        self.data.start(torch.zeros(len(self.stack), self.data.size, dtype=torch.int64, device=self.stack.flat.device))
         x, mask = (tensor[0].cpu() for tensor in self.data.batch(slice(0, 1)))
         with torch.no_grad():
             return model.posterior(x, mask).components
@@ -137,7 +136,7 @@ class Trainer:
         """Begin an epoch with the samples of each replica in the given order [R, n]."""
         self.order = order
         self.data.start(order)
-        self.epoch_noise = self.epoch_uniforms = None
+        self.epoch.clear()
 
     def _train_step(self) -> None:
         start = self.step % self.batches * self.batch_size
@@ -176,35 +175,30 @@ class Trainer:
         return self.stack.map(self._loss, *inputs, flat=flat)
 
     def _draw(self, observed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Subsets [R, n, batch, M], their weights [R, n, batch] and the noise of this step."""
+        """Subsets [R, n, batch, M], their weights [R, n, batch] and the noise of this step.
+
+        The noise is that of z_S for every subset and of z_O, [R, K, samples, n + 1, batch, latent].
+        """
         replicas, batch, modalities = observed.shape
         if self._subsets is not None:
             subsets = self._subsets.unsqueeze(1).expand(replicas, -1, batch, -1) & observed.unsqueeze(1)
             weights = torch.stack([subset_weights(self._subsets, row, self.subset_law) for row in observed])
         else:
-            uniforms = self._uniforms(batch, 1 + modalities)
+            uniforms = self._numbers("uniforms", self.streams.uniform, batch, 1 + modalities)
             subsets = sample_subsets(observed, uniforms, self.subset_law).unsqueeze(1)
             weights = torch.ones(replicas, 1, batch, device=observed.device)
-        return subsets, weights, self._noise(subsets.shape[1], batch)
+        shape = (self.components, self.cell.objective.importance_samples, subsets.shape[1] + 1, batch, self.latent)
+        noise = self._numbers("noise", partial(self.streams.noise, self.cell.model.family), *shape)
+        return subsets, weights, noise
 
-    def _uniforms(self, batch: int, columns: int) -> Tensor:
-        """Uniform numbers behind the subsets, [R, batch, columns]."""
-        if self.epoch_uniforms is not None:
-            return self.epoch_uniforms
-        uniforms = self.streams.uniform(batch, columns)
+    def _numbers(self, name: str, draw: Callable[..., Tensor], *shape: int) -> Tensor:
+        """Random numbers of this step, [R, *shape]; with ``noise_reuse``, those of the epoch's first one."""
+        if name in self.epoch:
+            return self.epoch[name]
+        numbers = draw(*shape)
         if self.config.noise_reuse:
-            self.epoch_uniforms = uniforms
-        return uniforms
-
-    def _noise(self, subsets: int, batch: int) -> Tensor:
-        """Noise of z_S for every subset and of z_O, [R, K, samples, subsets + 1, batch, latent]."""
-        if self.epoch_noise is not None:
-            return self.epoch_noise
-        shape = (self.components, self.cell.objective.importance_samples, subsets + 1, batch, self.latent)
-        noise = self.streams.noise(self.cell.model.family, *shape)
-        if self.config.noise_reuse:
-            self.epoch_noise = noise
-        return noise
+            self.epoch[name] = numbers
+        return numbers
 
     def _loss(
         self,

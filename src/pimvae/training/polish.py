@@ -3,12 +3,10 @@
 Posteriors are refined per sample.
 """
 
-__all__ = ["ROUNDS", "Decoders", "EncoderTrainer", "polish"]
+__all__ = ["ROUNDS", "EncoderTrainer", "polish"]
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -26,26 +24,19 @@ LOOK_EVERY, LOOK_DRAWS = 5, 64
 LOOK_ROWS = 256  # validation samples that are looked at at once
 
 
-@dataclass(frozen=True)
-class Polished:
-    """The model with new decoders, log-likelihoods of the validation samples before and after, and the rounds taken."""
-
-    model: MultimodalVAE
-    before: float
-    after: float
-    rounds: int
-
-
 def polish(
     model: MultimodalVAE, train: PackedSplit, validation: PackedSplit | None, seed: int, rounds: int = ROUNDS
-) -> Polished:
-    r"""Ascend Σ_i log p(x_i) in the decoders (and a learned prior), the encoders left alone.
+) -> tuple[float, float]:
+    r"""Ascend Σ_i log p(x_i) in the decoders (and a learned prior), in place, the encoders left alone.
 
     By Fisher's identity ∇ log p(x) = E_{p(z|x)} ∇ log p(x, z). Each round finds p(z | x) of every sample by Newton's
     method (exact for linear-Gaussian decoders), draws from it, and makes some steps of Adam. Amortised bounds leave a
     gap that encoders trained on few samples do not close; this has none. The weights with the best importance-sampled
     log-likelihood of the validation samples are kept; then some rounds at a lower rate see the validation samples too.
     In the end the axes of z are turned so that posteriors of whole samples are as diagonal as those of encoders.
+
+    Returns:
+        Mean log-likelihood of the validation samples before and after; NaN without any.
     """
     generator = torch.Generator().manual_seed(seed)
     work = copy.deepcopy(model).to(torch.float64)
@@ -67,7 +58,8 @@ def polish(
         for _ in _rounds(work, train, max(1, taken // 3), LEARNING_RATE / 3, generator):
             pass
     _turn(work, train)
-    return Polished(work.to(next(model.parameters()).dtype), before, best, taken)
+    model.load_state_dict(work.state_dict())
+    return before, best
 
 
 def _rounds(
@@ -130,31 +122,6 @@ def _blocks(data: PackedSplit, size: int) -> Iterator[tuple[Tensor, Tensor]]:
     """x in double precision and mask of so many samples at once: memory does not grow with their number."""
     for x, mask in zip(data.x.split(size, 1), data.mask.split(size), strict=True):
         yield x.double(), mask
-
-
-class Decoders:
-    """The models as far as their decoders are better, and what was found of each."""
-
-    def __init__(self, models: Sequence[MultimodalVAE]) -> None:
-        self.models = models
-        self.found: list[tuple[float, float]] = []  # log-likelihood before and after, NaN for a replica that diverged
-
-    @property
-    def where(self) -> str:
-        """How far it has come, for messages."""
-        return f"the decoders of {len(self.found)} of {len(self.models)} replicas"
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Weights of the models that are done."""
-        done = list(enumerate(self.models[: len(self.found)]))
-        tensors = {f"{r}/{name}": values for r, model in done for name, values in model.state_dict().items()}
-        return tensors, {"found": self.found}
-
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Put them into the models."""
-        self.found = [(before, after) for before, after in facts["found"]]
-        for r, model in enumerate(self.models[: len(self.found)]):
-            model.load_state_dict({name: tensors[f"{r}/{name}"] for name in model.state_dict()})
 
 
 class EncoderTrainer(Trainer):

@@ -50,11 +50,6 @@ class Stack:
 
         return vmap(one)(self.parameters(flat), self.buffers, *arguments)
 
-    def load_(self, state: dict[str, Tensor]) -> None:
-        """Overwrite the parameters by stacked ones [R, *shape]."""
-        with torch.no_grad():
-            self.flat.copy_(torch.cat([state[name].flatten(1) for name in self.names], dim=1))
-
 
 class _Caller(nn.Module):
     """A module whose forward is a function of another module: `functional_call` only calls forward."""

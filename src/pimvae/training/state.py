@@ -11,8 +11,6 @@ from torch import Tensor
 if TYPE_CHECKING:
     from pimvae.training.loop import Trainer
 
-CHANGING = ("flat", "mean", "square", "alive", "nonfinite", "clipped", "failures", "average")  # in place
-
 
 def state_of(trainer: "Trainer") -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Parameters, moments of Adam, counts, states of all generators, order of the epoch and history."""
@@ -29,10 +27,10 @@ def state_of(trainer: "Trainer") -> tuple[dict[str, Tensor], dict[str, Any]]:
     return _tensors(trainer), facts
 
 
-def _tensors(trainer: "Trainer") -> dict[str, Tensor]:
-    """Every tensor that changes in training."""
-    optimiser, history = trainer.optimiser, trainer.history
-    state = {
+def _places(trainer: "Trainer") -> dict[str, Tensor]:
+    """The tensors that training changes in place."""
+    optimiser = trainer.optimiser
+    places = {
         "flat": trainer.stack.flat,
         "mean": optimiser.mean,
         "square": optimiser.square,
@@ -40,11 +38,17 @@ def _tensors(trainer: "Trainer") -> dict[str, Tensor]:
         "nonfinite": optimiser.nonfinite,
         "clipped": optimiser.clipped,
         "failures": trainer.failures,
-        "generators": trainer.streams.state(),
     }
-    optional = {name: getattr(trainer, name) for name in ("order", "epoch_noise", "epoch_uniforms")}
-    optional["average"] = trainer.average.mean
-    state |= {name: tensor for name, tensor in optional.items() if tensor is not None}
+    return places if trainer.average.mean is None else places | {"average": trainer.average.mean}
+
+
+def _tensors(trainer: "Trainer") -> dict[str, Tensor]:
+    """Every tensor that changes in training."""
+    history = trainer.history
+    state = _places(trainer) | {"generators": trainer.streams.state()}
+    if trainer.order is not None:
+        state["order"] = trainer.order
+    state |= {f"epoch/{name}": numbers for name, numbers in trainer.epoch.items()}
     state |= {f"kept/{share}": weights for share, weights in trainer.kept.items()}
     state |= {f"sum/{name}": total for name, total in history.sums.items()}
     names = history.rows[0][1] if history.rows else {}  # one tensor [rows, R] per term
@@ -54,15 +58,17 @@ def _tensors(trainer: "Trainer") -> dict[str, Tensor]:
 def restored(trainer: "Trainer", tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Put ``trainer``, freshly made, into the state that `state_of` told."""
     optimiser, history, device = trainer.optimiser, trainer.history, trainer.stack.flat.device
+
+    def below(prefix: str) -> dict[str, Tensor]:
+        found = {name: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        return {name.removeprefix(prefix): tensor.to(device) for name, tensor in found.items()}
+
     if "order" in tensors:
         trainer.start_epoch(tensors["order"].to(device))
-    for name in ("epoch_noise", "epoch_uniforms"):
-        if name in tensors:
-            setattr(trainer, name, tensors[name].to(device))
+    trainer.epoch = below("epoch/")
     with torch.no_grad():
-        for name, place in _tensors(trainer).items():
-            if name in CHANGING:
-                place.copy_(tensors[name])
+        for name, place in _places(trainer).items():
+            place.copy_(tensors[name])
     optimiser.stop(~optimiser.alive)
     trainer.streams.restore(tensors["generators"])
     trainer.step, optimiser.entries = facts["step"], facts["entries"]
@@ -70,10 +76,10 @@ def restored(trainer: "Trainer", tensors: Mapping[str, Tensor], facts: Mapping[s
     trainer.program.form = facts.get("form")
     if trainer.program.choice == "auto" and trainer.program.form:  # what was chosen stays: the bits depend on it
         trainer.program.choice = "always" if trainer.program.form == "compiled" else "never"
-    kept = {name.removeprefix("kept/"): tensor for name, tensor in tensors.items() if name.startswith("kept/")}
-    trainer.kept = {float(share): tensor.to(device) for share, tensor in kept.items()}
+    trainer.kept = {float(share): weights for share, weights in below("kept/").items()}
     trainer.stopped = dict(facts["stopped"])
     names, steps = facts["terms"], facts["steps_of_history"]
-    history.sums = {name: tensors[f"sum/{name}"].to(device) for name in names if f"sum/{name}" in tensors}
+    sums = below("sum/")
+    history.sums = {name: sums[name] for name in names if name in sums}
     rows = {name: tensors[f"history/{name}"] for name in names if steps}
     history.rows = [(step, {name: values[i] for name, values in rows.items()}) for i, step in enumerate(steps)]

@@ -52,7 +52,6 @@ class Streams:
         return torch.stack([generator.get_state() for generator in self.generators])
 
     def restore(self, state: Tensor) -> None:
-        """Continue from a saved state."""
         for generator, row in zip(self.generators, state, strict=True):
             generator.set_state(row.clone())  # torch 2.13 reads a view with an offset out of bounds
 
