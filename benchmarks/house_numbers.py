@@ -75,7 +75,7 @@ def main() -> None:
     print(f"trained on {TRAIN} in {time.process_time() - started:.0f} CPU seconds")
     print(f"held-out house numbers read: {accuracy(net, pictures[TRAIN:], digits[TRAIN:]):.2%} of {HELD_OUT}")
     if options.svhn:
-        from pimvae.data._mat import read_mat
+        from pimvae.data._mnist_svhn import read_mat
 
         photographs, labels = read_mat(options.svhn / "test_32x32.mat")
         print(f"real photographs read: {accuracy(net, photographs, labels):.2%} of {len(labels)}")

@@ -2,11 +2,7 @@
 
 __all__ = ["FILES", "Remote", "cache", "download_all", "locate"]
 
-import fcntl
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,12 +75,11 @@ def _fetched(name: str, folder: Path) -> Path:
         if sha256(path) == remote.sha256:
             return path
         _tell(f"{path} does not have the expected checksum; it is downloaded again")
-    with _alone(folder):
-        return _from_any(path, remote)
+    return _from_any(path, remote)
 
 
 def _from_any(path: Path, remote: Remote) -> Path:
-    """Try the addresses in turn; pooch downloads nothing if another process was faster."""
+    """Try the addresses in turn. Of processes that download at once each puts a whole file in its place."""
     from requests import RequestException  # what pooch raises; takes its time to import
 
     # A server that packed the file once more would send other bytes.
@@ -115,18 +110,6 @@ def _reason(error: Exception) -> str:
         error = error.args[0]
     cause = getattr(error, "reason", None) or next(iter(error.args), type(error).__name__)
     return " ".join(f"no connection: {cause}".split())
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Only one process at a time downloads into a folder; the others wait."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _tell(message: str) -> None:

@@ -11,8 +11,7 @@ import numpy as np
 from pimvae.config.schema import ImagesData
 from pimvae.data._downloads import locate
 from pimvae.data._house_numbers import house_numbers
-from pimvae.data._idx import read_images, read_labels
-from pimvae.data._mat import read_mat
+from pimvae.data._mnist_svhn import read_idx, read_mat
 from pimvae.data._pairing import distinct_pairs, first_rows, matched_pairs
 from pimvae.data._text import ALPHABET, templates
 from pimvae.data.dataset import Dataset, Split
@@ -101,8 +100,8 @@ def _collections(config: ImagesData, part: Part) -> Collections:
 @lru_cache(maxsize=2)  # the seeds of a data set follow each other
 def _full(part: Part, data_dir: str | None) -> Collections:
     stem = MNIST_FILES[part]
-    digits = read_images(locate(f"{stem}-images-idx3-ubyte.gz", data_dir))
-    labels = read_labels(locate(f"{stem}-labels-idx1-ubyte.gz", data_dir))
+    digits = read_idx(locate(f"{stem}-images-idx3-ubyte.gz", data_dir), axes=3)
+    labels = read_idx(locate(f"{stem}-labels-idx1-ubyte.gz", data_dir), axes=1).astype(np.int64)
     return Collections(digits, labels, *read_mat(locate(f"{part}_32x32.mat", data_dir)))
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from pimvae.archive import MANIFEST, verify
+from pimvae.config.catalogue import catalogue
 from pimvae.errors import UserError
 from pimvae.files import replacing
 from pimvae.limits import gunzip
-from pimvae.config.catalogue import catalogue
 
 KEYS = ["experiment", "dataset", "aggregator", "objective", "prior", "beta"]
 COLUMNS = [*KEYS, "seed", "share", "baseline", "split", "subset", "metric", "value"]

@@ -50,8 +50,8 @@ def ship(
     experiment: those that lie in ``out`` already and are not among the results stay as they are. With ``add``, so do
     single cells: an experiment that takes days is shipped by the cells that are done.
 
-    ``runs.csv`` stays plain text, so that version control shows what changed in it; ``runs.json.gz`` holds the record of
-    every cell, ``jobs.csv.gz`` the times of the jobs. Left out is `LEFT_OUT`.
+    ``runs.csv`` stays plain text, so that version control shows what changed in it; ``runs.json.gz`` holds the record
+    of every cell, ``jobs.csv.gz`` the times of the jobs. Left out is `LEFT_OUT`.
 
     Args:
         results_dir: what was collected.
