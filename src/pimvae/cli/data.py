@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pimvae.cli.options import DATASET, DRAWN, EXPERIMENT, OUT_FILE, OUT_FOLDER, ROOT, SCALE, importing
+from pimvae.cli.options import DATASET, DRAWN, EXPERIMENT, OUT_FILE, OUT_FOLDER, ROOT, SCALE
 from pimvae.cli.parser import Group, option
 from pimvae.files import check_writable
 
@@ -72,8 +72,7 @@ def classifiers(options: argparse.Namespace) -> None:
     For data sets of images and text. Writes classifiers.safetensors and classifiers.csv (their accuracies) beside the
     data.
     """
-    with importing():
-        from pimvae.evaluation.classifiers import run
+    from pimvae.evaluation.classifiers import run
 
     dataset = _drawn(options, seeds=1)
     run(options.experiment, dataset.name, dataset.seeds, options.data)
@@ -89,8 +88,7 @@ def ceiling(options: argparse.Namespace) -> None:
     For data sets with clusters. Writes tidy metrics of every seed, for the samples on which learned models are
     evaluated.
     """
-    with importing():
-        from pimvae.evaluation.ceiling import run
+    from pimvae.evaluation.ceiling import run
 
     dataset = _drawn(options)
     run(options.experiment, dataset.name, dataset.evaluation, dataset.seeds, options.data, options.out)
@@ -106,8 +104,7 @@ def baselines(options: argparse.Namespace) -> None:
     Writes tidy metrics of every seed, for the samples on which learned models are evaluated. Closed forms and EM,
     fitted to the training samples alone.
     """
-    with importing():
-        from pimvae.evaluation.baselines import run
+    from pimvae.evaluation.baselines import run
 
     dataset = _drawn(options)
     run(options.experiment, dataset.name, dataset.model, dataset.evaluation, dataset.seeds, options.data, options.out)

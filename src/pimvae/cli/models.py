@@ -8,7 +8,7 @@ from typing import Any
 
 from pimvae.chain import MANIFEST
 from pimvae.cli import own
-from pimvae.cli.options import BETAS, ROOT, SCALE, experiment_name, importing
+from pimvae.cli.options import BETAS, ROOT, SCALE, experiment_name
 from pimvae.cli.parser import Group, option, variable
 from pimvae.errors import UserError
 from pimvae.files import check_writable
@@ -91,8 +91,7 @@ def train(options: argparse.Namespace) -> None:
 
     cell = _cell(options, "out")
     check_writable(options.out)  # before the training, not after it
-    with importing():
-        from pimvae.training.job import run
+    from pimvae.training.job import run
 
     strict, notes = options.bad_checkpoint == "stop", record(options.root)
     saved = options.checkpoint, options.checkpoint_seconds
@@ -120,8 +119,7 @@ def evaluate(options: argparse.Namespace) -> None:
         own.evaluate(options)
         return
     cell = _cell(options, "run")
-    with importing():
-        from pimvae.evaluation.job import run
+    from pimvae.evaluation.job import run
 
     run(cell, options.data[0], options.run)
 

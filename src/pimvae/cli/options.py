@@ -1,13 +1,10 @@
 """Arguments that several commands share, and what several commands ask of them."""
 
 __all__ = ["BETAS", "CLAIMS", "DATASET", "DRAWN", "EXPERIMENT", "OUT_FILE", "OUT_FOLDER", "RESULTS", "ROOT", "SCALE",
-           "SCALE_NAME", "experiment_name", "importing", "written_by"]  # fmt: skip
+           "SCALE_NAME", "experiment_name", "written_by"]  # fmt: skip
 
 import argparse
-import gc
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from pimvae.cli.parser import Add, option
@@ -46,14 +43,3 @@ OUT_FILE = option("--out", type=Path, required=True, help="file to write")
 RESULTS = written_by("--results", "collect")
 CLAIMS = option("--claims", type=Path, help="file of claims (default: config/claims.yaml)")
 SCALE_NAME = option("--scale", required=True, help="name of the scale, for the text")
-
-
-@contextmanager
-def importing() -> Iterator[None]:
-    """Imports torch without searches for garbage, then or at the end, in what that makes: a third of a job's start."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
