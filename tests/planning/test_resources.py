@@ -70,7 +70,8 @@ def test_the_share_of_a_gpu_is_its_largest_part_of_time_memory_and_places(root, 
 
     def share(speed, cells, memory):
         kept.content["cuda"] = {"memory": memory, "experiments": {cell.experiment: vars(speed)}}
-        return kept.gpu_share(cell, load("smoke", root, settings={"device": "cuda", "cells_per_gpu": cells}))
+        settings = {"experiments": ["linear"], "device": "cuda", "cells_per_gpu": cells}
+        return kept.gpu_share(cell, load("smoke", root, settings=settings))
 
     assert [share(idle, cells, plenty) for cells in (1, 3, 8, 1000)] == [1000, 334, 125, 10]
     assert share(busy, 8, plenty) == 250
