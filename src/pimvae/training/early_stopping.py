@@ -99,16 +99,16 @@ def _validation_bounds(trainer: Trainer, validation: Sequence[PackedSplit]) -> C
     observed = torch.stack([split.mask.repeat(repeats, 1) for split in validation]).to(device)
     seeds = [derived_seed(seed, Purpose.VALIDATION) for seed in trainer.cell.seeds]
     kept, trainer.streams = trainer.streams, Streams(seeds, device)
-    pieces = list(zip(x.split(ROWS_LOOKED_AT, 2), observed.split(ROWS_LOOKED_AT, 1), strict=True))
-    inputs = [(*piece, *trainer._draw(piece[1])) for piece in pieces]
+    chunks = list(zip(x.split(ROWS_LOOKED_AT, 2), observed.split(ROWS_LOOKED_AT, 1), strict=True))
+    inputs = [(*chunk, *trainer._draw(chunk[1])) for chunk in chunks]
     trainer.streams = kept
 
     @torch.no_grad()
     def bounds() -> list[float]:
         total = torch.zeros(len(trainer.stack), device=device)
-        for piece in inputs:  # a step's memory does not grow with the number of samples
-            losses, _ = trainer.stack.map(trainer._loss, *piece, trainer.beta, flat=trainer.average.value)
-            total += losses * (piece[1].shape[1] / observed.shape[1])
+        for chunk in inputs:  # a step's memory does not grow with the number of samples
+            losses, _ = trainer.stack.map(trainer._loss, *chunk, trainer.beta, flat=trainer.average.value)
+            total += losses * (chunk[1].shape[1] / observed.shape[1])
         return [-value if value == value else -math.inf for value in total.tolist()]
 
     return bounds
