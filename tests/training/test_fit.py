@@ -114,21 +114,26 @@ def test_told_to_stop(monkeypatch, capsys, whole, step):
 
 @pytest.mark.parametrize("replica", [0, 1])
 def test_told_to_stop_among_the_decoders(monkeypatch, capsys, whole, replica):
-    """At once: the training of the bound is saved, and decoders take no long time."""
+    """At once: what was done before is saved, and not done again, for decoders take longest."""
     plain, done = training.polish, []
 
     def polish(*arguments):
-        if len(done) == replica:
-            terminated()
         done.append(1)
         return plain(*arguments)
 
+    def told(*arguments):
+        if len(done) == replica:
+            terminated()
+        return polish(*arguments)
+
     with monkeypatch.context() as patched:
-        patched.setattr(training, "polish", polish)
+        patched.setattr(training, "polish", told)
         assert main(COMMAND) == 143
-    assert capsys.readouterr().err.splitlines()[-1] == "pimvae: stopped by SIGTERM"
-    assert len(done) == replica
-    assert main(COMMAND) == 0
+        assert capsys.readouterr().err.splitlines()[-1] == "pimvae: stopped by SIGTERM"
+        assert len(done) == replica
+        patched.setattr(training, "polish", polish)
+        assert main(COMMAND) == 0
+    assert len(done) == 4  # once for each of two seeds and two priors
     assert contents(Path("run")) == whole
 
 

@@ -15,16 +15,16 @@ from tqdm import tqdm
 from pimvae.config.schema import Cell
 from pimvae.models.vae import MultimodalVAE
 from pimvae.signals import Stop, deferred
-from pimvae.training.checkpoint import Checkpoint, leave_if_told
+from pimvae.training.checkpoint import Checkpoint, Resumable, leave_if_told
 from pimvae.training.device import machine, set_precision
 from pimvae.training.early_stopping import EarlyStopping
 from pimvae.training.loop import Trainer
 from pimvae.training.packing import PackedSplit
-from pimvae.training.polish import ROUNDS, EncoderTrainer, polish
+from pimvae.training.polish import ROUNDS, Decoders, EncoderTrainer, polish
 from pimvae.training.prior_choice import preferred, take_prior, with_mixture
 from pimvae.training.streams import Purpose, derived_seed
 
-BOUND, ENCODERS = PARTS = "bound", "encoders"  # with a checkpoint each; what lies between is short
+BOUND, DECODERS, PRIORS, ENCODERS = PARTS = "bound", "decoders", "priors", "encoders"  # with a checkpoint each
 Callback = Callable[[int, dict[str, list[float]]], bool | None]
 
 
@@ -161,11 +161,9 @@ class _Session:
         betas = [cell.objective.betas[0]] * len(cell.seeds)
         trainer = family(cell, self.models, self.data, cell.seeds, betas, self.device)
         watch, saved = EarlyStopping(trainer, self.validation), self.checkpoint.part(part)
-        if told := saved.resume(watch):
-            print(f"pimvae: {told}", file=sys.stderr)
+        self._resume(watch, saved)
         ended = self._run(watch, saved, "training" if part == BOUND else part)
-        self.stop.held = not saved.write(watch)  # saved: a signal need not wait for what follows
-        leave_if_told(self.stop, [(watch, saved)])
+        self._settle(watch, saved)
         state = {name: values.detach().cpu().clone() for name, values in trainer.stack.parameters(watch.best).items()}
         for r, model in enumerate(self.models):
             model.load_state_dict({name: values[r] for name, values in state.items()})
@@ -208,9 +206,9 @@ class _Session:
             rows = zip(self.models, self.data, cell.seeds, self.result.diverged, strict=True)
             others = [with_mixture(model, None if lost else train, derived_seed(seed, Purpose.VALIDATION))
                       for model, train, seed, lost in rows]  # fmt: skip
-        self.result.log_likelihood = found = self._decoders(self.models, cell, "decoders")
+        self.result.log_likelihood = found = self._decoders(self.models, cell, DECODERS)
         if others:
-            learned = self._decoders(others, cell, "priors")
+            learned = self._decoders(others, cell, PRIORS)
             both = {"standard": found, "mixture": learned}
             self.result.priors = {name: [after for _, after in values] for name, values in both.items()}
             if preferred(*self.result.priors.values()):
@@ -218,20 +216,32 @@ class _Session:
                 for model, other in zip(self.models, others, strict=True):
                     take_prior(model, other)
 
-    def _decoders(self, models: Sequence[MultimodalVAE], cell: Cell, name: str) -> list[tuple[float, float]]:
+    def _decoders(self, models: Sequence[MultimodalVAE], cell: Cell, part: str) -> list[tuple[float, float]]:
         """Better decoders in place; log-likelihoods of the validation samples before and after, NaN where diverged."""
-        rounds = max(1, min(ROUNDS, cell.train.steps // 16))
+        decoders, saved = Decoders(models), self.checkpoint.part(part)
+        self._resume(decoders, saved)
+        rounds, done = max(1, min(ROUNDS, cell.train.steps // 16)), len(decoders.found)
         validation = self.validation or [None] * len(models)
         rows = list(zip(models, self.data, validation, cell.seeds, self.result.diverged, strict=True))
-        found = []
-        for model, train, held_out, seed, lost in tqdm(rows, desc=name, unit="seed", disable=not self.progress):
+        for model, train, held_out, seed, lost in tqdm(rows[done:], desc=part, unit="seed", disable=not self.progress):
             if lost:
-                found.append((math.nan, math.nan))
-            else:
-                found.append(polish(model, train, held_out, derived_seed(seed, Purpose.VALIDATION), rounds))
-        return found
+                decoders.found.append((math.nan, math.nan))
+                continue
+            better = polish(model, train, held_out, derived_seed(seed, Purpose.VALIDATION), rounds)
+            decoders.found.append(better)
+            self._settle(decoders, saved)
+        return decoders.found
 
     @property
     def _steps(self) -> int:
         """Steps of the parts that are done."""
         return sum(part.steps for part in self.result.parts)
+
+    def _resume(self, subject: Resumable, saved: Checkpoint) -> None:
+        if told := saved.resume(subject):
+            print(f"pimvae: {told}", file=sys.stderr)
+
+    def _settle(self, subject: Resumable, saved: Checkpoint) -> None:
+        """Save what is done; a signal need not wait for the next one, whose first step may be slow."""
+        self.stop.held = not saved.write(subject)
+        leave_if_told(self.stop, [(subject, saved)])

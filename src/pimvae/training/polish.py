@@ -3,10 +3,11 @@
 Posteriors are refined per sample.
 """
 
-__all__ = ["ROUNDS", "EncoderTrainer", "polish"]
+__all__ = ["ROUNDS", "Decoders", "EncoderTrainer", "polish"]
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -122,6 +123,31 @@ def _blocks(data: PackedSplit, size: int) -> Iterator[tuple[Tensor, Tensor]]:
     """x in double precision and mask of so many samples at once: memory does not grow with their number."""
     for x, mask in zip(data.x.split(size, 1), data.mask.split(size), strict=True):
         yield x.double(), mask
+
+
+class Decoders:
+    """The models as far as their decoders are better, and what was found of each."""
+
+    def __init__(self, models: Sequence[MultimodalVAE]) -> None:
+        self.models = models
+        self.found: list[tuple[float, float]] = []  # log-likelihood before and after, NaN for a replica that diverged
+
+    @property
+    def where(self) -> str:
+        """How far it has come, for messages."""
+        return f"the decoders of {len(self.found)} of {len(self.models)} replicas"
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Weights of the models that are done."""
+        done = list(enumerate(self.models[: len(self.found)]))
+        tensors = {f"{r}/{name}": values for r, model in done for name, values in model.state_dict().items()}
+        return tensors, {"found": self.found}
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Put them into the models."""
+        self.found = [(before, after) for before, after in facts["found"]]
+        for r, model in enumerate(self.models[: len(self.found)]):
+            model.load_state_dict({name: tensors[f"{r}/{name}"] for name in model.state_dict()})
 
 
 class EncoderTrainer(Trainer):
