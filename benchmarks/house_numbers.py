@@ -75,9 +75,10 @@ def main() -> None:
     print(f"trained on {TRAIN} in {time.process_time() - started:.0f} CPU seconds")
     print(f"held-out house numbers read: {accuracy(net, pictures[TRAIN:], digits[TRAIN:]):.2%} of {HELD_OUT}")
     if options.svhn:
+        from pimvae.data._downloads import locate
         from pimvae.data._mnist_svhn import read_mat
 
-        photographs, labels = read_mat(options.svhn / "test_32x32.mat")
+        photographs, labels = read_mat(locate("test_32x32.mat", options.svhn))
         print(f"real photographs read: {accuracy(net, photographs, labels):.2%} of {len(labels)}")
 
 
