@@ -352,6 +352,26 @@ def test_draws_of_earlier_blocks_are_not_kept(truth, model, monkeypatch):
     assert len(drawn) == 10 and kept == [0] * 5
 
 
+def test_wide_data_are_drawn_in_smaller_blocks(truth, model, monkeypatch):
+    """At most so many numbers at once, whatever the width, the draws and the seeds."""
+    plain, sizes = inference.draw, []
+
+    def watched(module, x, *arguments):
+        sizes.append(x.shape[1])
+        return plain(module, x, *arguments)
+
+    monkeypatch.setattr(inference, "draw", watched)
+    monkeypatch.setattr(inference, "DRAWN", 16 * max(DIMS.values()) * 10)
+    model.log_likelihood(truth.data(), draws=16)
+    assert sizes == [10] * 6
+    sizes.clear()
+    model.predict(truth.data(), "é", draws=16, samples=32)
+    assert sizes == [5] * 12
+    sizes.clear()
+    monkeypatch.setattr(inference, "DRAWN", 1)
+    assert model.predict(truth.data(), "é", draws=16).mean.shape == (60, 4) and sizes == [1] * 60
+
+
 LAWS = {name: as_objective(registry.lookup("objectives", name)) for name in registry.names("objectives")}
 LAWS = {name: objective for name, objective in LAWS.items() if objective.subset_law}
 
@@ -407,6 +427,17 @@ def test_a_fitted_model_can_be_copied_and_pickled(truth, trained, tmp_path, copi
     with torch.no_grad():
         next(again.parameters()).fill_(0)  # nothing is shared
     np.testing.assert_array_equal(model.predict(truth.data(), "é", draws=16).mean, predicted)
+
+
+def test_a_model_that_is_saved_again_keeps_what_its_training_left(trained, tmp_path):
+    trained[0].save(tmp_path)
+    files = ("weights.safetensors", "history.csv", "run.json")
+    before = {file: (tmp_path / file).read_bytes() for file in files}
+    pimvae.load(tmp_path).save(tmp_path)
+    assert {file: (tmp_path / file).read_bytes() for file in files} == before
+    (tmp_path / "history.csv").write_bytes(b"\xff")
+    pimvae.load(tmp_path).save(tmp_path)  # curves that are not those of the training are left out
+    assert len((tmp_path / "history.csv").read_text().splitlines()) == 1
 
 
 def interrupted(step, terms):
@@ -586,7 +617,8 @@ def test_a_cell_of_the_experiments_can_be_loaded(tmp_path, kind, names):
              "bimodal": {"samples": 40, "test_samples": 40}}[kind]  # fmt: skip
     config = {"linear": LinearData, "bimodal": BimodalData}[kind](**sizes)
     cell = single_cell(kind, config, "poe", "standard").model_copy(update={"seeds": (0, 4), "dataset": "d"})
-    train = cell.train.model_copy(update={"averaging": 0.1, "shares": (0.5, 1.0)})  # weights of two moments in one file
+    two_moments = {"averaging": 0.1, "shares": (0.5, 1.0), "steps": 4, "history_every": 1}  # both in one file
+    train = cell.train.model_copy(update=two_moments)
     cell = cell.model_copy(update={"train": train})
     draw_data(config, cell.seeds, tmp_path / "data" / "d")
     train_cell(cell, tmp_path / "data" / "d", tmp_path / "d-poe-masked", "cpu")
@@ -609,6 +641,12 @@ def test_a_cell_of_the_experiments_can_be_loaded(tmp_path, kind, names):
     assert "missing" in model.describe() and model.describe(data).count("0 of 40 missing") == 2
     shutil.rmtree(tmp_path / "data")  # they are drawn again
     again = pimvae.load(tmp_path / "d-poe-masked", seed=4)
+    again.save(tmp_path / "alone")
+    written, whole = (json.loads((tmp_path / name / "run.json").read_text()) for name in ("alone", "d-poe-masked"))
+    assert written["replicas"] == [line for line in whole["replicas"] if line["seed"] == 4]
+    assert (written["steps"], written["times"]) == (whole["steps"], whole["times"])
+    curves = [(tmp_path / name / "history.csv").read_text().splitlines() for name in ("alone", "d-poe-masked")]
+    assert len(curves[0]) > 1 and curves[0][1:] == [row for row in curves[1][1:] if row.split(",")[1] == "4"]
     np.testing.assert_array_equal(again.encode(data, refined=False).mean, found.mean)
 
 

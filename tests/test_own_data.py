@@ -182,6 +182,14 @@ def test_a_search_decides_by_validation_samples(file, capsys, monkeypatch):
     assert told[-1] == f"chosen: {max(scores, key=scores.get)}"
 
 
+def test_a_search_without_validation_samples_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez("my.npz", **{name: np.random.default_rng(0).normal(size=(19, 2)) for name in ("x", "y")})
+    assert main(["train", "--data", "my.npz", "--tune", *TINY]) == 1
+    assert "of 19 samples none are kept for that: leave --tune out, or have at least 20" in capsys.readouterr().err
+    assert not list(Path("results").rglob("run.json"))
+
+
 def test_a_used_folder_is_not_written_over_by_another_run(file, capsys):
     assert main(["train", "--data", file, *TINY]) == 0
     before = (FOLDER / "run.json").read_bytes()

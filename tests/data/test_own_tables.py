@@ -1,17 +1,20 @@
 """Own data from tables, frames in memory, AnnData: joins, ids, missing rows, and one line for every fault."""
 
 import re
+from decimal import Decimal
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import sparse
 
 from pimvae.data.modality import Modality
 from pimvae.data.raw import Raw
 from pimvae.data.readers import read, read_memory
 from pimvae.data.readers.anndata import from_units
+from pimvae.data.understand import understand
 from pimvae.errors import UserError
 from pimvae.library.data import modalities_of, pack_collection
 
@@ -217,6 +220,74 @@ def test_memory_frames_arrays_tensors_and_masks():
     assert [raw.marked().tolist() for raw in by_name.raws] == [[True, True], [False, True]]
 
 
+NUMBERS = [1.25, None, -3.5, 7.0]
+HOLED = np.ma.masked_array([[1.25], [-999.0], [-3.5], [7.0]], mask=[[0], [1], [0], [0]])
+
+
+@pytest.mark.parametrize("values", [
+    HOLED, HOLED[:, 0].astype(np.float32), NUMBERS, np.array(NUMBERS, dtype=object), [1.25, pd.NA, -3.5, 7.0],
+    [Decimal("1.25"), np.nan, np.float32(-3.5), 7], pd.Series(NUMBERS, dtype=object),
+    pd.Series([Decimal("1.25"), None, -3.5, 7], dtype=object),
+], ids=["masked", "masked column", "list", "objects", "NA", "mixed", "series", "decimals"])  # fmt: skip
+def test_numbers_are_numbers_wherever_some_are_missing(values):
+    data = read_memory({"x": values, "y": np.ones(4)})
+    found = understand(data.raw("x"), standardise=False)
+    encoded, seen = found.encode(data.raw("x"))
+    assert found.kind == "gaussian" and seen.tolist() == [True, False, True, True]
+    assert encoded[seen, 0].tolist() == [1.25, -3.5, 7.0]
+    centre = understand(data.raw("x")).centre
+    assert centre == pytest.approx([(1.25 - 3.5 + 7) / 3])  # what is masked has no part in it
+
+
+@pytest.mark.parametrize("values", [
+    [0, None, 2, 1], pd.Series([0, None, 2, 1], dtype=object), pd.Series([0, None, 2, 1], dtype="Int64"),
+    np.ma.masked_array([0, 7, 2, 1], mask=[0, 1, 0, 0]), np.ma.masked_equal([0, -1, 2, 1], -1),
+], ids=["list", "objects", "Int64", "masked", "masked where equal"])  # fmt: skip
+def test_integers_are_classes_wherever_some_are_missing(values):
+    data = read_memory({"x": values, "y": np.ones(4)})
+    found = understand(data.raw("x"))
+    assert (found.kind, found.classes) == ("categorical", (0, 1, 2))
+    assert found.encode(data.raw("x"))[1].tolist() == [True, False, True, True]
+
+
+@pytest.mark.parametrize("values", [
+    ["a", None, "b", "a"], np.array(["a", None, "b", "a"], dtype=object), ["a", pd.NA, "b", "a"],
+    np.ma.masked_array(["a", "?", "b", "a"], mask=[0, 1, 0, 0]), [True, None, False, True],
+], ids=["list", "objects", "NA", "masked", "truth"])  # fmt: skip
+def test_labels_are_labels_wherever_some_are_missing(values):
+    data = read_memory({"x": values, "y": np.ones(4)})
+    found = understand(data.raw("x"))
+    assert (found.kind, len(found.classes)) == ("categorical", 2)
+    assert found.encode(data.raw("x"))[1].tolist() == [True, False, True, True]
+
+
+def test_identifiers_lose_no_digit():
+    data = read_memory({"x": np.array([2**53 + 1, 2**53, None] * 4, dtype=object), "y": np.ones(12)})
+    assert understand(data.raw("x")).classes == (2**53, 2**53 + 1)
+
+
+def test_masked_images_are_missing_as_a_whole():
+    images = np.ma.masked_array(np.arange(32, dtype=np.uint8).reshape(4, 1, 2, 4), mask=False)
+    images[2] = np.ma.masked
+    found = read_memory({"x": images, "y": np.ones(4)}).raw("x")
+    assert understand(found).encode(found)[1].tolist() == [True, True, False, True]
+    images[1, 0, 0, 0] = np.ma.masked
+    with pytest.raises(UserError, match=r"sample \[1\] of 'x' is partly missing: a modality is missing as a whole"):
+        read_memory({"x": images, "y": np.ones(4)})
+
+
+HALVES = [[1.5], [2.0]]
+
+
+@pytest.mark.parametrize("values", [
+    torch.tensor(HALVES, dtype=torch.bfloat16), torch.tensor(HALVES).to_sparse(),
+    torch.tensor(HALVES, requires_grad=True), sparse.csr_matrix(HALVES), sparse.coo_array(HALVES),
+], ids=["bfloat16", "sparse tensor", "gradient", "sparse matrix", "sparse array"])  # fmt: skip
+def test_tensors_and_sparse_arrays_of_every_type(values):
+    found = read_memory({"x": values, "y": np.ones(2)}).raw("x").values
+    assert found.tolist() == HALVES and found.dtype.kind == "f"
+
+
 def test_frames_beside_arrays_name_the_rows():
     frame = pd.DataFrame({"a": [0.5, 1.5, 2.5]}, index=["p", "q", "r"])
     data = read_memory({"y": np.array([1.0, 2.0, 3.0]), "x": frame, "g": pd.Series(["u", "v", "u"], index=frame.index)})
@@ -248,6 +319,8 @@ SERIES = pd.Series([0.5, 1.5], ["p", "q"])
         ({"x": [0.5], "y": [1.5]}, [[1], [1, 0]], "the mask is no array: its rows differ in length"),
         ({"x": [0.5], "y": [1.5]}, {"x": [1, 0]}, r"the mask of 'x' has shape \(2,\), expected \(1,\)"),
         ({"x": 3}, None, "single value"),
+        ({"x": torch.ones(2).to(torch.float8_e5m2), "y": [1, 2]}, None, "'x' is no array: "),
+        ({"x": torch.ones(2, device="meta"), "y": [1, 2]}, None, "'x' is no array: "),
         ({"x": [0.5], "y": [1.5, 2]}, None, "differ in their number of samples"),
         ({"x": [0.5], "y": [1.5]}, [[1]], "the mask has shape"),
         ({"x": [0.5], "y": [1.5]}, [[1, 3]], "other values than 0 and 1"),

@@ -77,6 +77,7 @@ def test_differences_from_simple_models_are_paired_by_sample():
     ([0.2, 0.4], 0.1, "better, +0.3 ± 0.2"),
     ([-0.1, 0.0], 0.1, "equal, -0.05 ± 0.2"),
     ([-0.3], 0.1, "worse, -0.3 ± 0.2"),
+    ([1.2], np.nan, "open, +1.2"),  # one sample has no standard error
 ])  # fmt: skip
 def test_verdicts(ahead, error, said):
     assert verdict(ahead, [error] * len(ahead)) == said

@@ -25,8 +25,9 @@ class ConsensusOfDependentExperts(Aggregator):
     r"""q(z|x_S) = N(wᵀμ / 1ᵀw, 1 / 1ᵀw) per dimension, w = Σ⁻¹1 with Σ_st = σ_s σ_t (ρ + (1 − ρ) δ_st), s, t ∈ S.
 
     The experts are taken for measurements of z whose errors have correlation ρ = ``expert_correlation``; this is the
-    posterior of z under a flat prior. ρ = 0 is the product of the experts without a prior expert; towards ρ = 1 it
-    trusts the most precise one. One expert alone is itself; S = ∅ is the prior N(0, I).
+    posterior of z under a flat prior. ρ = 0 is the product of the experts without a prior expert. Of two experts the
+    less precise one has a negative weight where ρ exceeds the ratio of the smaller to the larger σ; towards ρ = 1 the
+    variance tends to 0, unless all σ are equal. One expert alone is itself; S = ∅ is the prior N(0, I).
 
     References:
         Aggregation of dependent expert distributions in multimodal variational autoencoders (Mancisidor et al., 2025),

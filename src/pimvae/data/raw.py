@@ -1,8 +1,12 @@
 """One modality as it was read, before anybody says what it means: numbers or labels, and where they are missing."""
 
-__all__ = ["Label", "Raw", "labelled", "numbers", "whole_rows"]
+__all__ = ["MISSING_CLASS", "WHOLE", "Label", "Raw", "absent", "all_real", "labelled", "numbers", "others",
+           "whole_rows"]  # fmt: skip
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,6 +14,7 @@ import numpy as np
 from pimvae.errors import UserError, require
 
 MISSING_CLASS = -1  # among labels that are numbers
+WHOLE = "a modality is missing as a whole or not at all: fill it, or make its columns a modality of their own"
 Label = str | int | float | bool
 
 
@@ -68,10 +73,9 @@ def whole_rows(raw: Raw, values: np.ndarray) -> np.ndarray:
     absent = np.isnan(values)
     seen = raw.marked() & ~absent.all(1)
     partly = np.flatnonzero(seen & absent.any(1))
-    rule = "a modality is missing as a whole or not at all: fill it, or make its columns a modality of their own"
-    require(not partly.size, f"sample {partly[:1]} of '{raw.name}' is partly NaN{_others(partly)}: {rule}")
+    require(not partly.size, f"sample {partly[:1]} of '{raw.name}' is partly NaN{others(partly)}: {WHOLE}")
     infinite = np.flatnonzero(seen & np.isinf(values).any(1))
-    require(not infinite.size, f"sample {infinite[:1]} of '{raw.name}' is not finite{_others(infinite)}")
+    require(not infinite.size, f"sample {infinite[:1]} of '{raw.name}' is not finite{others(infinite)}")
     return seen
 
 
@@ -84,9 +88,22 @@ def labelled(raw: Raw) -> tuple[list[Label | None], np.ndarray]:
     return labels, seen
 
 
+def absent(value: Any) -> bool:
+    """Whether an object says that there is no value: None, NaN or pandas' NA."""
+    try:
+        return value is None or bool(value != value)
+    except (TypeError, ValueError):  # NA neither is what it is nor is not; arrays say so by element
+        return type(value).__name__ == "NAType"
+
+
+def all_real(values: Iterable[Any]) -> bool:
+    """Whether all of these objects are real numbers, of Python, numpy or `decimal`; truth values are none."""
+    return all(isinstance(value, (Real, Decimal)) and not isinstance(value, bool) for value in values)
+
+
 def _plain(label: Any) -> Label | None:
     """A label as text or number; None for the ways to say that there is none."""
-    if label is None or label != label or label == "" or (label == MISSING_CLASS and not isinstance(label, bool)):
+    if absent(label) or label == "" or (label == MISSING_CLASS and not isinstance(label, bool)):
         return None
     if isinstance(label, bytes):
         return label.decode("utf-8", "replace") or None
@@ -107,6 +124,6 @@ def _first(values: np.ndarray) -> str:
     return ""
 
 
-def _others(faulty: np.ndarray) -> str:
+def others(faulty: np.ndarray) -> str:
     """How many samples share a fault with the first one."""
     return f", and so are {len(faulty) - 1} more" if len(faulty) > 1 else ""

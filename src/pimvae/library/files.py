@@ -1,8 +1,10 @@
 """Files of a model of own data, and models from folders of the experiments."""
 
-__all__ = ["load", "save"]
+__all__ = ["Past", "load", "save"]
 
+import csv
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,20 @@ if TYPE_CHECKING:
 
 PLAIN = {"laplace": "gaussian", "text": "binary"}  # kinds that take the numbers of images and text as they are
 WEIGHTS, RECORD = "weights.safetensors", "run.json"
+MEASURED = ("steps", "entries", "times", "timed_replica_steps", "stack_width", "step")  # by the training
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a folder says of the training of a model that was loaded, so that saving it again keeps it.
+
+    Attributes:
+        record: of ``run.json``: times, counts, a line per replica, and on what it ran.
+        history: rows of ``history.csv``, as text.
+    """
+
+    record: dict[str, Any]
+    history: list[tuple[Any, ...]]
 
 
 def save(model: "MultimodalVAE", folder: Path) -> None:
@@ -47,7 +63,7 @@ def _history(model: "MultimodalVAE") -> list[tuple[Any, ...]]:
     """Rows of history.csv: terms of both parts of the training, and the validation bound."""
     beta = model.cell.objective.betas[0]
     if model.fitted is None:
-        return []
+        return model.past.history if model.past else []
     rows, before = [], 0
     for part in model.fitted.parts:
         rows += [
@@ -93,7 +109,7 @@ def _record(model: "MultimodalVAE") -> dict[str, Any]:
         "stack_width": len(model.seeds),
         "step": parts[0].form if parts else None,
         "precision": model.cell.train.precision,
-    } | (model.fitted.machine if model.fitted else machine(torch.device("cpu")))
+    } | (model.fitted.machine if model.fitted else model.past.record if model.past else machine(torch.device("cpu")))
 
 
 def load(folder: Path | str, seed: int | None = None, data: Path | str | None = None) -> "MultimodalVAE":
@@ -129,6 +145,7 @@ def load(folder: Path | str, seed: int | None = None, data: Path | str | None = 
     _fill(model.models, folder / WEIGHTS)
     model.training = record.get("training", {})
     model.data_record = record.get("data", {})
+    model.past = _past(folder, record)
     model.choose_best()
     return model if seed is None else model.replica(seed)
 
@@ -154,7 +171,24 @@ def _of_experiment(
     model = MultimodalVAE(alone, modalities, [build_model(cell.model, **sizes, seed=start)])
     model.width = sizes["max_dim"]
     _fill(model.models, folder / WEIGHTS, cell.seeds.index(chosen) * len(cell.objective.betas))
+    model.past = _past(folder, record, (chosen, first.betas[0]))
     return model
+
+
+def _past(folder: Path, record: dict[str, Any], replica: tuple[int, float] | None = None) -> Past:
+    """What is on record of a training: of all replicas, or of one (seed, β)."""
+
+    def chosen(seed: Any, beta: Any) -> bool:
+        return replica is None or (int(seed), float(beta)) == replica
+
+    ran = machine(torch.device("cpu")).keys()
+    facts = {key: value for key, value in record.items() if key in MEASURED or key in ran}
+    facts["replicas"] = [line for line in record["replicas"] if chosen(line["seed"], line["beta"])]
+    path = folder / chain.HISTORY
+    if not path.is_file() or sha256(path) != record.get("history_sha256"):  # shipped weights have none
+        return Past(facts, [])
+    with path.open(newline="", encoding="utf-8") as file:
+        return Past(facts, [tuple(row) for row in list(csv.reader(file))[1:] if chosen(row[1], row[2])])
 
 
 def _data_of(cell: Cell, folder: Path, record: dict[str, Any], seed: int, data: Path | str | None) -> Dataset:

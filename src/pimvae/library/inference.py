@@ -24,7 +24,8 @@ from pimvae.objectives._base import drawn_bound
 from pimvae.training.packing import PackedSplit
 
 FOUND = ("log_likelihood", "error", "ess_fraction")  # of draws
-ROWS = 256  # samples that are refined at once
+ROWS = 256  # samples that are refined at once, fewer where that would fill the memory
+DRAWN = 2**25  # numbers of the widest modality that are drawn at once, 256 MiB; a few such tensors are there at a time
 ENCODED = 1024  # samples that are encoded at once
 SPREAD_DRAWS = 1000
 
@@ -81,7 +82,7 @@ class Sampler:
         generator, draws = seeded(seed), arguments.whole("the number of draws", draws, 2)
         of_models = []
         for model in self.models:
-            drawn = (self._weighted(model, rows, None, refined, draws, generator) for rows in self._blocks())
+            drawn = (self._weighted(model, rows, None, refined, draws, generator) for rows in self._drawn(draws))
             parts = [[getattr(part, name) for name in FOUND] for part in drawn]  # without the draws themselves
             of_models.append([torch.cat(part) for part in zip(*parts, strict=True)])
         values, errors, shares = (torch.stack(parts) for parts in zip(*of_models, strict=True))
@@ -109,7 +110,7 @@ class Sampler:
         samples = arguments.whole("samples", samples, 0)
         places = {name: self._place(name) for name in names}
         parts: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in names}
-        for rows in self._blocks():
+        for rows in self._drawn(len(self.models) * max(draws, samples)):
             moments: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in names}
             for model in self.models:
                 weighted = self._weighted(model, rows, hidden, refined, draws, generator)
@@ -162,7 +163,12 @@ class Sampler:
     def _place(self, name: str) -> int:
         return [modality.name for modality in self.modalities].index(name)
 
-    def _blocks(self, size: int = ROWS) -> list[slice]:
+    def _drawn(self, draws: int) -> list[slice]:
+        """Blocks of samples, of each of which so many draws are held at once."""
+        widest = max(modality.dim for modality in self.modalities)
+        return self._blocks(max(1, min(ROWS, DRAWN // (draws * widest))))
+
+    def _blocks(self, size: int) -> list[slice]:
         return [slice(start, start + size) for start in range(0, len(self.packed), size)]
 
     def _weighted(

@@ -19,7 +19,7 @@ from pimvae.kernels import COMPILED, kernels_in
 from pimvae.library import settings as sizes
 from pimvae.library.answers import Answers
 from pimvae.library.data import divided, modalities_of, start_at_means
-from pimvae.library.files import save
+from pimvae.library.files import Past, save
 from pimvae.models.vae import MultimodalVAE as Core
 from pimvae.models.vae import build_model
 from pimvae.training.checkpoint import Checkpoint
@@ -55,6 +55,7 @@ class MultimodalVAE(Answers):
         self.data_record: dict[str, Any] = {}  # what the command line says of the data
         self.seconds = 0.0
         self.fitted: Fitted | None = None  # of the last `fit`
+        self.past: Past | None = None  # where it was loaded
 
     @classmethod
     def from_data(
@@ -144,6 +145,7 @@ class MultimodalVAE(Answers):
         """Answer by models that were trained; nothing of an earlier training is left."""
         self.cell = cell.model_copy(update={"model": models[0].config})  # the prior may be another one
         self.models, self.fitted, self.data_record = list(models), found, {}
+        self.past = None
         self.training = {name: getattr(found, name) for name in TOLD}
         self.choose_best()
 

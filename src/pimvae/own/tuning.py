@@ -6,7 +6,9 @@ import math
 from typing import Any
 
 from pimvae.data.readers import Collection
+from pimvae.errors import UserError
 from pimvae.library import MultimodalVAE
+from pimvae.library.settings import FEWEST
 from pimvae.training.divergence import Diverged
 
 # Sizes of the latent relative to the default, and the two decoders.
@@ -24,7 +26,13 @@ def tuned(model: MultimodalVAE, data: Collection, device: str = "auto") -> tuple
 
     Candidates are compared by the log-likelihood of the validation samples (the bound, where a modality is an image),
     which are the same for all of them. Held-out samples are not looked at.
+
+    Raises:
+        UserError: if there are too few samples to keep some for validation.
     """
+    if len(data) < FEWEST:
+        fault = f"--tune compares settings by validation samples, of {len(data)} samples none are kept for that"
+        raise UserError(f"{data.source}: {fault}: leave --tune out, or have at least {FEWEST}")
     cell, best, told = model.cell, None, []
     steps = max(1, cell.train.steps // 3)
     for candidate in CANDIDATES:
@@ -47,4 +55,4 @@ def _score(trial: MultimodalVAE, data: Collection, steps: int, device: str) -> f
     except Diverged:
         return -math.inf
     likelihoods = [after for _, after in trial.training["log_likelihood"]]
-    return (likelihoods or trial.training["bound"] or [-math.inf])[0]
+    return (likelihoods or trial.training["bound"])[0]

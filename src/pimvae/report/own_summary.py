@@ -46,10 +46,14 @@ def summary(rows: Sequence[tuple[object, ...]]) -> list[str]:
 def verdict(ahead: Sequence[float], error: Sequence[float]) -> str:
     """``better``, ``equal`` (within two standard errors) or ``worse`` than a simple model, and by how much.
 
+    ``open`` where there is no standard error, of one sample.
+
     Args:
         ahead: average minus simple model, for every seed the same.
         error: its standard error, for every seed the same.
     """
     mean, within = float(np.mean(ahead)), 2 * error[0]
+    if not np.isfinite(within):
+        return f"open, {mean:+.2g}"
     word = "better" if mean > within else "worse" if mean < -within else "equal"
     return f"{word}, {mean:+.2g} ± {within:.2g}"

@@ -31,8 +31,9 @@ def polish(
     r"""Ascend Σ_i log p(x_i) in the decoders (and a learned prior), in place, the encoders left alone.
 
     By Fisher's identity ∇ log p(x) = E_{p(z|x)} ∇ log p(x, z). Each round finds p(z | x) of every sample by Newton's
-    method (exact for linear-Gaussian decoders), draws from it, and makes some steps of Adam. Amortised bounds leave a
-    gap that encoders trained on few samples do not close; this has none. The weights with the best importance-sampled
+    method, draws from it, weights the draws, and makes some steps of Adam. No encoder has a part in this, so that none
+    trained on few samples leaves a gap. Newton's posterior is exact for linear-Gaussian decoders; elsewhere the ascent
+    is biased as a few self-normalised draws are. The weights with the best importance-sampled
     log-likelihood of the validation samples are kept; then some rounds at a lower rate see the validation samples too.
     In the end the axes of z are turned so that posteriors of whole samples are as diagonal as those of encoders.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pimvae.data.raw import Raw
+from pimvae.data.readers._arrays import as_array, raw_of
 from pimvae.data.readers._collection import Collection
 from pimvae.errors import UserError
 
@@ -19,8 +20,9 @@ def read_memory(data: Any, mask: Any = None) -> Collection:
     """A `Collection` of what is given.
 
     Args:
-        data: name → array, tensor, data frame or series (pandas objects are joined by their index, an outer join;
-            beside arrays they must have one index); or a Collection; or an AnnData or MuData object.
+        data: name → array (also masked or sparse), tensor, data frame or series (pandas objects are joined by their
+            index, an outer join; beside arrays they must have one index); or a Collection; or an AnnData or MuData
+            object.
         mask: [n, M] of 0 and 1, modalities in the order of ``data``, or name → [n]; 0: missing, whatever is there.
             Pandas objects go by their index and by names of columns.
 
@@ -42,12 +44,6 @@ def read_memory(data: Any, mask: Any = None) -> Collection:
     return found if mask is None else _masked(found, mask)
 
 
-def _is_tensor(values: Any) -> bool:
-    """Whether this is a torch tensor; torch is not imported for it."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(values, torch.Tensor)
-
-
 def _is_pandas(values: Any) -> bool:
     """Whether this is a data frame or a series; pandas is not imported for it."""
     pandas = sys.modules.get("pandas")
@@ -62,7 +58,7 @@ def _from_mapping(data: Mapping[str, Any]) -> Collection:
 
         _check_one_index(frames, [str(name) for name in data if str(name) not in frames])
         joined = join_frames(frames, SOURCE)
-    raws = [joined.raw(str(name)) if joined and str(name) in frames else _from_array(str(name), values)
+    raws = [joined.raw(str(name)) if joined and str(name) in frames else raw_of(str(name), values)
             for name, values in data.items()]  # fmt: skip
     return Collection(tuple(raws), joined.ids if joined else tuple(map(str, range(len(raws[0])))), SOURCE)
 
@@ -85,13 +81,6 @@ def _check_one_index(frames: Mapping[str, Any], arrays: Sequence[str]) -> None:
             raise UserError(f"{fault}: make '{arrays[0]}' a DataFrame with an index, or give the frames the same one")
 
 
-def _from_array(name: str, values: Any) -> Raw:
-    array = _as_array(f"'{name}'", values)
-    if array.ndim == 0:
-        raise UserError(f"'{name}' is a single value, expected one row per sample")
-    return Raw(name, array)
-
-
 def _masked(found: Collection, mask: Any) -> Collection:
     if _is_pandas(mask):
         mask = dict(_frame(None, mask).items())
@@ -100,7 +89,7 @@ def _masked(found: Collection, mask: Any) -> Collection:
         if unknown:
             raise UserError(f"the mask names '{unknown[0]}', which is no modality")
         mask = np.stack([_in_order(name, mask.get(name, np.ones(len(found))), found.ids) for name in found.names], 1)
-    mask = _as_array("the mask", mask)
+    mask = as_array("the mask", mask)
     expected = (len(found), len(found.raws))
     if mask.shape != expected:
         raise UserError(f"the mask has shape {mask.shape}, expected {expected}")
@@ -111,18 +100,6 @@ def _masked(found: Collection, mask: Any) -> Collection:
     return Collection(raws, found.ids, found.source, found.test)
 
 
-def _as_array(what: str, values: Any) -> np.ndarray:
-    """What is given as an array.
-
-    Raises:
-        UserError: if its rows differ in length.
-    """
-    try:
-        return np.asarray(values.detach().cpu().numpy() if _is_tensor(values) else values)
-    except ValueError:  # numpy's word for it is "inhomogeneous"
-        raise UserError(f"{what} is no array: its rows differ in length") from None
-
-
 def _in_order(name: str, values: Any, ids: Sequence[str]) -> np.ndarray:
     """The mask of one modality, a series in the order of the samples.
 
@@ -130,7 +107,7 @@ def _in_order(name: str, values: Any, ids: Sequence[str]) -> np.ndarray:
         UserError: if the index of a series is not that of the samples, or there are more or fewer values.
     """
     if not _is_pandas(values):
-        found = _as_array(f"the mask of '{name}'", values)
+        found = as_array(f"the mask of '{name}'", values)
         if found.shape != (len(ids),):
             raise UserError(f"the mask of '{name}' has shape {found.shape}, expected {(len(ids),)}")
         return found

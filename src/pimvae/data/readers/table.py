@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pimvae.data.raw import Raw
+from pimvae.data.raw import Raw, all_real
 from pimvae.data.readers._collection import Collection
 from pimvae.errors import UserError
 
@@ -136,7 +136,7 @@ def _without_words(column: pd.Series) -> pd.Series:
 
 
 def _converted(column: pd.Series) -> pd.Series:
-    """Text that is a number in every row as numbers; other text as it is."""
+    """Text, or objects, that are numbers in every row as numbers; others as they are."""
     if column.dtype.kind in "fiub" and not isinstance(column.dtype, pd.CategoricalDtype):
         return column.astype(np.float64) if pd.api.types.is_extension_array_dtype(column.dtype) else column
     known = column.dropna()
@@ -144,6 +144,8 @@ def _converted(column: pd.Series) -> pd.Series:
         return column.astype(np.float64)
     if isinstance(column.dtype, pd.CategoricalDtype) or any(_inexact(str(value)) for value in known):
         return column.astype(object)
+    if all_real(known):  # pandas keeps numbers beside None as objects
+        return known.astype(np.float64).reindex(column.index)
     if not all(isinstance(value, str) for value in known):
         return column.astype(object)
     converted = pd.to_numeric(known, errors="coerce")
