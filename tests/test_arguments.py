@@ -41,6 +41,7 @@ OF_FIT = {
     "zero seeds": ({"seeds": 0}, "seeds is 0, must be at least 1"),
     "a seed": ({"seeds": [0.5]}, "a seed is 0.5, must be a whole number"),
     "validation": ({"validation": "a"}, "the validation share is 'a', must be a number"),
+    "polish": ({"polish": 2}, "polish is 2, must be True, False or None"),
     "callbacks": ({"callbacks": max}, "callbacks is <built-in function max>, must be a list of functions"),
     "a callback": ({"callbacks": [3]}, "callbacks holds 3, must be a list of functions"),
 }
@@ -57,6 +58,8 @@ OF_MODEL = {
     "draws of z": (lambda m, d: m.encode(d, refined=False).sample(-1), "the number of draws is -1, must be at least 1"),
     "z": (lambda m, d: m.encode(d, refined=False).log_prob("a"), "z is no array of numbers"),
     "shape of z": (lambda m, d: m.encode(d, refined=False).log_prob(np.zeros((3, 1))), "z has shape (3, 1)"),
+    "generator": (lambda m, d: m.loss(d, generator=3), "the generator is 3, must be a torch.Generator"),
+    "refined": (lambda m, d: m.encode(d, refined="no"), "refined is 'no', must be True, False or None"),
     "no modality": (lambda m, d: m.encode({}), "data are empty: no modality is named"),
     "save": (lambda m, d: m.save(3), "folder is 3, must be a path"),
     "load": (lambda m, d: pimvae.load(3), "folder is 3, must be a path"),

@@ -72,6 +72,7 @@ MISTAKES = {
     "command": (["trian"], "'train'"),
     "command, nearest": (["trian"], "did you mean 'train'?"),
     "option": (["cells", "--scael", "smoke"], "unknown argument '--scael'; did you mean '--scale'?"),
+    "short": (["train", "--data", "d", "--seed", "5"], "unknown argument '--seed'; did you mean '--seeds'?"),
     "word": (["cells", "linear", "dense"], "unknown argument 'dense'"),
     "choice": (["train", "linear", "x", "--device", "cdua"], "did you mean 'cuda'?"),
     "file": (["data", "my.csv"], "'my.csv' is a file, not an experiment"),

@@ -352,6 +352,21 @@ def test_draws_of_earlier_blocks_are_not_kept(truth, model, monkeypatch):
     assert len(drawn) == 10 and kept == [0] * 5
 
 
+@pytest.mark.parametrize("far", [1e5, 1e9, 1e30])
+@pytest.mark.parametrize("refined", [True, False])
+def test_weights_sum_to_one_however_far_a_sample_is(far, refined):
+    """|log p| is so large that no difference of two of them can be told from a rounded one."""
+    data, kinds = everything()
+    model = MultimodalVAE.from_data(data, kinds=kinds, latent=2)
+    numeric = next(m.name for m in model.modalities if m.kind == "gaussian")
+    values = np.array(data[numeric], dtype=float)
+    values[0] = far
+    found = model.predict(data | {numeric: values}, draws=64, refined=refined)["label"].mean
+    np.testing.assert_allclose(found.sum(1), 1, rtol=1e-9)
+    shares = model.log_likelihood(data | {numeric: values}, draws=64, refined=refined).ess_fraction
+    assert (shares <= 1 + 1e-9).all()
+
+
 def test_wide_data_are_drawn_in_smaller_blocks(truth, model, monkeypatch):
     """At most so many numbers at once, whatever the width, the draws and the seeds."""
     plain, sizes = inference.draw, []

@@ -182,6 +182,19 @@ def test_a_search_decides_by_validation_samples(file, capsys, monkeypatch):
     assert told[-1] == f"chosen: {max(scores, key=scores.get)}"
 
 
+def test_an_imputed_table_with_two_columns_of_one_name_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    generator = np.random.default_rng(0)
+    for name, columns in (("a", "key,x,x_sd"), ("b", "key,y,z")):
+        rows = "".join(f"{i},{p!r},{q!r}\n" for i, (p, q) in enumerate(generator.normal(size=(30, 2)).tolist()))
+        Path(f"{name}.csv").write_text(f"{columns}\n{rows}")
+    assert main(["train", "--data", "a.csv", "--data", "b.csv", "--name", "my", *TINY]) == 0
+    capsys.readouterr()
+    assert main(["impute", "--run", "results/own/my-sum_pooling-masked"]) == 1
+    assert "the table of 'a' would have two columns 'x_sd': rename that of the data" in capsys.readouterr().err
+    assert not list(Path().rglob("imputed"))
+
+
 def test_a_search_without_validation_samples_is_refused(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.savez("my.npz", **{name: np.random.default_rng(0).normal(size=(19, 2)) for name in ("x", "y")})

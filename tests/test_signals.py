@@ -129,6 +129,34 @@ def test_before_the_first_step_is_done_a_signal_ends_it_at_once(tmp_path, place,
     assert sorted(tmp_path.rglob("*")) == before
 
 
+LOADING = """
+import os, signal, sys
+from pimvae.cli.entry import main
+
+class Sender:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), {number:d})
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+sys.meta_path.insert(0, Sender())
+sys.exit(main(["train", "--data", "my.npz", "--describe"]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("module", ["tqdm", "numpy._core", "numpy.linalg", "torch"])
+def test_a_signal_while_libraries_load_is_one_line(tmp_path, module, number):
+    """C code that imports a module would take it for a module that cannot be imported."""
+    np.savez(tmp_path / "my.npz", x=np.eye(30), y=np.eye(30))
+    code = LOADING.format(module=module, number=number)
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (found.returncode, found.stdout) == (128 + number, "")
+    assert found.stderr.splitlines() == [found.stderr.strip()] and found.stderr.startswith(SAID[number])
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_outside_of_a_training_is_one_line(monkeypatch, request, capsys, number, code):
     # Behind a shell they may be ignored.

@@ -209,6 +209,18 @@ def test_integers_with_missing_rows_stay_integers(tmp_path):
     assert (k.kind, k.classes) == ("categorical", (0, 1, 2))
 
 
+def test_columns_of_truth_values_are_binary(tmp_path):
+    (tmp_path / "b.csv").write_text("id,c,d\n" + "".join(f"{i},{i % 2 == 0},{i % 3 == 0}\n" for i in range(9)))
+    (tmp_path / "x.csv").write_text("id,x\n" + "".join(f"{i},{i}.5\n" for i in range(1, 12)))
+    data = read([tmp_path])
+    b = modalities_of(data, None)[0]
+    assert (b.kind, b.dim) == ("binary", 2)
+    encoded, seen = b.encode(data.raw("b"))
+    order = [int(key) for key in data.ids]
+    assert seen.tolist() == [i < 9 for i in order]
+    assert encoded[seen].tolist() == [[i % 2 == 0, i % 3 == 0] for i in order if i < 9]
+
+
 def test_memory_frames_arrays_tensors_and_masks():
     frames = {"x": pd.DataFrame({"a": [0.5, 1.5]}, index=["p", "q"]), "g": pd.Series(["u", "v"], ["q", "r"], name="g")}
     data = read_memory(frames)

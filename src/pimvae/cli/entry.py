@@ -42,10 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, unknown = parser().parse_known_args(arguments)
     if unknown:
         options.parser.error(f"unknown argument '{unknown[0]}'{nearest_option(unknown[0], options.parser)}")
-    _without_watcher()
-    keep_freed_memory()
     try:
         with raising():
+            _without_watcher()
+            keep_freed_memory()
+            import numpy  # noqa: F401 - before torch, whose C code imports it and loses a signal that comes then
+
             options.command(options)
         sys.stdout.flush()  # here, where a reader that went away is still noticed
     except UserError as error:

@@ -73,7 +73,10 @@ class Group:
 
 
 class Parser(argparse.ArgumentParser):
-    """Tells a wrong argument in one line, like every other error."""
+    """Tells a wrong argument in one line, like every other error; options are not abbreviated."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{"allow_abbrev": False, **options})  # '--seed 5' is not '--seeds 5'
 
     def error(self, message: str) -> NoReturn:
         print(f"pimvae: error: {message}{_hint(message)} (see '{self.prog} --help')", file=sys.stderr)

@@ -95,6 +95,8 @@ class Answers:
         Subsets and noise are drawn anew by ``generator`` (default: torch's own).
         """
         packed = self._pack(read_memory(data, mask))
+        if generator is not None and not isinstance(generator, torch.Generator):
+            raise UserError(f"the generator is {generator!r:.80}, must be a torch.Generator")
         return Sampler([self.module], self.modalities, packed).loss(self.cell, generator)
 
     def encode(self, data: Any, mask: Any = None, refined: bool | None = None) -> Posterior:
@@ -192,5 +194,9 @@ class Answers:
         packed = self._pack(found).to(dtype)
         return Sampler(self._evaluated(dtype), self.modalities, packed, found, as_tensors(data))
 
-    def _refines(self, refined: bool | None) -> bool:
-        return all(m.kind != "image" for m in self.modalities) if refined is None else refined
+    def _refines(self, refined: bool | None, name: str = "refined") -> bool:
+        if refined is None:
+            return all(m.kind != "image" for m in self.modalities)
+        if not isinstance(refined, (bool, np.bool_)):
+            raise UserError(f"{name} is {refined!r:.80}, must be True, False or None")
+        return bool(refined)

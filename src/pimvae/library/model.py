@@ -126,7 +126,7 @@ class MultimodalVAE(Answers):
         """
         start = time.perf_counter()
         packed = self._pack(read_memory(data, mask))
-        chosen, callbacks = sizes.seeds_of(seeds), _callables(callbacks)
+        chosen, callbacks, polished = sizes.seeds_of(seeds), _callables(callbacks), self._refines(polish, "polish")
         cell = sizes.for_training(self.cell, len(packed), steps, chosen, validation)
         train, held_out = zip(*(divided(packed, cell.data.validation, seed) for seed in chosen), strict=True)
         models = [self.fresh(seed, cell) for seed in chosen]
@@ -134,7 +134,7 @@ class MultimodalVAE(Answers):
             start_at_means(model, part)
         with kernels_in(checkpoint and checkpoint.path and checkpoint.path.parent / COMPILED, cell.train.compile):
             found = fit(cell, models, train, held_out if cell.data.validation else None, choose_device(device),
-                        callbacks, progress, self._refines(polish), checkpoint)  # fmt: skip
+                        callbacks, progress, polished, checkpoint)  # fmt: skip
         if all(found.diverged):
             raise Diverged(divergence(len(chosen), len(chosen), cell))
         self._take(cell, models, found)  # only now: a training that fails leaves the model as it was

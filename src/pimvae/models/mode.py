@@ -183,7 +183,7 @@ def draw(
         z = proposal.sample(both, _places(noise, generator)) if isinstance(proposal, Modes) else proposal.sample(both)
     log_weight = log_joint(model, x, mask, z) - proposal.log_prob(z)
     total = log_weight.logsumexp(0)
-    weight = (log_weight - total).exp()
+    weight = log_weight.softmax(0)  # sums to 1 also where ``total`` is too large to hold the difference
     paired = weight.unflatten(0, (group, -1)).sum(0)  # pairs are independent of each other
     error = (paired.square().sum(0) - 1 / len(paired)).clamp(min=0).sqrt()
     return WeightedDraws(z, weight, total - math.log(len(z)), error, 1 / (len(z) * weight.square().sum(0)))

@@ -2,6 +2,7 @@
 
 __all__ = ["encode", "impute"]
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,21 +45,33 @@ def impute(run: Path, source: Source | None, out: Path | None, seed: int | None,
     model = load_own(run, seed)
     data = all_samples(some_data(model, source))
     folder = out or run / "imputed"
+    headers = {modality.name: _header(modality) for modality in model.modalities}  # before the work, if one is refused
     prediction = model.predict(data)
     filled = model.filled(data, prediction)
     for modality in model.modalities:
         values, deviations = filled[modality.name]
-        names = list(modality.column_names())
         if modality.kind == "categorical":
-            header = ["id", *names, *(f"{names[0]}={label}" for label in modality.classes)]
             chances = _chances(modality, values, deviations, prediction[modality.name].mean)
             rows = [[i, v, *p] for i, v, p in zip(data.ids, values.tolist(), chances.tolist(), strict=True)]
         else:
-            header = ["id", *names, *(f"{name}_sd" for name in names)]
             flat, spread = values.reshape(len(values), -1).tolist(), deviations.reshape(len(values), -1).tolist()
             rows = [[i, *v, *s] for i, v, s in zip(data.ids, flat, spread, strict=True)]
-        _table(folder / f"{quote(modality.name, safe=' ')}.{form}", header, rows)
+        _table(folder / f"{quote(modality.name, safe=' ')}.{form}", headers[modality.name], rows)
     return folder
+
+
+def _header(modality: Modality) -> list[str]:
+    """Names of the columns of an imputed table.
+
+    Raises:
+        UserError: if two would be the same.
+    """
+    names = list(modality.column_names())
+    more = [f"{names[0]}={label}" for label in modality.classes] or [f"{name}_sd" for name in names]
+    for name, count in Counter(header := ["id", *names, *more]).items():
+        if count > 1:
+            raise UserError(f"the table of '{modality.name}' would have two columns '{name}': rename that of the data")
+    return header
 
 
 def _chances(modality: Modality, labels: np.ndarray, deviations: np.ndarray, predicted: np.ndarray) -> np.ndarray:

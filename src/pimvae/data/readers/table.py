@@ -19,6 +19,7 @@ from pimvae.errors import UserError
 PARQUET = ".parquet"
 LABELS = " is text beside other columns: a column of labels is a table of its own"
 WORDS = ("NA", "NaN", "nan", "N/A", "null")  # a missing number in CSV and TSV; among labels they are labels
+TRUTHS = ("False", "True")  # as pandas writes truth values
 
 
 def read_tables(paths: Sequence[Path], ids: str | None = None) -> Collection:
@@ -94,6 +95,8 @@ def numeric_or_labels(name: str, table: pd.DataFrame, frame: pd.DataFrame, given
         UserError: if some of several columns are text; the message names what is no number, by its row.
     """
     columns = [_converted(frame[column]) for column in frame]
+    if len(columns) > 1:
+        columns = [_truths(column) for column in columns]
     numeric = [column.dtype.kind in "fiub" for column in columns]
     if all(numeric):
         values = np.stack([column.to_numpy() for column in columns], axis=1)
@@ -152,6 +155,14 @@ def _converted(column: pd.Series) -> pd.Series:
     return column.astype(object) if converted.isna().any() else converted.astype(np.float64).reindex(column.index)
 
 
+def _truths(column: pd.Series) -> pd.Series:
+    """Columns of True and False, as pandas writes them, as 1 and 0; others as they are."""
+    known = column.dropna()
+    if column.dtype != object or not len(known) or not known.map(str).isin(TRUTHS).all():
+        return column
+    return (column.map(str) == TRUTHS[1]).astype(np.float64).where(column.notna())
+
+
 def _inexact(text: str) -> bool:
     """Whether text is digits of which a float would lose some: leading zeros, or more than 15."""
     digits = text.lstrip("+-")
@@ -165,7 +176,7 @@ def _is_integer(column: pd.Series) -> bool:
         return True
     if column.dtype.kind == "f":
         return False
-    return len(known) > 0 and all(str(value).lstrip("+-").isdigit() for value in known)
+    return len(known) > 0 and all(str(value) in TRUTHS or str(value).lstrip("+-").isdigit() for value in known)
 
 
 def _common(frames: Mapping[str, pd.DataFrame]) -> str:
