@@ -70,9 +70,9 @@ def whole_rows(raw: Raw, values: np.ndarray) -> np.ndarray:
     Raises:
         UserError: for a row of which a part is missing, or that is infinite.
     """
-    absent = np.isnan(values)
-    seen = raw.marked() & ~absent.all(1)
-    partly = np.flatnonzero(seen & absent.any(1))
+    holes = np.isnan(values)
+    seen = raw.marked() & ~holes.all(1)
+    partly = np.flatnonzero(seen & holes.any(1))
     require(not partly.size, f"sample {partly[:1]} of '{raw.name}' is partly NaN{others(partly)}: {WHOLE}")
     infinite = np.flatnonzero(seen & np.isinf(values).any(1))
     require(not infinite.size, f"sample {infinite[:1]} of '{raw.name}' is not finite{others(infinite)}")
